@@ -1,0 +1,140 @@
+"""Everything `network/` may know: one frozen, serialisable description of a network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from sds_perception.labels import CLASSES
+
+COARSEST_LEVEL = 4  # decoder level i works at stride 2**i; the encoder's last tap enters at level 4
+
+
+class NetworkConfigError(ValueError):
+    """A network that cannot be built; the message names the field, its value and what it may be."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """One SDS network: encoder, two decoders of one shape, what they exchange, depth range."""
+
+    encoder: str = 'resnet18'
+    """Name of a timm model with `features_only` and five taps."""
+
+    encoder_options: dict[str, Any] = field(default_factory=dict)
+    """Further keyword arguments of `timm.create_model`, such as channel widths."""
+
+    output_stride: int = 32
+    """Stride of the encoder's last tap: 32, or 16 with a dilated last stage."""
+
+    decoder_channels: tuple[int, ...] = (64, 64, 64)
+    """Channels per decoder level from level 4 (stride 16) to finer ones; its length decides the
+    finest level: three entries end at level 2 (stride 4), five at level 0 (full size)."""
+
+    merge: str = 'add'
+    """How a level takes its skip: 'concat' (method.md 1.2) or 'add' after a 1x1 projection."""
+
+    block: str = 'batch_relu'
+    """3x3 block: 'batch_relu' (zero padding, BatchNorm, ReLU) or 'reflect_elu' (method.md 1.2)."""
+
+    aspp: bool = False
+    """Whether atrous spatial pyramid pooling opens each decoder."""
+
+    exchange: str = 'ccam'
+    """What the decoders lend each other: 'ccam', 'pad' (gated convolution) or 'none'."""
+
+    exchange_levels: tuple[int, ...] = (2,)
+    """Decoder levels after which the exchange happens."""
+
+    ccam_activation: str = 'sigmoid'
+    """Activation of channel affinities: 'sigmoid' or 'softmax' (rows sum to 1), or 'tanh'."""
+
+    ccam_shared: bool = False
+    """Whether the second direction reuses the transposed affinity of the first (method.md 2.2)."""
+
+    classes: int = len(CLASSES)
+    """Number of semantic classes."""
+
+    depth_range: tuple[float, float] = (0.1, 100.0)
+    """Nearest and farthest depth that sigmoid disparity 1 and 0 stand for."""
+
+    pixel_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Mean of RGB in [0, 1], subtracted inside the network."""
+
+    pixel_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Standard deviation of RGB in [0, 1], divided by inside the network."""
+
+    def __post_init__(self) -> None:
+        for name in ('decoder_channels', 'exchange_levels', 'depth_range', 'pixel_mean', 'pixel_std'):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML give lists
+        self._require('output_stride', self.output_stride in (16, 32), '16 or 32')
+        self._require('decoder_channels', 1 <= len(self.decoder_channels) <= 5, '1 to 5 entries')
+        self._require('merge', self.merge in ('add', 'concat'), "'add' or 'concat'")
+        self._require('block', self.block in ('batch_relu', 'reflect_elu'), 'a known block')
+        self._require('exchange', self.exchange in ('ccam', 'pad', 'none'), "'ccam', 'pad', 'none'")
+        self._require(
+            'ccam_activation',
+            self.ccam_activation in ('sigmoid', 'softmax', 'tanh'),
+            "'sigmoid', 'softmax' or 'tanh'",
+        )
+        self._require(
+            'exchange_levels',
+            set(self.exchange_levels) <= set(self.levels),
+            f'among the decoder levels {self.levels}',
+        )
+        self._require(
+            'depth_range', 0 < self.depth_range[0] < self.depth_range[1], '0 < nearest < farthest'
+        )
+
+    def _require(self, name: str, holds: bool, wanted: str) -> None:
+        if not holds:
+            raise NetworkConfigError(f'network {name} is {getattr(self, name)!r}, wanted {wanted}')
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Decoder levels from coarse to fine; level i works at stride 2**i."""
+        return tuple(range(COARSEST_LEVEL, COARSEST_LEVEL - len(self.decoder_channels), -1))
+
+    @property
+    def finest_stride(self) -> int:
+        """Input pixels per output pixel."""
+        return 2 ** self.levels[-1]
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of an input must be multiples of this."""
+        return 32
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
+        """The inverse of `as_dict`; refuses unknown and missing keys."""
+        known = {each.name for each in fields(cls)}
+        if set(values) != known:
+            unknown, missing = sorted(set(values) - known), sorted(known - set(values))
+            raise NetworkConfigError(f'network config: unknown keys {unknown}, missing {missing}')
+        return cls(**values)
+
+
+NETWORKS: dict[str, NetworkConfig] = {
+    'vehicle': NetworkConfig(),
+    'paper': NetworkConfig(
+        encoder='resnet101',
+        output_stride=16,
+        decoder_channels=(256, 256, 128, 128, 64),
+        merge='concat',
+        block='reflect_elu',
+        aspp=True,
+        pixel_mean=(0.45, 0.45, 0.45),
+        pixel_std=(0.225, 0.225, 0.225),
+    ),
+    'tiny': NetworkConfig(
+        encoder='resnet10t',
+        encoder_options={'channels': (24, 48, 96, 160), 'stem_width': 8},
+        decoder_channels=(32, 32, 32),
+    ),
+}
+"""Named configurations: for the car, for the paper's figures, for tests and CPU training."""
