@@ -7,7 +7,9 @@ from typing import Any
 
 from sds_perception.labels import CLASSES
 
-COARSEST_LEVEL = 4  # decoder level i works at stride 2**i; the encoder's last tap enters at level 4
+COARSEST_LEVEL = (
+    4  # decoder level i works at stride 2**i; the encoder's last tap enters at level 4
+)
 
 
 class NetworkConfigError(ValueError):
@@ -65,13 +67,21 @@ class NetworkConfig:
     """Standard deviation of RGB in [0, 1], divided by inside the network."""
 
     def __post_init__(self) -> None:
-        for name in ('decoder_channels', 'exchange_levels', 'depth_range', 'pixel_mean', 'pixel_std'):
+        for name in (
+            'decoder_channels',
+            'exchange_levels',
+            'depth_range',
+            'pixel_mean',
+            'pixel_std',
+        ):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML give lists
         self._require('output_stride', self.output_stride in (16, 32), '16 or 32')
         self._require('decoder_channels', 1 <= len(self.decoder_channels) <= 5, '1 to 5 entries')
         self._require('merge', self.merge in ('add', 'concat'), "'add' or 'concat'")
         self._require('block', self.block in ('batch_relu', 'reflect_elu'), 'a known block')
-        self._require('exchange', self.exchange in ('ccam', 'pad', 'none'), "'ccam', 'pad', 'none'")
+        self._require(
+            'exchange', self.exchange in ('ccam', 'pad', 'none'), "'ccam', 'pad', 'none'"
+        )
         self._require(
             'ccam_activation',
             self.ccam_activation in ('sigmoid', 'softmax', 'tanh'),

@@ -78,10 +78,9 @@ class AtrousPyramid(nn.Module):
 
     def forward(self, feature: Tensor) -> Tensor:
         """(B, C, h, w) to (B, outputs, h, w)."""
-        pooled = self.image(feature.mean(dim=(2, 3), keepdim=True)).expand(
-            -1, -1, *feature.shape[2:]
-        )
-        branches = [self.point(feature), *(each(feature) for each in self.atrous), pooled]
+        point = self.point(feature)
+        pooled = self.image(feature.mean(dim=(2, 3), keepdim=True)).expand_as(point)
+        branches = [point, *(each(feature) for each in self.atrous), pooled]
         return self.dropout(self.project(torch.cat(branches, dim=1)))
 
 

@@ -1,0 +1,35 @@
+"""Ways to run a release: every engine takes uint8 frames and gives the same three small maps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class EngineError(RuntimeError):
+    """An engine that cannot be had here; the message says what was asked for and is missing."""
+
+
+class EngineOutput(NamedTuple):
+    """What an engine says about a batch; h = H / finest stride, likewise w.
+
+    The arrays may be overwritten by the engine's next call: copy what must live longer.
+    """
+
+    labels: NDArray[np.uint8]  # (B, h, w) train ids
+    confidence: NDArray[np.uint8]  # (B, h, w), 0..255 for a class probability of 0..1
+    disparity: NDArray[np.float32]  # (B, h, w) sigmoid disparity
+    logits: NDArray[np.float32] | None  # (B, K, h, w); None unless the engine was built 'fine'
+
+
+class Engine(Protocol):
+    """One release on one device with one input size."""
+
+    name: str  # such as 'torch cpu float32'
+    input_size: tuple[int, int]  # (H, W)
+
+    def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
+        """Run on (B, H, W, 3) uint8 RGB of `input_size`."""
+        ...

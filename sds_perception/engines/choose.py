@@ -1,0 +1,50 @@
+"""From the words of a parameter file to an engine: the one asked for, or a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sds_perception.engines import Engine, EngineError
+from sds_perception.engines.graph import Detail
+from sds_perception.release import Release
+
+ENGINES = ('torch', 'onnxruntime')
+
+
+def build_engine(
+    release: Release,
+    engine: str,
+    device: str,
+    *,
+    input_size: tuple[int, int] | None = None,
+    detail: Detail = 'fast',
+    **options: Any,
+) -> Engine:
+    """Build `engine` ('torch' or 'onnxruntime') for `device` ('cpu', 'cuda', 'cuda:N').
+
+    Args:
+        release: what the engine is to run.
+        engine: its name.
+        device: where it is to run.
+        input_size: (H, W) instead of the release's own, multiples of 32.
+        detail: 'fast' (labels at the network's stride) or 'fine' (class scores as well).
+        options: further options of that engine, such as `cache` or `threads`.
+
+    Raises:
+        EngineError: when it cannot be had here; another one is never taken in its place.
+    """
+    size = input_size or release.input_size
+    multiple = release.network_config.size_multiple
+    if min(size) < multiple or any(side % multiple for side in size):
+        raise EngineError(f'input size is {size[1]}x{size[0]}, wanted multiples of {multiple}')
+    if detail not in ('fast', 'fine'):
+        raise EngineError(f"detail is {detail!r}, wanted 'fast' or 'fine'")
+    if engine == 'torch':
+        from sds_perception.engines.torch_engine import TorchEngine
+
+        return TorchEngine(release, device, input_size=size, detail=detail, **options)
+    if engine == 'onnxruntime':
+        from sds_perception.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine(release, device, input_size=size, detail=detail, **options)
+    raise EngineError(f'engine is {engine!r}, wanted one of {ENGINES}')

@@ -1,0 +1,46 @@
+"""The one graph every engine runs: uint8 frames in, small uint8 and float32 maps out.
+
+Normalisation and argmax live inside, so nothing but bytes crosses to a device and no engine needs
+its own pre- or post-processing (performance.md 5).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.fx.experimental.optimization as fx_optimization
+from torch import Tensor, nn
+
+from sds_perception.network import SdsNetwork
+
+Detail = Literal['fast', 'fine']
+
+
+class VehicleGraph(nn.Module):
+    """(B, H, W, 3) uint8 to labels, confidence, disparity, all (B, h, w); 'fine' adds logits."""
+
+    def __init__(self, network: nn.Module, detail: Detail = 'fast') -> None:
+        super().__init__()
+        self.network, self.detail = network, detail
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Labels uint8, confidence uint8, disparity float32; if 'fine' (B, K, h, w) float32."""
+        weight = next(self.network.parameters())
+        image = frames.permute(0, 3, 1, 2).to(weight.dtype) / 255
+        logits, disparities, _ = self.network(image)
+        logits = logits.float()  # the softmax of 19 scores stays in float32 on every engine
+        peak, labels = logits.max(dim=1)
+        # 1 / sum exp(x - max) is the winner's softmax without the other 18 planes' division.
+        confidence = 1 / (logits - peak[:, None]).exp().sum(dim=1)
+        small = (
+            labels.to(torch.uint8),
+            (confidence * 255).round().to(torch.uint8),
+            disparities[0][:, 0].float(),
+        )
+        return (*small, logits) if self.detail == 'fine' else small
+
+
+def folded(network: SdsNetwork) -> nn.Module:
+    """A copy whose BatchNorms are folded into their convolutions; same outputs in eval mode."""
+    return fx_optimization.fuse(network.eval())

@@ -1,0 +1,195 @@
+"""Frame in, Scene out: the one path from pixels to meaning and distance.
+
+The ROS node, the offline tool and the evaluation all call a `Perceiver`, so what is measured is
+what is shipped. It is also the only caller of an engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from time import perf_counter
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.camera import Camera
+from sds_perception.engines import Engine, EngineOutput
+from sds_perception.engines.choose import build_engine
+from sds_perception.engines.graph import Detail
+from sds_perception.labels import SKY, UNLABELLED
+from sds_perception.release import Release, read_release
+from sds_perception.resampling import fine_labels, resized_to
+from sds_perception.scene import DepthKind, Scene
+
+DEPTHLESS = np.zeros(256, np.uint8)  # 1 for labels whose pixels have no depth to speak of
+DEPTHLESS[[SKY, UNLABELLED]] = 1
+
+
+class FrameError(ValueError):
+    """A frame or camera the Perceiver cannot use; the message names what was found and wanted."""
+
+
+class Perceiver:
+    """Applies one release to frames of any size, several at once if the engine is shared.
+
+    Args:
+        release: what to run.
+        engine: how to run it; its input size may differ from the release's.
+        output_size: 'frame', 'network' or a fraction of the frame's size, for the Scene.
+        max_depth: depth beyond this becomes NaN, in the depth's own unit.
+        min_confidence: pixels whose class probability is lower become unlabelled, in [0, 1].
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        engine: Engine,
+        *,
+        output_size: str | float = 'frame',
+        max_depth: float | None = None,
+        min_confidence: float = 0.0,
+    ) -> None:
+        self.release, self.engine = release, engine
+        self.output_size = output_size
+        self.max_depth, self.min_confidence = max_depth, min_confidence
+        self._staging = np.empty((0, *engine.input_size, 3), np.uint8)
+
+    @classmethod
+    def from_release(
+        cls,
+        release: Release | str | os.PathLike[str],
+        *,
+        device: str = 'cpu',
+        engine: str = 'torch',
+        detail: Detail = 'fast',
+        input_size: tuple[int, int] | None = None,
+        output_size: str | float = 'frame',
+        max_depth: float | None = None,
+        min_confidence: float = 0.0,
+        **engine_options: object,
+    ) -> Perceiver:
+        """Read the release, build the engine asked for (never another one), and join them."""
+        if not isinstance(release, Release):
+            release = read_release(release)
+        built = build_engine(
+            release, engine, device, input_size=input_size, detail=detail, **engine_options
+        )
+        return cls(
+            release,
+            built,
+            output_size=output_size,
+            max_depth=max_depth,
+            min_confidence=min_confidence,
+        )
+
+    def warm_up(self, frames: int = 3) -> None:
+        """Run on black frames so that the first real one does not pay for set-up."""
+        black = np.zeros((*self.engine.input_size, 3), np.uint8)
+        for _ in range(frames):
+            self(black)
+
+    def __call__(self, rgb: NDArray[np.uint8], camera: Camera | None = None) -> Scene:
+        """What is in one frame, (H, W, 3) uint8 RGB; `camera` must be of the frame's size."""
+        return self.perceive((rgb,), (camera,))[0]
+
+    def perceive(
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        cameras: Sequence[Camera | None],
+    ) -> list[Scene]:
+        """One engine call for several frames, of possibly different sizes and cameras."""
+        for rgb, camera in zip(frames, cameras, strict=True):
+            _check(rgb, camera)
+        began = perf_counter()
+        batch = self._prepared(frames)
+        prepared = perf_counter()
+        output = self.engine(batch)
+        timings = {'prepare': prepared - began, 'network': perf_counter() - prepared}
+        return [
+            self._scene(output, place, rgb, camera, timings)
+            for place, (rgb, camera) in enumerate(zip(frames, cameras, strict=True))
+        ]
+
+    def _prepared(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """(B, h, w, 3) uint8 at the engine's size; bytes are resized before anything is a float."""
+        height, width = self.engine.input_size
+        if len(self._staging) != len(frames):
+            self._staging = np.empty((len(frames), height, width, 3), np.uint8)
+        for rgb, place in zip(frames, self._staging, strict=True):
+            cv2.resize(rgb, (width, height), dst=place, interpolation=cv2.INTER_LINEAR)
+        return self._staging
+
+    def _scene(
+        self,
+        output: EngineOutput,
+        place: int,
+        rgb: NDArray[np.uint8],
+        camera: Camera | None,
+        timings: dict[str, float],
+    ) -> Scene:
+        began = perf_counter()
+        size = self._scene_size(rgb.shape[0], rgb.shape[1])
+        if output.logits is None:
+            labels = resized_to(output.labels[place], size, cv2.INTER_NEAREST)
+        else:
+            labels = fine_labels(output.logits[place], size)
+        confidence = resized_to(output.confidence[place], size, cv2.INTER_LINEAR)
+        if self.min_confidence > 0:
+            labels[confidence < round(255 * self.min_confidence)] = UNLABELLED
+        kind, scale = self._depth_scale(camera)
+        return Scene(
+            labels,
+            self._depth(output.disparity[place], labels, scale),
+            confidence,
+            kind,
+            camera.resized(size[1], size[0]) if camera else None,
+            {**timings, 'post': perf_counter() - began},
+        )
+
+    def _scene_size(self, height: int, width: int) -> tuple[int, int]:
+        if self.output_size == 'frame':
+            return height, width
+        if self.output_size == 'network':
+            return self.engine.input_size
+        fraction = float(self.output_size)
+        return max(1, round(height * fraction)), max(1, round(width * fraction))
+
+    def _depth_scale(self, camera: Camera | None) -> tuple[DepthKind, float]:
+        """What kind of depth this frame gets, and its factor.
+
+        Metric depth holds for the focal length (in network pixels) the release was trained with; a
+        longer lens makes everything look nearer by the same ratio. Without intrinsics that
+        ratio is unknown, so such depth is relative.
+        """
+        release = self.release
+        if camera is None or release.camera is None or release.depth_kind == 'relative':
+            return 'relative', release.depth_scale
+        height, width = self.engine.input_size
+        seen = camera.resized(width, height)
+        return 'metric', release.depth_scale * seen.fy / release.camera.fy
+
+    def _depth(
+        self, disparity: NDArray[np.float32], labels: NDArray[np.uint8], scale: float
+    ) -> NDArray[np.float32]:
+        """(H, W) depth; disparity is resized rather than depth, so edges do not fly (see docs)."""
+        full = resized_to(disparity, (labels.shape[0], labels.shape[1]), cv2.INTER_LINEAR)
+        nearest, farthest = self.release.network_config.depth_range
+        full *= 1 / nearest - 1 / farthest
+        full += 1 / farthest
+        depth: NDArray[np.float32] = np.divide(np.float32(scale), full, out=full)
+        np.copyto(depth, np.nan, where=cv2.LUT(labels, DEPTHLESS).view(np.bool_))
+        if self.max_depth is not None:
+            np.copyto(depth, np.nan, where=depth > self.max_depth)
+        return depth
+
+
+def _check(rgb: NDArray[np.uint8], camera: Camera | None) -> None:
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
+        raise FrameError(f'frame is {rgb.dtype} of shape {rgb.shape}, wanted uint8 (H, W, 3)')
+    if camera is not None and (camera.height, camera.width) != rgb.shape[:2]:
+        raise FrameError(
+            f'camera is of a {camera.width}x{camera.height} picture, '
+            f'the frame is {rgb.shape[1]}x{rgb.shape[0]}'
+        )

@@ -1,0 +1,208 @@
+"""The one file a vehicle needs: weights and everything required to use them, checked on reading.
+
+A release is a safetensors file whose metadata holds one JSON document, the passport. Nothing is
+ever unpickled. The digest covers every tensor and the passport, so a bit that flipped is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sds_perception.camera import Camera
+from sds_perception.labels import CLASSES
+from sds_perception.network import NetworkConfig, SdsNetwork, build_network
+from sds_perception.scene import DepthKind
+
+FORMAT = 'sds-release-1'
+CLASS_TABLE = [[each.name, list(each.color)] for each in CLASSES]
+
+
+class ReleaseError(ValueError):
+    """A file that is not a usable release; the message says what is wrong with which file."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A trained network and its passport."""
+
+    network_config: NetworkConfig
+    weights: dict[str, Tensor]  # names and shapes of `build_network(network_config)`
+    input_size: tuple[int, int]  # (H, W) the network was trained for
+    depth_kind: DepthKind
+    depth_scale: float = 1.0  # metres (metric) or units (relative) per unit of network depth
+    camera: Camera | None = None  # training camera at `input_size`
+    provenance: dict[str, Any] = field(default_factory=dict)  # commit, digests, scores, trained
+    digest: str = ''  # sha256 of weights and passport; filled in by reading and writing
+
+    def __post_init__(self) -> None:
+        multiple = self.network_config.size_multiple
+        if min(self.input_size) < multiple or any(side % multiple for side in self.input_size):
+            raise ReleaseError(
+                f'release input size is {self.input_size}, wanted multiples of {multiple}'
+            )
+        if self.depth_kind not in ('relative', 'metric'):
+            raise ReleaseError(
+                f"release depth kind is {self.depth_kind!r}, wanted 'relative' or 'metric'"
+            )
+
+    @property
+    def trained(self) -> bool:
+        """Whether the weights come from training rather than from a random start."""
+        return bool(self.provenance.get('trained', False))
+
+    def network(self) -> SdsNetwork:
+        """The network with these weights, in eval mode on the CPU."""
+        with torch.random.fork_rng(devices=[]):  # building must not move anybody's generator
+            network = build_network(self.network_config)
+        network.load_state_dict(self.weights, strict=True)
+        return network.eval()
+
+    def passport(self) -> dict[str, Any]:
+        """Everything but the weights, as plain JSON values."""
+        return {
+            'format': FORMAT,
+            'network': self.network_config.as_dict(),
+            'classes': CLASS_TABLE,
+            'input_size': list(self.input_size),
+            'depth_kind': self.depth_kind,
+            'depth_scale': self.depth_scale,
+            'camera': asdict(self.camera) if self.camera else None,
+            'provenance': self.provenance,
+        }
+
+
+def write_release(path: str | os.PathLike[str], release: Release) -> str:
+    """Write atomically; return the digest. The folder must exist."""
+    path = Path(path)
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in release.weights.items()
+    }
+    _check_keys(release.network_config, weights, str(path))
+    passport = json.dumps(release.passport(), sort_keys=True)
+    digest = _digest(weights, passport)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.partial', delete=False) as partial:
+        temporary = Path(partial.name)
+    try:
+        save_file(weights, temporary, metadata={'sds': passport, 'digest': digest})
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return digest
+
+
+def read_release(path: str | os.PathLike[str]) -> Release:
+    """Read and verify a release.
+
+    Raises:
+        ReleaseError: in one sentence, when the file is missing, truncated, foreign, altered, of
+            another class table, or does not fit its own network config.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ReleaseError(f'release {path} does not exist or is not a file')
+    try:
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as problem:
+        raise ReleaseError(
+            f'release {path} is damaged or not a safetensors file: {problem}'
+        ) from problem
+    return _verified(path, metadata, weights)
+
+
+def _verified(path: Path, metadata: Mapping[str, str], weights: dict[str, Tensor]) -> Release:
+    if 'sds' not in metadata or 'digest' not in metadata:
+        raise ReleaseError(f'release {path} is a safetensors file without an SDS passport')
+    digest = _digest(weights, metadata['sds'])
+    if digest != metadata['digest']:
+        raise ReleaseError(
+            f'release {path} was altered: its digest is {digest[:12]}, '
+            f'its passport says {metadata["digest"][:12]}'
+        )
+    passport = json.loads(metadata['sds'])
+    if passport.get('format') != FORMAT:
+        raise ReleaseError(
+            f'release {path} has format {passport.get("format")!r}, wanted {FORMAT!r}'
+        )
+    if passport['classes'] != CLASS_TABLE:
+        raise ReleaseError(f'release {path} has another class table than the 19 of Cityscapes')
+    try:
+        release = _from_passport(passport, weights, digest)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise ReleaseError(f'release {path} has an invalid passport: {problem}') from problem
+    _check_keys(release.network_config, weights, str(path))
+    return release
+
+
+def _from_passport(passport: dict[str, Any], weights: dict[str, Tensor], digest: str) -> Release:
+    height, width = passport['input_size']
+    return Release(
+        network_config=NetworkConfig.from_dict(passport['network']),
+        weights=weights,
+        input_size=(height, width),
+        depth_kind=passport['depth_kind'],
+        depth_scale=float(passport['depth_scale']),
+        camera=Camera(**passport['camera']) if passport['camera'] else None,
+        provenance=passport['provenance'],
+        digest=digest,
+    )
+
+
+def _check_keys(config: NetworkConfig, weights: Mapping[str, Tensor], path: str) -> None:
+    """Every tensor the network has, in its shape, and none besides."""
+    with torch.device('meta'):
+        wanted = {name: value.shape for name, value in build_network(config).state_dict().items()}
+    found = {name: value.shape for name, value in weights.items()}
+    if wanted == found:
+        return
+    missing, foreign = sorted(wanted.keys() - found), sorted(found.keys() - wanted)
+    misshapen = sorted(key for key in wanted.keys() & found if wanted[key] != found[key])
+    raise ReleaseError(
+        f'release {path} does not fit its network: missing {missing[:3]}, '
+        f'foreign {foreign[:3]}, misshapen {misshapen[:3]}'
+    )
+
+
+def _digest(weights: Mapping[str, Tensor], passport: str) -> str:
+    """sha256 over the passport and every tensor's name, type, shape and bytes."""
+    summary = hashlib.sha256(passport.encode())
+    for name in sorted(weights):
+        array: np.ndarray[Any, Any] = weights[name].numpy()
+        summary.update(f'{name} {array.dtype} {array.shape}'.encode())
+        summary.update(np.ascontiguousarray(array).tobytes())
+    return summary.hexdigest()
+
+
+def default_release() -> Path | None:
+    """The demo release shipped inside the package, or None where there is none yet."""
+    path = Path(__file__).parent / 'releases' / 'demo.safetensors'
+    return path if path.is_file() else None
+
+
+def untrained_release(
+    config: NetworkConfig,
+    input_size: tuple[int, int],
+    *,
+    seed: int = 0,
+) -> Release:
+    """Random weights in a valid release, for benchmarks and first trials; depth is relative."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        weights = build_network(config).state_dict()
+    provenance = {'trained': False, 'seed': seed}
+    return Release(config, weights, input_size, 'relative', provenance=provenance)

@@ -1,0 +1,58 @@
+"""One ament_python package; the two Python packages in it and what each needs."""
+
+from glob import glob
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = 'sds_perception'
+
+
+def pinned(name: str) -> list[str]:
+    """Requirement lines of one file under requirements/, without comments."""
+    lines = Path('requirements', f'{name}.txt').read_text().splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description='Semantics and depth from one camera image, on ROS 2, and the training of it',
+    license='Apache-2.0',
+    maintainer='SDS developers',
+    maintainer_email='sds@example.org',
+    python_requires='>=3.10',
+    packages=find_packages(include=['sds_perception*', 'sds_training*']),
+    package_data={NAME: ['releases/*.safetensors']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml']),
+        (f'share/{NAME}/launch', glob('launch/*.launch.py')),
+        (f'share/{NAME}/config/vehicle', glob('config/vehicle/*')),
+    ],
+    # numpy, OpenCV and torch are what the vehicle already has; see requirements/ for pins.
+    install_requires=['setuptools', 'numpy', 'timm', 'safetensors'],
+    extras_require={
+        'onnx': ['onnx', 'onnxscript', 'onnxruntime'],
+        'ros': pinned('ros'),
+        'training': pinned('training'),
+        'test': pinned('test'),
+    },
+    zip_safe=True,
+    entry_points={
+        'console_scripts': [
+            'perception_node = sds_perception.ros.node:main',
+            'doctor = sds_perception.ros.doctor:main',
+            'replay = sds_perception.ros.replay:main',
+            'record = sds_perception.ros.record:main',
+            'sds-perceive = sds_perception.offline.cli:main',
+            'sds-engine = sds_perception.engines.cli:main',
+            'sds-bench = sds_perception.bench.cli:main',
+            'sds-streets = sds_training.streets.cli:main',
+            'sds-prepare = sds_training.data.prepare:main',
+            'sds-train = sds_training.train:main',
+            'sds-evaluate = sds_training.evaluate:main',
+            'sds-export = sds_training.export:main',
+        ],
+    },
+)
