@@ -1,7 +1,7 @@
 """ROS image encodings and compressed bytes to arrays and back; fields in, never messages.
 
-What can be a view of the message's bytes is one, and what cannot costs a single OpenCV pass (0.1 to
-0.3 ms at 720p). Encodings this table does not know are offered to the caller's `fallback`.
+What can be a view of the message's bytes is one, and what cannot costs a single OpenCV pass (0.1
+to 0.3 ms at 720p). Encodings this table does not know are offered to the caller's `fallback`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 Bytes = bytes | bytearray | memoryview | NDArray[np.uint8]  # or array.array: any byte buffer
 
 
-class UnsupportedImage(ValueError):
+class UnsupportedImage(ValueError):  # noqa: N818 - says what the image is
     """An encoding or compression we cannot read; the sentence names it."""
 
 
-class BrokenImage(ValueError):
+class BrokenImage(ValueError):  # noqa: N818 - says what the image is
     """Bytes that do not add up to the picture they claim to be; the sentence says how."""
 
 

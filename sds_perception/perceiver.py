@@ -113,7 +113,7 @@ class Perceiver:
         ]
 
     def _prepared(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """(B, h, w, 3) uint8 at the engine's size; bytes are resized before anything is a float."""
+        """(B, h, w, 3) uint8 at the engine's size; resized while still bytes."""
         height, width = self.engine.input_size
         if len(self._staging) != len(frames):
             self._staging = np.empty((len(frames), height, width, 3), np.uint8)

@@ -113,7 +113,7 @@ def _captioned(tile: RGB, text: str) -> RGB:
 
 
 def _legend(labels: NDArray[np.uint8], width: int) -> RGB:
-    """(h, width, 3) RGB: a coloured square and a name per class present, in as many rows as it takes."""
+    """(h, width, 3) RGB: a coloured square and a name for every class present."""
     counts = np.bincount(labels.reshape(-1), minlength=256)[: len(NAMES)]
     present = np.flatnonzero(counts)
     scale = _text_scale(width // 2)

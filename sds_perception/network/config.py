@@ -13,7 +13,7 @@ COARSEST_LEVEL = (
 
 
 class NetworkConfigError(ValueError):
-    """A network that cannot be built; the message names the field, its value and what it may be."""
+    """A network that cannot be built; the message names the field, the value and the rule."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,9 @@ class NetworkConfig:
     """Standard deviation of RGB in [0, 1], divided by inside the network."""
 
     def __post_init__(self) -> None:
-        for name in (
-            'decoder_channels',
-            'exchange_levels',
-            'depth_range',
-            'pixel_mean',
-            'pixel_std',
-        ):
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML give lists
+        for each in fields(self):
+            if isinstance(getattr(self, each.name), list):  # JSON and YAML know no tuples
+                object.__setattr__(self, each.name, tuple(getattr(self, each.name)))
         self._require('output_stride', self.output_stride in (16, 32), '16 or 32')
         self._require('decoder_channels', 1 <= len(self.decoder_channels) <= 5, '1 to 5 entries')
         self._require('merge', self.merge in ('add', 'concat'), "'add' or 'concat'")
