@@ -1,0 +1,182 @@
+"""What a camera driver may send, and what must come out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from sds_perception.image_codec import (
+    BrokenImage,
+    UnsupportedImage,
+    encode_jpeg,
+    encode_png,
+    image_bytes,
+    rgb_from_compressed,
+    rgb_from_image,
+)
+
+H, W = 5, 7
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (H, W, 3), dtype=np.uint8)
+
+
+def padded(pixels: np.ndarray, padding: int) -> tuple[bytes, int]:
+    """Rows with `padding` rubbish bytes behind each, and the step that says so."""
+    rows = pixels.reshape(H, -1).view(np.uint8)
+    rubbish = np.full((H, padding), 0xAB, np.uint8)
+    return np.hstack((rows, rubbish)).tobytes(), rows.shape[1] + padding
+
+
+def channels_as(encoding: str, rgb: np.ndarray) -> np.ndarray:
+    order = {'rgb': (0, 1, 2), 'bgr': (2, 1, 0), 'rgba': (0, 1, 2), 'bgra': (2, 1, 0)}
+    pixels = rgb[..., order[encoding[:-1]]]
+    if encoding[:-1].endswith('a'):
+        pixels = np.concatenate((pixels, np.full((H, W, 1), 9, np.uint8)), axis=-1)
+    return np.ascontiguousarray(pixels)
+
+
+@pytest.mark.parametrize('padding', [0, 1, 13])
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgr8', 'rgba8', 'bgra8'])
+def test_colour_is_read_exactly_whatever_order_and_padding(encoding, padding, rgb) -> None:
+    data, step = padded(channels_as(encoding, rgb), padding)
+    read = rgb_from_image(data, height=H, width=W, step=step, encoding=encoding)
+    np.testing.assert_array_equal(read, rgb)
+
+
+@pytest.mark.parametrize('encoding', ['mono8', '8UC1'])
+def test_grey_becomes_three_equal_channels(encoding, rgb) -> None:
+    grey = np.ascontiguousarray(rgb[..., 0])
+    data, step = padded(grey, 3)
+    read = rgb_from_image(data, height=H, width=W, step=step, encoding=encoding)
+    np.testing.assert_array_equal(read, np.repeat(grey[..., None], 3, axis=-1))
+
+
+@pytest.mark.parametrize('encoding', ['mono16', '16UC1'])
+@pytest.mark.parametrize('big', [False, True])
+def test_sixteen_bits_scale_to_eight_in_either_endianness(encoding, big) -> None:
+    values = np.random.default_rng(1).integers(0, 65536, (H, W)).astype('>u2' if big else '<u2')
+    data, step = padded(values, 2)
+    read = rgb_from_image(data, height=H, width=W, step=step, encoding=encoding, is_bigendian=big)
+    np.testing.assert_array_equal(read[..., 1], values.astype(np.uint16) >> 8)
+
+
+def test_rgb8_is_a_view_of_the_message(rgb) -> None:
+    data = np.frombuffer(rgb.tobytes(), np.uint8)
+    read = rgb_from_image(data, height=H, width=W, step=3 * W, encoding='rgb8')
+    assert np.shares_memory(read, data)
+
+
+@pytest.mark.parametrize(
+    ('change', 'sentence'),
+    [
+        ({'data': bytes(H * W * 3 - 1)}, 'shorter than step x height'),
+        ({'data': bytes(H * W * 3 + 1)}, 'longer than step x height'),
+        ({'data': b''}, 'shorter'),
+        ({'step': W * 3 - 1, 'data': bytes(H * (W * 3 - 1))}, 'smaller than a row'),
+        ({'height': 0}, 'positive'),
+        ({'width': 0}, 'positive'),
+        ({'step': 0, 'data': b''}, 'positive'),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(change, sentence) -> None:
+    fields = {'data': bytes(H * W * 3), 'height': H, 'width': W, 'step': W * 3}
+    with pytest.raises(BrokenImage, match=sentence):
+        rgb_from_image(**{**fields, **change}, encoding='rgb8')
+
+
+def test_an_unknown_encoding_is_refused_by_name() -> None:
+    with pytest.raises(UnsupportedImage, match='bayer_rggb8'):
+        rgb_from_image(bytes(H * W), height=H, width=W, step=W, encoding='bayer_rggb8')
+
+
+def test_an_unknown_encoding_goes_to_the_fallback(rgb) -> None:
+    fields = {'height': H, 'width': W, 'step': W, 'encoding': 'bayer_rggb8'}
+    assert rgb_from_image(bytes(H * W), **fields, fallback=lambda: rgb) is rgb
+
+
+def test_a_known_encoding_never_asks_the_fallback(rgb) -> None:
+    def never() -> np.ndarray:
+        raise AssertionError
+
+    rgb_from_image(rgb.tobytes(), height=H, width=W, step=3 * W, encoding='bgr8', fallback=never)
+
+
+def test_a_fallback_that_is_not_installed_is_none_at_all() -> None:
+    def missing() -> np.ndarray:
+        raise ImportError("No module named 'cv_bridge'")
+
+    with pytest.raises(UnsupportedImage, match='yuv422.*cv_bridge'):
+        rgb_from_image(
+            bytes(H * W * 2), height=H, width=W, step=2 * W, encoding='yuv422', fallback=missing
+        )
+
+
+def test_a_fallback_of_the_wrong_size_is_refused(rgb) -> None:
+    with pytest.raises(BrokenImage, match='converted to'):
+        rgb_from_image(
+            bytes(H * W), height=H, width=W, step=W, encoding='x', fallback=lambda: rgb[:-1]
+        )
+
+
+@pytest.mark.parametrize('format', ['png', 'rgb8; png compressed bgr8', 'PNG'])
+def test_png_survives_exactly(format, rgb) -> None:
+    np.testing.assert_array_equal(rgb_from_compressed(encode_png(rgb), format), rgb)
+
+
+@pytest.mark.parametrize('format', ['jpeg', 'jpg', 'rgb8; jpeg compressed bgr8'])
+def test_jpeg_keeps_red_red(format) -> None:
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 200
+    read = rgb_from_compressed(encode_jpeg(red).tobytes(), format)
+    assert np.abs(read.astype(int) - red).max() <= 4
+
+
+def test_channels_compressed_in_rgb_order_are_not_swapped_back(rgb) -> None:
+    encoded = cv2.imencode('.png', rgb)[1]  # as image_transport does for 'compressed rgb8'
+    np.testing.assert_array_equal(
+        rgb_from_compressed(encoded.reshape(-1), 'bgr8; png compressed rgb8'), rgb
+    )
+
+
+def test_sixteen_bit_grey_png_becomes_eight_bit_rgb() -> None:
+    grey = np.random.default_rng(2).integers(0, 65536, (H, W)).astype(np.uint16)
+    read = rgb_from_compressed(encode_png(grey), 'mono16; png compressed ')
+    assert read.dtype == np.uint8
+    assert np.abs(read[..., 2].astype(int) - (grey >> 8)).max() <= 1
+
+
+@pytest.mark.parametrize('format', ['jpeg', 'png'])
+@pytest.mark.parametrize('kept', [0.0, 0.3, 0.9, 0.995])
+def test_cut_pictures_are_refused_not_half_decoded(format, kept) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    encoded = encode_jpeg(picture) if format == 'jpeg' else encode_png(picture)
+    with pytest.raises(BrokenImage, match=f'{format}.*cut or damaged'):
+        rgb_from_compressed(encoded[: int(kept * encoded.size)], format)
+
+
+def test_rubbish_is_not_a_picture() -> None:
+    with pytest.raises(BrokenImage):
+        rgb_from_compressed(bytes(range(200)), 'jpeg')
+
+
+@pytest.mark.parametrize('format', ['h264', '', '32FC1; compressedDepth png'])
+def test_other_compressions_are_refused_by_name(format) -> None:
+    with pytest.raises(UnsupportedImage, match=f"'{format}'"):
+        rgb_from_compressed(b'123', format)
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
+def test_image_bytes_is_a_view_that_reads_back(dtype) -> None:
+    array = np.arange(H * W).reshape(H, W).astype(dtype)
+    flat = image_bytes(array)
+    assert flat.ndim == 1
+    assert np.shares_memory(flat, array)
+    np.testing.assert_array_equal(np.frombuffer(flat.tobytes(), dtype).reshape(H, W), array)
+
+
+def test_image_bytes_of_a_strided_picture_has_its_rows_closed_up(rgb) -> None:
+    assert image_bytes(rgb[:, ::2]).tobytes() == rgb[:, ::2].tobytes()
