@@ -1,0 +1,259 @@
+"""Frames and labels at training size in memory-mapped files, so that loading costs a copy.
+
+A cache folder holds numbered shards: `00000.raw`, the pixels one after another, and `00000.json`,
+where each file's pixels lie, their shape, and size and time of the file they were made from. The
+JSON is written last and atomically: a shard without it does not exist, which is what makes a
+killed build resumable. Files that changed since are found by size and time, never used silently.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_training.data.cityscapes import KINDS, DataError
+from sds_training.data.config import DataConfig
+from sds_training.data.files import read_label, read_picture
+from sds_training.data.geometric import resize_label, resize_picture
+
+SHARD_FILES = 256
+
+
+class CacheError(DataError):
+    """A cache that is missing, incomplete or older than its files."""
+
+
+class Stored(NamedTuple):
+    """Where one file's pixels lie in a shard, and which file they were made from."""
+
+    offset: int  # bytes
+    shape: tuple[int, ...]  # (H, W, 3), or (H, W) for a label
+    recorded: tuple[int, int]  # width, height of the original, pixels
+    bytes: int  # size of the original file
+    time_ns: int  # modification time of the original file
+
+
+class Frame(NamedTuple):
+    """One resized picture and the size it was recorded at."""
+
+    pixels: NDArray[np.uint8]  # (H, W, 3) RGB, read only
+    recorded: tuple[int, int]  # width, height, pixels
+
+
+class OriginalFiles:
+    """Reads and resizes the original file at every call; what a cache is compared with."""
+
+    def __init__(self, config: DataConfig) -> None:
+        self._config = config
+
+    def picture(self, path: Path) -> Frame:
+        """The picture at training size."""
+        pixels, recorded = resized_pixels(path, self._config)
+        return Frame(pixels, recorded)
+
+    def label(self, path: Path) -> NDArray[np.uint8]:
+        """The label at training size, (H, W) train ids."""
+        return resized_pixels(path, self._config)[0]
+
+
+class CachedFiles:
+    """Pixels from the memory-mapped cache; opening it checks every file it will be asked for."""
+
+    def __init__(self, config: DataConfig, paths: Iterable[Path]) -> None:
+        self._root = Path(config.root)
+        self._folder = config.cache_dir
+        self._where = _entries(self._folder)
+        self._shards: dict[int, NDArray[np.uint8]] = {}
+        self._require(list(paths))
+
+    def picture(self, path: Path) -> Frame:
+        """The picture at training size, a view of the mapped file."""
+        shard, stored = self._where[_key(self._root, path)]
+        return Frame(self._pixels(shard, stored), stored.recorded)
+
+    def label(self, path: Path) -> NDArray[np.uint8]:
+        """The label at training size, (H, W) train ids, a view of the mapped file."""
+        return self._pixels(*self._where[_key(self._root, path)])
+
+    def __getstate__(self) -> dict:
+        """Leave the maps behind: a loader process opens its own."""
+        return {**self.__dict__, '_shards': {}}
+
+    def _pixels(self, shard: int, stored: Stored) -> NDArray[np.uint8]:
+        if shard not in self._shards:
+            self._shards[shard] = np.memmap(_raw(self._folder, shard), np.uint8, mode='r')
+        end = stored.offset + int(np.prod(stored.shape))
+        return self._shards[shard][stored.offset : end].reshape(stored.shape)
+
+    def _require(self, paths: list[Path]) -> None:
+        missing = [path for path in paths if _key(self._root, path) not in self._where]
+        advice = f'run sds-prepare on {self._root} with the same size (data.size, data.fit)'
+        if missing:
+            raise CacheError(
+                f'the cache {self._folder} lacks {len(missing)} of {len(paths)} files '
+                f'(first: {missing[0].name}); {advice}'
+            )
+        stale = [p for p in paths if not _is_current(p, self._where[_key(self._root, p)][1])]
+        if stale:
+            raise CacheError(
+                f'{len(stale)} of {len(paths)} files changed after {self._folder} was made from '
+                f'them (first: {stale[0].name}); {advice}'
+            )
+
+
+def resized_pixels(path: Path, config: DataConfig) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Pixels of a picture or label file at training size, and its recorded (width, height)."""
+    is_label = path.stem.endswith(KINDS['labels'].ending)
+    pixels = read_label(path) if is_label else read_picture(path)
+    recorded = (pixels.shape[1], pixels.shape[0])
+    resize = resize_label if is_label else resize_picture
+    return resize(pixels, training_size(recorded, config)), recorded
+
+
+def training_size(recorded: tuple[int, int], config: DataConfig) -> tuple[int, int]:
+    """The (width, height) in pixels that a picture of size `recorded` is resized to."""
+    if config.fit == 'stretch':
+        return config.size
+    scale = max(want / have for want, have in zip(config.size, recorded, strict=True))
+    width, height = (
+        max(want, round(have * scale)) for want, have in zip(config.size, recorded, strict=True)
+    )
+    return width, height
+
+
+def build_cache(
+    paths: Iterable[Path],
+    config: DataConfig,
+    processes: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Add the files that the cache lacks or holds in an older state; return how many were added.
+
+    `on_progress(done, total)` is told whenever a shard is finished. Kill it at any moment: the
+    shards that were finished stay, and the next call goes on from there.
+    """
+    root, folder = Path(config.root), config.cache_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {_key(root, path): path for path in paths}
+    _sweep(folder, root)
+    present = _entries(folder)
+    todo = [path for key, path in sorted(wanted.items()) if key not in present]
+    first = max((shard for shard, _ in present.values()), default=-1) + 1
+    length = max(1, min(SHARD_FILES, -(-len(todo) // max(1, processes))))
+    groups = [todo[start : start + length] for start in range(0, len(todo), length)]
+    done = 0
+    on_progress(done, len(todo))
+    for written in _write_shards(first, groups, config, processes):
+        done += written
+        on_progress(done, len(todo))
+    return done
+
+
+def _write_shards(
+    first: int, groups: list[list[Path]], config: DataConfig, processes: int
+) -> Iterator[int]:
+    """Write the shards `first`, `first` + 1, ..., yielding each one's number of files when done."""
+    if processes <= 1 or len(groups) <= 1:
+        yield from (write_shard(first + n, group, config) for n, group in enumerate(groups))
+        return
+    # Spawned, not forked: the caller may hold threads of torch, and a fork would inherit locks.
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(processes, context, initializer=_one_thread) as pool:
+        jobs = [
+            pool.submit(write_shard, first + n, group, config) for n, group in enumerate(groups)
+        ]
+        try:
+            yield from (job.result() for job in as_completed(jobs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
+    """Write one shard, pixels first and its index last; return how many files it holds."""
+    folder, root = config.cache_dir, Path(config.root)
+    index: dict[str, Stored] = {}
+    partial = _raw(folder, number).with_suffix('.partial')
+    with partial.open('wb') as out:
+        for path in paths:
+            status = path.stat()
+            pixels, recorded = resized_pixels(path, config)
+            index[_key(root, path)] = Stored(
+                out.tell(), pixels.shape, recorded, status.st_size, status.st_mtime_ns
+            )
+            out.write(np.ascontiguousarray(pixels).data)
+        _flush(out)
+    os.replace(partial, _raw(folder, number))
+    _write_index(folder, number, index)
+    return len(index)
+
+
+def _write_index(folder: Path, number: int, index: dict[str, Stored]) -> None:
+    path = _raw(folder, number).with_suffix('.json')
+    partial = path.with_suffix('.json-partial')
+    with partial.open('w') as out:
+        json.dump(index, out)
+        _flush(out)
+    os.replace(partial, path)
+
+
+def _flush(out: IO) -> None:
+    out.flush()
+    os.fsync(out.fileno())
+
+
+def _sweep(folder: Path, root: Path) -> None:
+    """Remove half-written shards, and whole shards of which any file changed or is gone."""
+    for index in sorted(folder.glob('*.json')):
+        entries = _read_index(index)
+        if not all(_is_current(root / key, stored) for key, stored in entries.items()):
+            index.unlink()
+    for path in [*folder.glob('*partial'), *folder.glob('*.raw')]:
+        if not path.with_suffix('.json').exists():
+            path.unlink()
+
+
+def _entries(folder: Path) -> dict[str, tuple[int, Stored]]:
+    """Every file of the cache by key, with the number of its shard."""
+    found: dict[str, tuple[int, Stored]] = {}
+    for index in sorted(folder.glob('*.json')):
+        for key, stored in _read_index(index).items():
+            found[key] = (int(index.stem), stored)
+    return found
+
+
+def _read_index(path: Path) -> dict[str, Stored]:
+    rows = json.loads(path.read_text())
+    return {
+        key: Stored(offset, tuple(shape), tuple(recorded), *status)
+        for key, (offset, shape, recorded, *status) in rows.items()
+    }
+
+
+def _is_current(path: Path, stored: Stored) -> bool:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (stored.bytes, stored.time_ns)
+
+
+def _raw(folder: Path, number: int) -> Path:
+    return folder / f'{number:05d}.raw'
+
+
+def _key(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(0)

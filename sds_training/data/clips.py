@@ -1,0 +1,132 @@
+"""The frames to learn from: each with its neighbours, label, camera and speeds, as paths."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from sds_perception.camera import Camera
+from sds_training.data.cityscapes import DataError, Layout, scan, shifted
+from sds_training.data.config import DataConfig
+from sds_training.data.files import read_camera, read_speed
+from sds_training.data.splits import LabelSplit, choose_labelled
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One frame and everything that belongs to it; nothing has been read yet."""
+
+    name: str
+    image: Path
+    neighbours: tuple[Path, Path] | None  # earlier, later
+    label: Path | None
+    camera: Path | None
+    vehicles: tuple[Path | None, Path | None, Path | None]  # itself, earlier, later
+
+    def camera_at(self, width: int, height: int) -> Camera:
+        """The camera of the recorded picture; a centred 60-degree pinhole where none is known."""
+        if self.camera is None:
+            return Camera.guess(width, height)
+        return read_camera(self.camera).at(width, height)
+
+    def travel_m(self, gap_s: float) -> tuple[float, float]:
+        """Metres driven between the frame and each neighbour, NaN where no speed is known."""
+        if self.neighbours is None:
+            return float('nan'), float('nan')
+        own, *others = (None if path is None else read_speed(path) for path in self.vehicles)
+        return tuple(_mean_speed(own, other) * gap_s for other in others)
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The two pools that batches are drawn from, and how the labelled one was chosen."""
+
+    labelled: tuple[Clip, ...]
+    unlabelled: tuple[Clip, ...]
+    split: LabelSplit
+
+
+def training_pools(config: DataConfig, split: str) -> Pools:
+    """Sort the frames of one split into the labelled and the unlabelled pool.
+
+    A label outside the chosen ones is never listed, so that nothing can learn from it.
+    """
+    layout = scan(config.root, split)
+    chosen = choose_labelled(
+        layout.images.keys() & layout.labels.keys(), config.labels, config.split_seed
+    )
+    labelled = tuple(_clip(layout, name, config, with_label=True) for name in chosen.labelled)
+    kept = set(chosen.labelled)
+    rest = [name for name in layout.images if name not in kept]
+    unlabelled = [_clip(layout, name, config) for name in rest]
+    unlabelled += _extra_clips(layout, config)
+    if config.pool_includes_labelled:
+        unlabelled += labelled
+    pools = Pools(labelled, tuple(sorted(unlabelled, key=lambda clip: clip.name)), chosen)
+    _refuse_empty(pools, config, split)
+    _mention_guessed_cameras(pools)
+    return pools
+
+
+def _clip(layout: Layout, name: str, config: DataConfig, with_label: bool = False) -> Clip:
+    image = layout.picture(name)
+    assert image is not None, name
+    vehicles = tuple(
+        layout.vehicles.get(shifted(name, by))
+        for by in (0, -config.neighbour_gap, config.neighbour_gap)
+    )
+    return Clip(
+        name=name,
+        image=image,
+        neighbours=layout.neighbours(name, config.neighbour_gap),
+        label=layout.labels[name] if with_label else None,
+        camera=layout.camera(name),
+        vehicles=vehicles,
+    )
+
+
+def _extra_clips(layout: Layout, config: DataConfig) -> list[Clip]:
+    """The sequence frames asked for that have both neighbours and are in no pool already."""
+    names = layout.snippet_frames(config.extra_unlabelled)
+    clips = (_clip(layout, name, config) for name in names if name not in layout.images)
+    return [clip for clip in clips if clip.neighbours]
+
+
+def _refuse_empty(pools: Pools, config: DataConfig, split: str) -> None:
+    if config.labelled_batch and not pools.labelled:
+        raise DataError(
+            f'data.labelled_batch is {config.labelled_batch} but {config.root} has no labelled '
+            f'frames to use in {split!r} (data.labels is {config.labels})'
+        )
+    if config.unlabelled_batch and not pools.unlabelled:
+        raise DataError(
+            f'data.unlabelled_batch is {config.unlabelled_batch} but the unlabelled pool of '
+            f'{split!r} is empty; set data.extra_unlabelled or data.pool_includes_labelled'
+        )
+
+
+def _mention_guessed_cameras(pools: Pools) -> None:
+    clips = {clip.name: clip for clip in (*pools.labelled, *pools.unlabelled)}.values()
+    guessed = [clip for clip in clips if clip.camera is None]
+    moving = [clip.name for clip in guessed if clip.neighbours]
+    if guessed:
+        logger.info(
+            '%d of %d frames have no camera file: a centred 60-degree pinhole is assumed',
+            len(guessed),
+            len(clips),
+        )
+    if moving:
+        logger.warning(
+            '%d frames with neighbours have no camera file (first: %s): depth learnt '
+            'from them follows an assumed camera',
+            len(moving),
+            moving[0],
+        )
+
+
+def _mean_speed(own: float | None, other: float | None) -> float:
+    known = [abs(speed) for speed in (own, other) if speed is not None]
+    return sum(known) / len(known) if known else float('nan')

@@ -1,0 +1,108 @@
+"""Reads single files: pictures, labels, cameras, speeds and depth truth, or says what is wrong."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.camera import Camera, CameraError
+from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID
+from sds_training.data.cityscapes import DataError
+
+HIGHEST_LABEL_ID = 33
+
+
+class StereoCamera(NamedTuple):
+    """The numbers of a Cityscapes camera file; the picture's size is not among them."""
+
+    fx: float
+    fy: float
+    u0: float
+    v0: float
+    baseline_m: float  # NaN where the file has none
+
+    def at(self, width: int, height: int) -> Camera:
+        """The camera of the picture as it was recorded, `width` x `height` pixels."""
+        return Camera(self.fx, self.fy, self.u0, self.v0, width, height)
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as (H, W, 3) RGB."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError(f'{path} cannot be read as a picture; is the file cut short?')
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def read_label(path: Path) -> NDArray[np.uint8]:
+    """Read a labelIds file as (H, W) train ids; other label types are refused."""
+    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if ids is None:
+        raise DataError(f'{path} cannot be read as a label picture; is the file cut short?')
+    problem = wrong_label_type(ids)
+    if problem:
+        raise DataError(f'{path} {problem}')
+    return TRAIN_ID_FROM_LABEL_ID[ids]
+
+
+def wrong_label_type(ids: NDArray) -> str | None:
+    """Why an array read from a label file cannot be label ids; None if it can."""
+    if ids.ndim != 2:
+        return f'has {ids.shape[2]} channels, like a *_color.png; label ids have one'
+    if ids.dtype != np.uint8:
+        return f'is {ids.dtype}, like *_instanceIds.png; label ids are uint8'
+    highest = int(ids.max(initial=0))
+    if highest == 255:
+        return 'holds 255, like *_labelTrainIds.png; label ids end at 33'
+    if highest > HIGHEST_LABEL_ID:
+        return f'holds {highest}; label ids end at 33'
+    return None
+
+
+@cache
+def read_camera(path: Path) -> StereoCamera:
+    """Read a Cityscapes camera file."""
+    numbers = _read_json(path)
+    try:
+        intrinsic = numbers['intrinsic']
+        values = [float(intrinsic[key]) for key in ('fx', 'fy', 'u0', 'v0')]
+        baseline_m = float(numbers.get('extrinsic', {}).get('baseline', 'nan'))
+        camera = StereoCamera(*values, baseline_m)
+        camera.at(1, 1)
+    except (KeyError, TypeError, ValueError, CameraError) as problem:
+        raise DataError(f'{path} is not a Cityscapes camera file: {problem}') from problem
+    return camera
+
+
+@cache
+def read_speed(path: Path) -> float:
+    """Read the speed of a vehicle file, metres per second."""
+    try:
+        return float(_read_json(path)['speed'])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise DataError(f'{path} is not a Cityscapes vehicle file: {problem}') from problem
+
+
+def read_disparity_depth_m(path: Path, camera: StereoCamera) -> NDArray[np.float32]:
+    """Depth of a stereo disparity file in metres, (H, W) float32, NaN where there is none."""
+    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
+        raise DataError(f'{path} is not a 16-bit disparity picture')
+    if not camera.baseline_m > 0:
+        raise DataError(f'{path} needs the baseline, and its camera file has none')
+    disparity_px = (raw.astype(np.float32) - 1.0) / 256.0
+    disparity_px[disparity_px <= 0] = np.nan
+    return np.float32(camera.fx * camera.baseline_m) / disparity_px
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as problem:
+        raise DataError(f'{path} cannot be read as JSON: {problem}') from problem

@@ -1,0 +1,141 @@
+"""Batches by step number: what step t holds depends on seed and t alone.
+
+Nothing is remembered between steps, so that resuming is starting at another first step, and rank
+r of w processes takes its rows of the same batch that one process would draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from sds_training.data.cache import CachedFiles, OriginalFiles
+from sds_training.data.clips import Clip, training_pools
+from sds_training.data.config import DataConfig
+from sds_training.data.geometric import (
+    apply_to_camera,
+    apply_to_label,
+    apply_to_picture,
+    draw_geometric,
+)
+from sds_training.data.samples import Batch, Sample, Samples, collate
+
+LABELLED, UNLABELLED_POOL = 0, 1  # streams of random numbers
+
+
+def batches(
+    config: DataConfig,
+    split: str,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Iterator[Batch]:
+    """Yield the batches of steps `first_step` up to, not including, `last_step`.
+
+    Each process receives `labelled_batch` + `unlabelled_batch` frames; the whole batch is that
+    times `world_size`. Each pool is walked in a new order every epoch, without repetition.
+    """
+    steps = StepBatches(config, split, seed, rank, world_size)
+    if config.workers == 0:
+        return (steps[step] for step in range(first_step, last_step))
+    return iter(
+        DataLoader(
+            steps,
+            batch_size=None,
+            sampler=range(first_step, last_step),
+            num_workers=config.workers,
+            persistent_workers=True,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+        )
+    )
+
+
+class StepBatches(Dataset):
+    """The batch of any step, by its number."""
+
+    def __init__(
+        self, config: DataConfig, split: str, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.pools = training_pools(config, split)
+        self._config, self._seed = config, seed
+        self._rank, self._world_size = rank, world_size
+        self._files = open_files(config, (*self.pools.labelled, *self.pools.unlabelled))
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of step `step`, from 0."""
+        config, pools = self._config, self.pools
+        return Batch(
+            self._samples(pools.labelled, LABELLED, step, config.labelled_batch),
+            self._samples(pools.unlabelled, UNLABELLED_POOL, step, config.unlabelled_batch),
+        )
+
+    def _samples(self, pool: tuple[Clip, ...], stream: int, step: int, size: int) -> Samples:
+        first = step * size * self._world_size + self._rank * size
+        samples = []
+        for place in range(first, first + size):
+            rng = np.random.default_rng([self._seed, stream, 1, place])
+            clip = pool[place_in_pool(len(pool), (self._seed, stream), place)]
+            samples.append(load_sample(clip, self._files, self._config, rng))
+        return collate(samples, self._config.crop)
+
+
+def open_files(config: DataConfig, clips: Iterable[Clip]) -> CachedFiles | OriginalFiles:
+    """The cache, checked for every file of the clips, or the originals if the config says so."""
+    return CachedFiles(config, files_of(clips)) if config.use_cache else OriginalFiles(config)
+
+
+def files_of(clips: Iterable[Clip]) -> list[Path]:
+    """Every picture and label that the clips may need, once each, sorted."""
+    files: set[Path] = set()
+    for clip in clips:
+        files.update((clip.image, *(clip.neighbours or ())))
+        if clip.label is not None:
+            files.add(clip.label)
+    return sorted(files)
+
+
+def place_in_pool(size: int, seed: tuple[int, int], place: int) -> int:
+    """Which of `size` frames stands at `place` of an endless walk, reshuffled every epoch."""
+    return int(_epoch_order(size, seed, place // size)[place % size])
+
+
+def load_sample(
+    clip: Clip, files: CachedFiles | OriginalFiles, config: DataConfig, rng: np.random.Generator
+) -> Sample:
+    """Read one clip and cut, flip and enlarge it as `rng` decides; neighbours likewise."""
+    image = files.picture(clip.image)
+    height, width = image.pixels.shape[:2]
+    plan = draw_geometric(
+        (width, height), config.crop, rng, config.flip_probability, config.scale_range
+    )
+    frame = apply_to_picture(image.pixels, plan)
+    others = (apply_to_picture(files.picture(p).pixels, plan) for p in clip.neighbours or ())
+    camera = clip.camera_at(*image.recorded).resized(width, height)
+    return Sample(
+        frames=(frame, *others) if clip.neighbours else (frame, frame, frame),
+        has_neighbours=clip.neighbours is not None,
+        label=apply_to_label(files.label(clip.label), plan) if clip.label else None,
+        intrinsics=apply_to_camera(camera, plan).matrix.astype(np.float32),
+        travel_m=clip.travel_m(config.neighbour_gap * config.frame_period_s),
+        name=clip.name,
+    )
+
+
+@lru_cache(maxsize=8)
+def _epoch_order(size: int, seed: tuple[int, int], epoch: int) -> np.ndarray:
+    return np.random.default_rng([*seed, 0, epoch]).permutation(size)
+
+
+def _one_thread(worker: int) -> None:
+    """Workers are the parallelism: threads inside them would only fight each other."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,78 @@
+"""What a training step receives: pictures, neighbours, labels and cameras of a few frames."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class Sample(NamedTuple):
+    """One frame, cropped and flipped, as arrays."""
+
+    frames: tuple[NDArray[np.uint8], ...]  # (H, W, 3) RGB: itself, earlier, later
+    has_neighbours: bool
+    label: NDArray[np.uint8] | None  # (H, W) train ids; None without a label
+    intrinsics: NDArray[np.float32]  # (3, 3) of the crop
+    travel_m: tuple[float, float]  # to the earlier and the later frame; NaN unknown
+    name: str
+
+
+class Samples(NamedTuple):
+    """Some frames of one batch; picture tensors lie channels-last in memory."""
+
+    image: Tensor  # (B, 3, H, W) uint8 RGB
+    neighbours: Tensor  # (B, S, 3, H, W) uint8, S = 2: earlier, later; copies where there are none
+    has_neighbours: Tensor  # (B,) bool
+    label: Tensor  # (B, H, W) uint8 train ids, 255 = unlabelled
+    labelled: Tensor  # (B,) bool
+    intrinsics: Tensor  # (B, 3, 3) float32, pixels of the crop
+    travel_m: Tensor  # (B, S) float32, distance travelled to each neighbour, NaN unknown
+    names: list[str]  # B frame names
+
+    def to(self, device: torch.device | str) -> Samples:
+        """The same samples with every tensor on `device`; pinned memory is copied in passing."""
+        moved = (part.to(device, non_blocking=True) for part in self[:-1])
+        return Samples(*moved, self.names)
+
+
+class Batch(NamedTuple):
+    """The two halves of a step's batch; either may hold no frames."""
+
+    labelled: Samples
+    unlabelled: Samples
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with every tensor on `device`."""
+        return Batch(self.labelled.to(device), self.unlabelled.to(device))
+
+
+def collate(samples: list[Sample], crop: tuple[int, int]) -> Samples:
+    """Stack samples whose pictures are `crop` = (width, height) pixels; an empty list is fine."""
+    width, height = crop
+    frames = torch.empty((len(samples), 3, height, width, 3), dtype=torch.uint8)
+    label = torch.full((len(samples), height, width), 255, dtype=torch.uint8)
+    for row, sample in enumerate(samples):
+        for place, frame in enumerate(sample.frames):
+            frames[row, place].numpy()[:] = frame
+        if sample.label is not None:
+            label[row].numpy()[:] = sample.label
+    image, neighbours = frames[:, 0], frames[:, 1:]
+    return Samples(
+        image=image.permute(0, 3, 1, 2),
+        neighbours=neighbours.permute(0, 1, 4, 2, 3),
+        has_neighbours=torch.tensor([each.has_neighbours for each in samples], dtype=torch.bool),
+        label=label,
+        labelled=torch.tensor([each.label is not None for each in samples], dtype=torch.bool),
+        intrinsics=_rows([each.intrinsics for each in samples], (3, 3)),
+        travel_m=_rows([np.array(each.travel_m) for each in samples], (2,)),
+        names=[each.name for each in samples],
+    )
+
+
+def _rows(arrays: list[NDArray], shape: tuple[int, ...]) -> Tensor:
+    stacked = np.asarray(arrays, np.float32).reshape(len(arrays), *shape)
+    return torch.from_numpy(stacked)

@@ -1,0 +1,72 @@
+"""Which frames may be learnt from with their labels: n of them, by seed, balanced over cities.
+
+The draw ranks names by a hash of seed and name, so that it is the same on every machine and with
+every version of every library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sds_training.data.cityscapes import DataError, city_of, digest_of
+
+
+@dataclass(frozen=True)
+class LabelSplit:
+    """The chosen frames, and what it takes to choose them again."""
+
+    labelled: tuple[str, ...]  # frame names, sorted
+    unlabelled: tuple[str, ...]  # the other candidates, sorted; their labels are never read
+    seed: int
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the sorted labelled names, one per line."""
+        return digest_of(self.labelled)
+
+    def provenance(self) -> dict[str, object]:
+        """What a run and a release record about the split."""
+        return {
+            'labelled': len(self.labelled),
+            'unlabelled': len(self.unlabelled),
+            'seed': self.seed,
+            'sha256': self.digest,
+        }
+
+
+def choose_labelled(candidates: Iterable[str], count: int | str, seed: int) -> LabelSplit:
+    """Choose `count` of the candidate frame names ('all' takes every one)."""
+    names = sorted(set(candidates))
+    wanted = len(names) if count == 'all' else int(count)
+    if not 0 <= wanted <= len(names):
+        raise DataError(
+            f'{wanted} labelled frames were asked for, and {len(names)} are there; '
+            "ask for fewer, or for 'all'"
+        )
+    cities: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda each: _rank(each, seed)):
+        cities.setdefault(city_of(name), []).append(name)
+    quota = _quotas({city: len(members) for city, members in cities.items()}, wanted, seed)
+    chosen = {name for city, members in cities.items() for name in members[: quota[city]]}
+    rest = tuple(name for name in names if name not in chosen)
+    return LabelSplit(tuple(sorted(chosen)), rest, seed)
+
+
+def _quotas(sizes: dict[str, int], wanted: int, seed: int) -> dict[str, int]:
+    """Share `wanted` out by size, largest remainder first; each is within one of its share."""
+    total = max(1, sum(sizes.values()))
+    shares = {city: Fraction(size * wanted, total) for city, size in sizes.items()}
+    quotas = {city: int(share) for city, share in shares.items()}
+    by_remainder = sorted(
+        sizes, key=lambda city: (quotas[city] - shares[city], _rank(city, seed), city)
+    )
+    for city in by_remainder[: wanted - sum(quotas.values())]:
+        quotas[city] += 1
+    return quotas
+
+
+def _rank(name: str, seed: int) -> str:
+    return hashlib.sha256(f'{seed}:{name}'.encode()).hexdigest()
