@@ -108,7 +108,7 @@ def _captioned(tile: RGB, text: str) -> RGB:
     scale = _text_scale(tile.shape[1])
     (_, height), baseline = cv2.getTextSize(text, _FONT, scale, 1)
     tile[: height + 2 * baseline] //= 3
-    origin = (baseline, height + baseline // 2 + 1)
+    origin = (2 * baseline, height + baseline // 2 + 1)
     return cv2.putText(tile, text, origin, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
