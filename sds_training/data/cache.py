@@ -9,14 +9,10 @@ killed build resumable. Files that changed since are found by size and time, nev
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +20,6 @@ from sds_training.data.cityscapes import KINDS, DataError
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_label, read_picture
 from sds_training.data.geometric import resize_label, resize_picture
-
-SHARD_FILES = 256
 
 
 class CacheError(DataError):
@@ -71,18 +65,18 @@ class CachedFiles:
     def __init__(self, config: DataConfig, paths: Iterable[Path]) -> None:
         self._root = Path(config.root)
         self._folder = config.cache_dir
-        self._where = _entries(self._folder)
+        self._where = entries(self._folder)
         self._shards: dict[int, NDArray[np.uint8]] = {}
         self._require(list(paths))
 
     def picture(self, path: Path) -> Frame:
         """The picture at training size, a view of the mapped file."""
-        shard, stored = self._where[_key(self._root, path)]
+        shard, stored = self._where[key_of(self._root, path)]
         return Frame(self._pixels(shard, stored), stored.recorded)
 
     def label(self, path: Path) -> NDArray[np.uint8]:
         """The label at training size, (H, W) train ids, a view of the mapped file."""
-        return self._pixels(*self._where[_key(self._root, path)])
+        return self._pixels(*self._where[key_of(self._root, path)])
 
     def __getstate__(self) -> dict:
         """Leave the maps behind: a loader process opens its own."""
@@ -90,19 +84,19 @@ class CachedFiles:
 
     def _pixels(self, shard: int, stored: Stored) -> NDArray[np.uint8]:
         if shard not in self._shards:
-            self._shards[shard] = np.memmap(_raw(self._folder, shard), np.uint8, mode='r')
+            self._shards[shard] = np.memmap(raw_file(self._folder, shard), np.uint8, mode='r')
         end = stored.offset + int(np.prod(stored.shape))
         return self._shards[shard][stored.offset : end].reshape(stored.shape)
 
     def _require(self, paths: list[Path]) -> None:
-        missing = [path for path in paths if _key(self._root, path) not in self._where]
+        missing = [path for path in paths if key_of(self._root, path) not in self._where]
         advice = f'run sds-prepare on {self._root} with the same size (data.size, data.fit)'
         if missing:
             raise CacheError(
                 f'the cache {self._folder} lacks {len(missing)} of {len(paths)} files '
                 f'(first: {missing[0].name}); {advice}'
             )
-        stale = [p for p in paths if not _is_current(p, self._where[_key(self._root, p)][1])]
+        stale = [p for p in paths if not is_current(p, self._where[key_of(self._root, p)][1])]
         if stale:
             raise CacheError(
                 f'{len(stale)} of {len(paths)} files changed after {self._folder} was made from '
@@ -130,108 +124,17 @@ def training_size(recorded: tuple[int, int], config: DataConfig) -> tuple[int, i
     return width, height
 
 
-def build_cache(
-    paths: Iterable[Path],
-    config: DataConfig,
-    processes: int = 1,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> int:
-    """Add the files that the cache lacks or holds in an older state; return how many were added.
-
-    `on_progress(done, total)` is told whenever a shard is finished. Kill it at any moment: the
-    shards that were finished stay, and the next call goes on from there.
-    """
-    root, folder = Path(config.root), config.cache_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = {_key(root, path): path for path in paths}
-    _sweep(folder, root)
-    present = _entries(folder)
-    todo = [path for key, path in sorted(wanted.items()) if key not in present]
-    first = max((shard for shard, _ in present.values()), default=-1) + 1
-    length = max(1, min(SHARD_FILES, -(-len(todo) // max(1, processes))))
-    groups = [todo[start : start + length] for start in range(0, len(todo), length)]
-    done = 0
-    on_progress(done, len(todo))
-    for written in _write_shards(first, groups, config, processes):
-        done += written
-        on_progress(done, len(todo))
-    return done
-
-
-def _write_shards(
-    first: int, groups: list[list[Path]], config: DataConfig, processes: int
-) -> Iterator[int]:
-    """Write the shards `first`, `first` + 1, ..., yielding each one's number of files when done."""
-    if processes <= 1 or len(groups) <= 1:
-        yield from (write_shard(first + n, group, config) for n, group in enumerate(groups))
-        return
-    # Spawned, not forked: the caller may hold threads of torch, and a fork would inherit locks.
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(processes, context, initializer=_one_thread) as pool:
-        jobs = [
-            pool.submit(write_shard, first + n, group, config) for n, group in enumerate(groups)
-        ]
-        try:
-            yield from (job.result() for job in as_completed(jobs))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
-    """Write one shard, pixels first and its index last; return how many files it holds."""
-    folder, root = config.cache_dir, Path(config.root)
-    index: dict[str, Stored] = {}
-    partial = _raw(folder, number).with_suffix('.partial')
-    with partial.open('wb') as out:
-        for path in paths:
-            status = path.stat()
-            pixels, recorded = resized_pixels(path, config)
-            index[_key(root, path)] = Stored(
-                out.tell(), pixels.shape, recorded, status.st_size, status.st_mtime_ns
-            )
-            out.write(np.ascontiguousarray(pixels).data)
-        _flush(out)
-    os.replace(partial, _raw(folder, number))
-    _write_index(folder, number, index)
-    return len(index)
-
-
-def _write_index(folder: Path, number: int, index: dict[str, Stored]) -> None:
-    path = _raw(folder, number).with_suffix('.json')
-    partial = path.with_suffix('.json-partial')
-    with partial.open('w') as out:
-        json.dump(index, out)
-        _flush(out)
-    os.replace(partial, path)
-
-
-def _flush(out: IO) -> None:
-    out.flush()
-    os.fsync(out.fileno())
-
-
-def _sweep(folder: Path, root: Path) -> None:
-    """Remove half-written shards, and whole shards of which any file changed or is gone."""
-    for index in sorted(folder.glob('*.json')):
-        entries = _read_index(index)
-        if not all(_is_current(root / key, stored) for key, stored in entries.items()):
-            index.unlink()
-    for path in [*folder.glob('*partial'), *folder.glob('*.raw')]:
-        if not path.with_suffix('.json').exists():
-            path.unlink()
-
-
-def _entries(folder: Path) -> dict[str, tuple[int, Stored]]:
+def entries(folder: Path) -> dict[str, tuple[int, Stored]]:
     """Every file of the cache by key, with the number of its shard."""
     found: dict[str, tuple[int, Stored]] = {}
     for index in sorted(folder.glob('*.json')):
-        for key, stored in _read_index(index).items():
+        for key, stored in read_index(index).items():
             found[key] = (int(index.stem), stored)
     return found
 
 
-def _read_index(path: Path) -> dict[str, Stored]:
+def read_index(path: Path) -> dict[str, Stored]:
+    """The files of one shard by key."""
     rows = json.loads(path.read_text())
     return {
         key: Stored(offset, tuple(shape), tuple(recorded), *status)
@@ -239,7 +142,8 @@ def _read_index(path: Path) -> dict[str, Stored]:
     }
 
 
-def _is_current(path: Path, stored: Stored) -> bool:
+def is_current(path: Path, stored: Stored) -> bool:
+    """Whether the original is there and is the file that was stored."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -247,13 +151,11 @@ def _is_current(path: Path, stored: Stored) -> bool:
     return (status.st_size, status.st_mtime_ns) == (stored.bytes, stored.time_ns)
 
 
-def _raw(folder: Path, number: int) -> Path:
+def raw_file(folder: Path, number: int) -> Path:
+    """The pixels of a shard."""
     return folder / f'{number:05d}.raw'
 
 
-def _key(root: Path, path: Path) -> str:
+def key_of(root: Path, path: Path) -> str:
+    """The name of a file in the cache: its path inside the root."""
     return path.relative_to(root).as_posix()
-
-
-def _one_thread() -> None:
-    cv2.setNumThreads(0)

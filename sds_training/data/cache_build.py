@@ -1,0 +1,150 @@
+"""Writes the resized copies that `cache` reads: resumable, in several processes, by one writer."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import cv2
+import numpy as np
+
+from sds_training.data.cache import (
+    CacheError,
+    Stored,
+    entries,
+    is_current,
+    key_of,
+    raw_file,
+    read_index,
+    resized_pixels,
+)
+from sds_training.data.config import DataConfig
+
+SHARD_FILES = 256
+
+
+def build_cache(
+    paths: Iterable[Path],
+    config: DataConfig,
+    processes: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Add the files that the cache lacks or holds in an older state; return how many were added.
+
+    `on_progress(done, total)` is told whenever a shard is finished. Kill it at any moment: the
+    shards that were finished stay, and the next call goes on from there.
+    """
+    folder = config.cache_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_writer(folder):
+        groups, first = _plan(paths, config, processes)
+        total = sum(map(len, groups))
+        done = 0
+        on_progress(done, total)
+        for written in _write_shards(first, groups, config, processes):
+            done += written
+            on_progress(done, total)
+    return done
+
+
+def _plan(
+    paths: Iterable[Path], config: DataConfig, processes: int
+) -> tuple[list[list[Path]], int]:
+    """The files still to be written, in groups of one shard each, and the first shard's number."""
+    root, folder = Path(config.root), config.cache_dir
+    wanted = {key_of(root, path): path for path in paths}
+    _sweep(folder, root)
+    present = entries(folder)
+    todo = [path for key, path in sorted(wanted.items()) if key not in present]
+    first = max((shard for shard, _ in present.values()), default=-1) + 1
+    length = max(1, min(SHARD_FILES, -(-len(todo) // max(1, processes))))
+    groups = [todo[start : start + length] for start in range(0, len(todo), length)]
+    return groups, first
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; it is free again when the process ends, however it ends."""
+    with (folder / 'lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            raise CacheError(f'another process is writing the cache {folder}') from problem
+        yield
+
+
+def _write_shards(
+    first: int, groups: list[list[Path]], config: DataConfig, processes: int
+) -> Iterator[int]:
+    """Write the shards from number `first` on, yielding how many files each one holds."""
+    if processes <= 1 or len(groups) <= 1:
+        yield from (write_shard(first + n, group, config) for n, group in enumerate(groups))
+        return
+    # Spawned, not forked: the caller may hold threads of torch, and a fork would inherit locks.
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(processes, context, initializer=_one_thread) as pool:
+        jobs = [
+            pool.submit(write_shard, first + n, group, config) for n, group in enumerate(groups)
+        ]
+        try:
+            yield from (job.result() for job in as_completed(jobs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
+    """Write one shard, pixels first and its index last; return how many files it holds."""
+    folder, root = config.cache_dir, Path(config.root)
+    index: dict[str, Stored] = {}
+    partial = raw_file(folder, number).with_suffix('.partial')
+    with partial.open('wb') as out:
+        for path in paths:
+            status = path.stat()
+            pixels, recorded = resized_pixels(path, config)
+            index[key_of(root, path)] = Stored(
+                out.tell(), pixels.shape, recorded, status.st_size, status.st_mtime_ns
+            )
+            out.write(np.ascontiguousarray(pixels).data)
+        _flush(out)
+    os.replace(partial, raw_file(folder, number))
+    _write_index(folder, number, index)
+    return len(index)
+
+
+def _write_index(folder: Path, number: int, index: dict[str, Stored]) -> None:
+    path = raw_file(folder, number).with_suffix('.json')
+    partial = path.with_suffix('.json-partial')
+    with partial.open('w') as out:
+        json.dump(index, out)
+        _flush(out)
+    os.replace(partial, path)
+
+
+def _flush(out: IO) -> None:
+    out.flush()
+    os.fsync(out.fileno())
+
+
+def _sweep(folder: Path, root: Path) -> None:
+    """Remove half-written shards, and whole shards of which any file changed or is gone."""
+    for index in sorted(folder.glob('*.json')):
+        stored = read_index(index).items()
+        if not all(is_current(root / key, each) for key, each in stored):
+            index.unlink()
+    for path in folder.glob('*partial'):
+        path.unlink()
+    for path in folder.glob('*.raw'):
+        if not path.with_suffix('.json').exists():
+            path.unlink()
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(0)

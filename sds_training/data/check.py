@@ -1,0 +1,180 @@
+"""Looks a data folder over before anything is trained on it, and says in sentences what it found.
+
+Names are checked for every file; the pixels of a few label files are read to see their type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+
+from sds_training.data.cityscapes import KINDS, DataError, Layout, scan
+from sds_training.data.files import read_picture, wrong_label_type
+
+LABELS_READ = 20  # label files per split whose pixels are looked at
+PICTURES = ('images', 'sequence')
+SCORED_ONLY = ('val', 'test')  # nothing is learnt from these, so neighbours do not matter
+WRONG_LABELS = ('_labelTrainIds', '_color', '_instanceIds', '_instanceTrainIds', '_gtCoarse')
+
+
+class Finding(NamedTuple):
+    """One sentence about a folder; a problem stops training, a note does not."""
+
+    is_problem: bool
+    sentence: str
+
+
+def check_folder(root: Path, neighbour_gap: int = 1) -> list[Finding]:
+    """Everything worth saying about a data folder, problems first."""
+    if not root.is_dir():
+        return [Finding(True, f'{root} is not a folder')]
+    findings = list(_misplaced(root))
+    splits = sorted(
+        {
+            path.name
+            for key in PICTURES
+            for path in (root / KINDS[key].folder).glob('*')
+            if path.is_dir()
+        }
+    )
+    if not splits and not findings:
+        findings.append(Finding(True, _nothing_here(root)))
+    for split in splits:
+        findings += _check_split(root, split, neighbour_gap)
+    return sorted(findings, key=lambda finding: not finding.is_problem)
+
+
+def _nothing_here(root: Path) -> str:
+    folders = ', '.join(sorted(path.name for path in root.iterdir() if path.is_dir())) or 'nothing'
+    return (
+        f'{root} has neither leftImg8bit/<split> nor leftImg8bit_sequence/<split> in it; '
+        f'the folders it has: {folders}'
+    )
+
+
+def _misplaced(root: Path) -> Iterator[Finding]:
+    """Known folders one level too deep or too high."""
+    for kind in KINDS.values():
+        for found in sorted(root.glob(f'*/{kind.folder}')):
+            yield Finding(
+                True,
+                f'{found} is one level too deep: move it to {root / kind.folder} '
+                '(was its archive unpacked into a folder of its own?)',
+            )
+    if root.name in {kind.folder for kind in KINDS.values()}:
+        yield Finding(
+            True, f'{root} is one of the data folders itself: give its parent {root.parent}'
+        )
+
+
+def _check_split(root: Path, split: str, gap: int) -> list[Finding]:
+    try:
+        layout = scan(root, split)
+    except DataError as problem:
+        return [Finding(True, str(problem))]
+    findings = [Finding(False, _summary(layout)), *_check_labels(layout)]
+    if split not in SCORED_ONLY:
+        findings += [*_check_neighbours(layout, gap), *_check_cameras(layout)]
+    return findings
+
+
+def _summary(layout: Layout) -> str:
+    counts = ', '.join(f'{len(getattr(layout, key))} {kind.folder}' for key, kind in KINDS.items())
+    return f'{layout.split}: {counts}'
+
+
+def _check_labels(layout: Layout) -> Iterator[Finding]:
+    folder = layout.root / KINDS['labels'].folder / layout.split
+    if not layout.labels:
+        yield from _wrong_label_files(folder, layout)
+        return
+    without = sorted(layout.images.keys() - layout.labels.keys())
+    if without:
+        yield Finding(
+            False,
+            f'{layout.split}: {_some(without)} without labels; they can be learnt unlabelled',
+        )
+    lone = sorted(layout.labels.keys() - layout.images.keys())
+    if lone:
+        yield Finding(
+            True, f'{layout.split}: {_some(lone)} in {folder} without a picture in leftImg8bit'
+        )
+    yield from _label_pixels(layout)
+
+
+def _wrong_label_files(folder: Path, layout: Layout) -> Iterator[Finding]:
+    for ending in WRONG_LABELS:
+        found = len(list(folder.glob(f'*/*{ending}.png')))
+        if found:
+            yield Finding(
+                True,
+                f'{folder} holds {found} *{ending}.png and no *_gtFine_labelIds.png; the label '
+                'ids are wanted, and are mapped to train ids while loading',
+            )
+            return
+    if layout.images:
+        yield Finding(False, f'{layout.split}: no labels in {folder}; only depth can be learnt')
+
+
+def _label_pixels(layout: Layout) -> Iterator[Finding]:
+    """Read some labels, evenly spaced, and their pictures' sizes."""
+    names = sorted(layout.labels.keys() & layout.images.keys())
+    highest = 0
+    for name in names[:: max(1, len(names) // LABELS_READ)]:
+        path = layout.labels[name]
+        ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        problem = 'cannot be read as a picture' if ids is None else wrong_label_type(ids)
+        if problem:
+            yield Finding(True, f'{path} {problem}')
+            return
+        highest = max(highest, int(ids.max()))
+        picture = read_picture(layout.images[name])
+        if picture.shape[:2] != ids.shape:
+            yield Finding(
+                True,
+                f'{path} is {ids.shape[1]}x{ids.shape[0]}, its picture is '
+                f'{picture.shape[1]}x{picture.shape[0]}',
+            )
+            return
+    if names and highest <= 18:
+        yield Finding(
+            True,
+            f'{layout.split}: the label files look like train ids, their highest value is '
+            f'{highest}; label ids reach 33 (sky is 23, car is 26)',
+        )
+
+
+def _check_neighbours(layout: Layout, gap: int) -> Iterator[Finding]:
+    without = sorted(name for name in layout.images if not layout.neighbours(name, gap))
+    if not layout.images or not without:
+        return
+    yield Finding(
+        False,
+        f'{layout.split}: {_some(without)} without the frames {gap} earlier and later in '
+        'leftImg8bit_sequence; they teach semantics but no depth',
+    )
+
+
+def _check_cameras(layout: Layout) -> Iterator[Finding]:
+    names = sorted({*layout.images, *layout.sequence})
+    without = [name for name in names if layout.camera(name) is None]
+    moving = [name for name in without if layout.neighbours(name, 1)]
+    if moving:
+        yield Finding(
+            False,
+            f'{layout.split}: {_some(moving)} have neighbours but no camera file; a centred '
+            '60-degree pinhole is assumed, and depth learnt with it is bent accordingly',
+        )
+    elif without:
+        yield Finding(
+            False,
+            f'{layout.split}: {_some(without)} without a camera file; they have no '
+            'neighbours either, so it matters little',
+        )
+
+
+def _some(names: list[str]) -> str:
+    return f'{len(names)} frames (first: {names[0]})'
