@@ -1,0 +1,210 @@
+"""The lifecycle node: camera images in, labels and depth out, stamped as the image that made them.
+
+configure loads the release and warms the engine up; activate subscribes; the rest undoes it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+import rclpy
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_msgs.msg import Header
+
+from sds_perception.engines import EngineError
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import ReleaseError, read_release
+from sds_perception.ros.cameras import CameraInput
+from sds_perception.ros.diagnostics import Diagnostics, write_report
+from sds_perception.ros.health import Level
+from sds_perception.ros.outputs import LabelNames, Outputs
+from sds_perception.ros.parameters import NodeConfig, ParameterError, Parameters
+from sds_perception.ros.pipeline import Channel, Pipeline
+from sds_perception.ros.process import ignore_signals, keep_large_buffers
+from sds_perception.ros.scheduler import Scheduler
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+REFUSALS = (ParameterError, ReleaseError, EngineError, OSError)  # the operator's to mend
+
+
+class PerceptionNode(LifecycleNode):
+    """Publishes what one release sees in the images of one or several cameras."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('sds_perception', **options)
+        self._settings = Parameters(self)
+        self._diagnostics = Diagnostics(self)
+        self._state, self._trouble = 'unconfigured', (Level.WARN, 'unconfigured')
+        self._perceiver: Perceiver | None = None
+        self._pipeline: Pipeline | None = None
+        self._channels: dict[str, Channel] = {}
+        self._label_names: LabelNames | None = None
+        self._heart = self.create_timer(
+            self._config().diagnostics_period_s,
+            self._beat,
+            callback_group=MutuallyExclusiveCallbackGroup(),
+            clock=Clock(clock_type=ClockType.STEADY_TIME),  # beats without /clock as well
+        )
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the release, build and warm up the engine, offer the topics."""
+        try:
+            self._build(self._settings.settle())
+        except Exception as problem:  # rclpy would swallow it without a word
+            if not isinstance(problem, REFUSALS):
+                self.get_logger().error(traceback.format_exc())
+            self.get_logger().error(f'cannot configure: {problem}')
+            self._take_down()
+            self._now('unconfigured', (Level.ERROR, f'cannot configure: {problem}'))
+            return FAILURE
+        self._settings.fixed = True
+        self._now('inactive', (Level.OK, 'inactive'))
+        return SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and start to see."""
+        super().on_activate(state)
+        self._open()
+        self._now('active', None)
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and finish the frame in hand."""
+        self._close()
+        self._now('inactive', (Level.OK, 'inactive'))
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the release and withdraw the topics."""
+        self._take_down()
+        self._now('unconfigured', (Level.WARN, 'unconfigured'))
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Do all of the above, from any state."""
+        self._take_down()
+        self._now('finalized', (Level.STALE, 'finalized'))
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Get back to where the node can be configured again."""
+        return self.on_cleanup(state)
+
+    def destroy_node(self) -> None:
+        """Stop everything first; safe in any state."""
+        self._take_down()
+        super().destroy_node()
+
+    def _config(self) -> NodeConfig:
+        return self._settings.config
+
+    def _build(self, config: NodeConfig) -> None:
+        release = read_release(config.release)
+        self._now('configuring', (Level.WARN, f'building the {config.engine} engine'))
+        self._perceiver = Perceiver.from_release(
+            release,
+            device=config.device,
+            engine=config.engine,
+            detail=config.detail,
+            output_size=_perceiver_size(config),
+        )
+        self._perceiver.warm_up()
+        self._diagnostics.about = {
+            'release': release.digest,
+            'trained': str(release.trained),
+            'engine': self._perceiver.engine.name,
+            'device': config.device,
+        }
+        self._channels = {name: self._channel(name) for name in config.cameras or ('',)}
+        self._label_names = LabelNames(self)
+        self._heart.timer_period_ns = int(config.diagnostics_period_s * 1e9)
+
+    def _channel(self, name: str) -> Channel:
+        outputs = Outputs(self, f'~/{name}' if name else '~')
+        source = CameraInput(
+            self,
+            name,
+            lambda arrival: self._scheduler.offer(name, arrival),
+            self._config,
+            wanted=outputs.wanted,
+            on_time_jump=lambda: None,
+        )
+        return Channel(source, outputs)
+
+    def _open(self) -> None:
+        self._scheduler = Scheduler(list(self._channels), lambda: self._config().batch_deadline_s)
+        self._pipeline = Pipeline(
+            self._perceiver, self._channels, self._scheduler, self._config, self.get_clock()
+        )
+        self._pipeline.start()
+        self._label_names.publish(Header(stamp=self.get_clock().now().to_msg()))
+        for channel in self._channels.values():
+            channel.source.open()
+
+    def _close(self) -> None:
+        for channel in self._channels.values():
+            channel.source.close()
+        if self._pipeline is not None:
+            self._pipeline.stop()
+            self._pipeline = None
+
+    def _take_down(self) -> None:
+        """Undo configure from whatever point it reached."""
+        self._close()
+        self._report()
+        for channel in self._channels.values():
+            channel.outputs.destroy()
+        if self._label_names is not None:
+            self._label_names.destroy()
+        self._channels, self._label_names, self._perceiver = {}, None, None
+        self._settings.fixed = False
+
+    def _report(self) -> None:
+        healths = [channel.source.health for channel in self._channels.values()]
+        path = self._config().report_file
+        if path and healths:
+            write_report(path, healths, self._diagnostics.about)
+
+    def _now(self, state: str, trouble: tuple[Level, str] | None) -> None:
+        self._state, self._trouble = state, trouble
+        self._beat()
+
+    def _beat(self) -> None:
+        for channel in self._channels.values():
+            channel.source.look_around()
+        healths = [channel.source.health for channel in self._channels.values()]
+        self._diagnostics.publish(self._state, healths, self._trouble)
+
+
+def _perceiver_size(config: NodeConfig) -> str | float:
+    sizes: dict[str, str | float] = {'camera': 'frame', 'network': 'network'}
+    return sizes.get(config.output_size, config.output_fraction)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until shut down; a second Ctrl-C changes nothing."""
+    keep_large_buffers()
+    rclpy.init(args=args)
+    executor = MultiThreadedExecutor(num_threads=2)  # callbacks; diagnostics beside them
+    node = PerceptionNode()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        ignore_signals()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+        ignore_signals()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The walk of a frame inside the node: newest frames, one network call, each output once.
+
+One thread takes what the scheduler hands out; the executor never waits for the network.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.clock import Clock
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from sds_perception.camera import Camera, CameraError
+from sds_perception.image_codec import BrokenImage, UnsupportedImage
+from sds_perception.perceiver import FrameError, Perceiver
+from sds_perception.ros.cameras import Arrival, CameraInput
+from sds_perception.ros.messages import camera_from_info, rgb_from_message, stamp_s
+from sds_perception.ros.outputs import Outputs, Seen
+from sds_perception.ros.parameters import NodeConfig
+from sds_perception.ros.scheduler import Scheduler
+from sds_perception.scene import Scene
+
+log = logging.getLogger(__name__)
+
+UNUSABLE = (UnsupportedImage, BrokenImage, CameraError, FrameError)  # a frame's own fault
+
+
+@dataclass
+class Frame:
+    """A decoded frame with all that is needed to perceive and publish it."""
+
+    camera_name: str
+    header: Header
+    rgb: NDArray[np.uint8]
+    camera: Camera | None
+    info: CameraInfo | None
+    seconds: dict[str, float]  # per stage so far
+    arrived_s: float
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Everything that belongs to one camera."""
+
+    source: CameraInput
+    outputs: Outputs
+
+
+class Pipeline:
+    """Runs from `start` to `stop` on its own thread, for all cameras with one Perceiver."""
+
+    def __init__(
+        self,
+        perceiver: Perceiver,
+        channels: Mapping[str, Channel],
+        scheduler: Scheduler[Arrival],
+        config: Callable[[], NodeConfig],
+        clock: Clock,
+    ) -> None:
+        self._perceiver, self._channels, self._scheduler = perceiver, channels, scheduler
+        self._config, self._clock = config, clock
+        self._thread = threading.Thread(target=self._run, name='perception', daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve the scheduler."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the frame in hand and end the thread."""
+        self._scheduler.close()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._scheduler.closed:
+            self._serve(self._scheduler.take(timeout_s=1.0))
+
+    def _serve(self, arrivals: list[tuple[str, Arrival]]) -> None:
+        """Decode, perceive together, publish; a camera's fault stays its own."""
+        picked_s = time.monotonic()
+        decoded = [self._decoded(name, arrival, picked_s) for name, arrival in arrivals]
+        frames = [each for each in decoded if each is not None]
+        if not frames:
+            return
+        try:
+            scenes = self._perceiver.perceive([f.rgb for f in frames], [f.camera for f in frames])
+        except Exception as problem:  # an engine that fails must be seen, not end the thread
+            self._failed(frames, problem)
+            return
+        for frame, scene in zip(frames, scenes, strict=True):
+            try:
+                self._publish(frame, scene)
+            except Exception as problem:
+                self._failed([frame], problem)
+
+    def _decoded(self, name: str, arrival: Arrival, picked_s: float) -> Frame | None:
+        """The frame ready for the network; None, counted, where it is too old or unusable."""
+        source, message = self._channels[name].source, arrival.message
+        if self._too_old(message.header):
+            source.health.count('too old')
+            return None
+        began = time.perf_counter()
+        try:
+            rgb, info = rgb_from_message(message), source.info
+            camera = camera_from_info(info, rgb.shape[1], rgb.shape[0]) if info else None
+        except UNUSABLE as problem:
+            source.health.reject(type(problem).__name__, str(problem))
+            return None
+        seconds = {'wait': picked_s - arrival.arrived_s, 'decode': time.perf_counter() - began}
+        return Frame(name, message.header, rgb, camera, info, seconds, arrival.arrived_s)
+
+    def _too_old(self, header: Header) -> bool:
+        max_age_s = self._config().max_age_s
+        return max_age_s > 0 and stamp_s(header) > 0 and self._age_s(header) > max_age_s
+
+    def _age_s(self, header: Header) -> float:
+        return self._clock.now().nanoseconds * 1e-9 - stamp_s(header)
+
+    def _publish(self, frame: Frame, scene: Scene) -> None:
+        channel = self._channels[frame.camera_name]
+        began = time.perf_counter()
+        seen = Seen(frame.rgb, scene, frame.header, frame.info, rectified=False)
+        channel.outputs.publish(seen, self._config())
+        seconds = {**frame.seconds, **scene.timings, 'publish': time.perf_counter() - began}
+        seconds['total'] = time.monotonic() - frame.arrived_s
+        if stamp_s(frame.header) > 0:
+            seconds['age'] = self._age_s(frame.header)
+        channel.source.health.processed(seconds)
+
+    def _failed(self, frames: list[Frame], problem: Exception) -> None:
+        for frame in frames:
+            health = self._channels[frame.camera_name].source.health
+            health.last_rejection = f'{type(problem).__name__}: {problem}'
+            health.count('failed')
+        log.exception('frames failed')
