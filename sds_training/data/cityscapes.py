@@ -38,7 +38,7 @@ KINDS: dict[str, Kind] = {
     'cameras': Kind('camera', '_camera', ('.json',)),
     'disparities': Kind('disparity', '_disparity', ('.png',)),
     'vehicles': Kind('vehicle_sequence', '_vehicle', ('.json',)),
-    'depths': Kind('depth', '_depth', ('.npy', '.npz', '.png')),
+    'depths': Kind('depth', '_depth', ('.npy',)),
 }
 
 

@@ -101,6 +101,14 @@ def read_disparity_depth_m(path: Path, camera: StereoCamera) -> NDArray[np.float
     return np.float32(camera.fx * camera.baseline_m) / disparity_px
 
 
+def read_depth_m(path: Path) -> NDArray[np.float32]:
+    """Read exact depth in metres, (H, W) float32 from a .npy file, NaN where there is none."""
+    depth_m = np.load(path, allow_pickle=False)
+    if depth_m.ndim != 2 or depth_m.dtype.kind != 'f':
+        raise DataError(f'{path} is {depth_m.dtype} of shape {depth_m.shape}, wanted float (H, W)')
+    return np.where(np.isfinite(depth_m), depth_m, np.nan).astype(np.float32)
+
+
 def _read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text())

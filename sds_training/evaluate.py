@@ -1,0 +1,212 @@
+"""sds-evaluate: scores a release through the vehicle's own Perceiver, at the frames' full size."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from sds_perception.labels import NAMES
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import ReleaseError
+from sds_perception.scene import Scene
+from sds_training.data.cityscapes import DataError, digest_of
+from sds_training.data.config import DataConfig
+from sds_training.data.validation import ValidationFrame, validation_frames
+from sds_training.metrics import PROTOCOLS, Confusion, DepthProtocol, DepthScores
+from sds_training.metrics.semantics import FOLDS
+from sds_training.report import PictureRows, write_report
+
+
+class Judged(NamedTuple):
+    """One frame as the Perceiver saw it, beside its truth."""
+
+    frame: ValidationFrame
+    rgb: NDArray[np.uint8]  # (H, W, 3)
+    scene: Scene
+    labels: NDArray[np.uint8] | None  # (H, W) true train ids
+    depth_m: NDArray[np.float32] | None  # (H, W) true metres
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a release is worth on a set of frames; None where there was no truth to compare."""
+
+    frames: int
+    frames_sha256: str  # of the frames' names, one per line
+    labelled_frames: int
+    mean_iou: float | None
+    iou: dict[str, float | None]  # by class; None where neither truth nor prediction is
+    accuracy: float | None
+    confusion: list[list[int]]  # truth by prediction, the last column unlabelled
+    fold: dict[str, str]
+    depth_frames: int
+    depth_kind: str
+    depth_protocol: str
+    depth_coverage: float | None
+    depth: dict[str, float | None]  # as predicted: means nothing for relative depth
+    depth_median_scaled: dict[str, float | None]
+    seconds_per_frame: float
+
+    def as_dict(self) -> dict[str, object]:
+        """The scores as plain JSON values."""
+        return asdict(self)
+
+
+def evaluate(
+    perceiver: Perceiver,
+    frames: Iterable[ValidationFrame],
+    *,
+    fold: Mapping[str, str] | None = None,
+    protocol: DepthProtocol = PROTOCOLS['cityscapes'],
+    on_frame: Callable[[int, Judged], None] = lambda place, judged: None,
+) -> Scores:
+    """Score `perceiver` on `frames`; `on_frame` sees each one with its place, for pictures."""
+    frames = list(frames)
+    confusion, depth = Confusion(fold), DepthScores(protocol)
+    labelled, seconds, kinds = 0, 0.0, set()
+    for place, frame in enumerate(frames):
+        rgb = frame.rgb()
+        began = perf_counter()
+        scene = perceiver(rgb, frame.camera_at(rgb.shape[1], rgb.shape[0]))
+        seconds += perf_counter() - began
+        judged = Judged(frame, rgb, scene, frame.labels(), frame.depth_m())
+        if judged.labels is not None:
+            confusion.add(judged.labels, scene.labels)
+            labelled += 1
+        if judged.depth_m is not None:
+            depth.add(judged.depth_m, scene.depth)
+            kinds.add(scene.depth_kind)
+        on_frame(place, judged)
+    return Scores(
+        frames=len(frames),
+        frames_sha256=digest_of([frame.name for frame in frames]),
+        labelled_frames=labelled,
+        **_semantic_scores(confusion),
+        fold=dict(fold or {}),
+        depth_frames=depth.pictures,
+        depth_kind=' and '.join(sorted(kinds)) or 'none',
+        depth_protocol=protocol.describe(),
+        **_depth_scores(depth),
+        seconds_per_frame=seconds / max(1, len(frames)),
+    )
+
+
+def _semantic_scores(confusion: Confusion) -> dict:
+    return {
+        'mean_iou': _known(confusion.mean_iou),
+        'iou': {name: _known(v) for name, v in zip(NAMES, confusion.iou, strict=True)},
+        'accuracy': _known(confusion.accuracy),
+        'confusion': confusion.counts.tolist(),
+    }
+
+
+def _depth_scores(depth: DepthScores) -> dict:
+    plain, scaled = (depth.mean(median_scaling=scaling) for scaling in (False, True))
+    return {
+        'depth_coverage': _known(depth.coverage),
+        'depth': {name: _known(value) for name, value in plain.items()},
+        'depth_median_scaled': {name: _known(value) for name, value in scaled.items()},
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def read_fold(source: str) -> dict[str, str]:
+    """A built-in fold by name ('none', 'camvid'), or a YAML file mapping class to class."""
+    if source in FOLDS:
+        return FOLDS[source]
+    path = Path(source)
+    if not path.is_file():
+        raise DataError(f'fold {source!r} is neither a file nor one of {", ".join(FOLDS)}')
+    fold = yaml.safe_load(path.read_text())
+    if not isinstance(fold, dict) or not all(isinstance(v, str) for v in fold.values()):
+        raise DataError(f'{path} must map class names to class names, like "wall: fence"')
+    return fold
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 1 with a sentence if release or data cannot be used."""
+    options = _parser().parse_args(arguments)
+    try:
+        _evaluate_and_write(options)
+    except (DataError, ReleaseError, ValueError, OSError) as problem:
+        print(f'sds-evaluate: {problem}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _evaluate_and_write(options: argparse.Namespace) -> None:
+    fold = read_fold(options.fold)
+    frames = validation_frames(DataConfig(root=str(options.root)), options.split)
+    perceiver = Perceiver.from_release(
+        options.release, device=options.device, engine=options.engine, detail=options.detail
+    )
+    protocol = PROTOCOLS[options.depth_protocol]
+    rows = PictureRows(len(frames), options.pictures, fold, protocol)
+    with tqdm(total=len(frames), disable=not sys.stderr.isatty(), unit='frame') as bar:
+
+        def show(place: int, judged: Judged) -> None:
+            rows.add(place, judged)
+            bar.update()
+
+        scores = evaluate(perceiver, frames, fold=fold, protocol=protocol, on_frame=show)
+    facts = {
+        'release': str(options.release),
+        'release_sha256': perceiver.release.digest,
+        'trained': perceiver.release.trained,
+        'split': options.split,
+        'engine': f'{options.engine} on {options.device}, detail {options.detail}',
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    document = {**facts, **scores.as_dict(), 'provenance': perceiver.release.provenance}
+    (options.output / 'scores.json').write_text(json.dumps(document, indent=1) + '\n')
+    write_report(options.output / 'report.html', facts, scores, rows)
+    print(_summary(scores))
+    print(f'{options.output / "scores.json"} and {options.output / "report.html"} written')
+
+
+def _summary(scores: Scores) -> str:
+    lines = [f'{scores.frames} frames, {scores.seconds_per_frame * 1e3:.0f} ms each']
+    if scores.mean_iou is not None:
+        lines.append(
+            f'mean IoU {scores.mean_iou:.4f} over {scores.labelled_frames} labelled frames'
+        )
+    if scores.depth_frames:
+        lines.append(
+            f'depth over {scores.depth_frames} frames ({scores.depth_kind}): abs_rel '
+            f'{scores.depth["abs_rel"]:.4f}, '
+            f'median-scaled {scores.depth_median_scaled["abs_rel"]:.4f}'
+        )
+    return '\n'.join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='sds-evaluate', description=__doc__)
+    parser.add_argument('release', type=Path, help='the release file')
+    parser.add_argument('root', type=Path, help='the Cityscapes-shaped folder')
+    parser.add_argument('--split', default='val')
+    parser.add_argument('--output', type=Path, default=Path('evaluation'), help='folder to write')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--engine', default='torch', help='torch or onnxruntime')
+    parser.add_argument('--detail', choices=('fast', 'fine'), default='fast')
+    parser.add_argument('--depth-protocol', choices=tuple(PROTOCOLS), default='cityscapes')
+    parser.add_argument('--fold', default='none', help='none, camvid, or a YAML file of classes')
+    parser.add_argument('--pictures', type=int, default=8, help='frames shown in the report')
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
