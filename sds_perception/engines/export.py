@@ -1,0 +1,147 @@
+"""A release as one ONNX file: uint8 frames in, small maps out, every shape fixed.
+
+Exporting takes seconds, so files are kept in a cache folder under a name that says everything
+the file depends on: release, shape, detail, type of number and the exporter's versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from sds_perception.engines import EngineError
+from sds_perception.engines.graph import Detail, VehicleGraph, folded
+from sds_perception.release import Release
+
+log = logging.getLogger(__name__)
+
+OPSET = 18
+INPUT = 'frames'
+OUTPUTS = ('labels', 'confidence', 'disparity', 'logits')  # the last only if 'fine'
+
+
+@dataclass(frozen=True)
+class GraphShape:
+    """What is fixed in an exported graph besides the release."""
+
+    input_size: tuple[int, int]  # (H, W)
+    detail: Detail = 'fast'
+    batch: int = 1
+    half: bool = False  # float16 weights and activations, for CUDA and TensorRT
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the graph's outputs, in the order of `EngineOutput`."""
+        return OUTPUTS if self.detail == 'fine' else OUTPUTS[:-1]
+
+    def __str__(self) -> str:
+        height, width = self.input_size
+        number = 'fp16' if self.half else 'fp32'
+        return f'{self.batch}x{height}x{width}-{self.detail}-{number}'
+
+
+def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
+    """The folder for built engines, made if missing: `cache`, or the user's cache.
+
+    Raises:
+        EngineError: when it cannot be made or written.
+    """
+    base = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    folder = Path(cache).expanduser() if cache else base / 'sds_perception' / 'engines'
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise EngineError(f'engine cache {folder} cannot be made: {problem}') from problem
+    if not os.access(folder, os.W_OK):
+        raise EngineError(f'engine cache {folder} cannot be written; set another with `cache`')
+    return folder
+
+
+def release_key(release: Release) -> str:
+    """Sixteen hex digits that change with any weight; of releases never written as well."""
+    if release.digest:
+        return release.digest[:16]
+    summary = hashlib.sha256(json.dumps(release.passport(), sort_keys=True).encode())
+    for name in sorted(release.weights):
+        summary.update(name.encode())
+        summary.update(release.weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return summary.hexdigest()[:16]
+
+
+def exported_onnx(
+    release: Release, shape: GraphShape, cache: str | os.PathLike[str] | None = None
+) -> Path:
+    """The ONNX file of `release` with `shape`, from the cache or exported into it."""
+    versions = _exporter_versions()
+    name = f'{release_key(release)}-{shape}-{versions}.onnx'
+    path = cache_folder(cache) / name
+    if path.is_file():
+        log.info('engine: exported graph %s is in the cache', path)
+        return path
+    began = perf_counter()
+    log.info('engine: exporting %s to ONNX, this takes some seconds', shape)
+    model = onnx_model(release, shape)
+    written_atomically(path, lambda partial: partial.write_bytes(model.SerializeToString()))
+    log.info('engine: exported in %.1f s to %s', perf_counter() - began, path)
+    return path
+
+
+def onnx_model(release: Release, shape: GraphShape) -> Any:
+    """The graph as an `onnx.ModelProto`, BatchNorm folded into the convolutions."""
+    _exporter_versions()
+    graph = VehicleGraph(folded(release.network()), shape.detail).eval()
+    graph = graph.half() if shape.half else graph
+    frames = torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8)
+    talk = io.StringIO()  # the exporter prints its progress; ours goes through logging
+    with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(talk):
+        warnings.simplefilter('ignore')
+        program = torch.onnx.export(
+            graph,
+            (frames,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=list(shape.outputs),
+            verbose=False,
+        )
+    if program is None:
+        raise EngineError(f'torch exported nothing for {shape}: {talk.getvalue()[-300:]}')
+    return program.model_proto
+
+
+def written_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then move it there; all of it or nothing."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.partial', delete=False) as file:
+        partial = Path(file.name)
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _exporter_versions() -> str:
+    """Versions of what shapes the file; refuses when a part of the exporter is missing."""
+    try:
+        import onnx
+        import onnxscript
+    except ImportError as problem:
+        raise EngineError(
+            f'exporting to ONNX needs the package {problem.name}; '
+            'install onnx and onnxscript or use engine torch'
+        ) from problem
+    torch_version = torch.__version__.split('+')[0]
+    return f'torch{torch_version}-onnx{onnx.__version__}-script{onnxscript.__version__}'

@@ -1,0 +1,65 @@
+"""Which types of number run well where; the others are refused rather than emulated."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Literal, get_args
+
+from sds_perception.engines import EngineError
+
+Precision = Literal['fp32', 'fp16', 'bf16', 'int8']
+
+NATIVE = {  # per provider of ONNX Runtime
+    'cpu': ('fp32', 'int8'),
+    'cuda': ('fp16', 'fp32'),
+    'tensorrt': ('fp16', 'fp32', 'int8'),
+}
+
+
+def require_precision(wanted: Precision | None, provider: str) -> Precision:
+    """`wanted` if ONNX Runtime's `provider` computes in it; the provider's own where None."""
+    native = NATIVE[provider]
+    if wanted is None:
+        return native[0]
+    if wanted not in native:
+        raise EngineError(
+            f'precision is {wanted!r} on {provider}, wanted one of {native}: '
+            'anything else would be emulated'
+        )
+    return wanted
+
+
+def require_torch_precision(wanted: Precision | None, device: str) -> Precision:
+    """`wanted` if torch on 'cpu' or 'cuda' computes in it; fp32 or fp16 where None.
+
+    Emulated bfloat16 is some forty times slower than float32 (performance.md 4), so it is refused
+    where the CPU lacks the instructions.
+    """
+    if wanted is None:
+        return 'fp16' if device == 'cuda' else 'fp32'
+    if wanted == 'fp32' or (device == 'cuda' and wanted == 'fp16'):
+        return wanted
+    if wanted == 'bf16' and device == 'cuda':
+        return _bf16_on_cuda()
+    if wanted == 'bf16' and cpu_computes_bf16():
+        return wanted
+    why = 'this CPU only emulates it' if wanted in get_args(Precision) else 'there is no such one'
+    raise EngineError(f'precision is {wanted!r} with torch on {device}: {why}; use fp32')
+
+
+def _bf16_on_cuda() -> Precision:
+    import torch
+
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise EngineError("precision is 'bf16', this GPU only emulates it; use fp16")
+    return 'bf16'
+
+
+def cpu_computes_bf16(cpuinfo: str | None = None) -> bool:
+    """Whether the CPU has bfloat16 products (AVX512-BF16, AMX, ARM bf16); False if unknown."""
+    if cpuinfo is None:
+        if platform.system() != 'Linux':
+            return False
+        cpuinfo = Path('/proc/cpuinfo').read_text()
+    return bool({'avx512_bf16', 'amx_bf16', 'bf16'} & set(cpuinfo.split()))
