@@ -1,0 +1,114 @@
+"""Record topics into a ROS 2 bag, without rosbag2: every message as it came over the wire.
+
+ros2 run sds_perception record OUTPUT --topics /perception/labels /perception/depth
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.utilities import remove_ros_args
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.typesys import Stores, get_typestore
+
+from sds_perception.ros.bag_topics import BagError, bag_qos, matching_qos, message_class
+from sds_perception.ros.tool_node import tool_node, until_stopped
+
+_LOOK_EVERY_S = 0.2
+_DEPTH = 100  # messages that may wait while the disk is busy
+
+
+class Recorder(AbstractContextManager['Recorder']):
+    """Subscribes each wanted topic as soon as it has a publisher and writes what arrives."""
+
+    def __init__(self, node: Node, output: Path, topics: Sequence[str], storage: str) -> None:
+        self._node = node
+        self._waiting = [node.resolve_topic_name(topic) for topic in topics]
+        self.counts: dict[str, int] = dict.fromkeys(self._waiting, 0)
+        self._types = get_typestore(Stores.LATEST)
+        self._writer = _open_writer(output, storage)
+        # In sim time our own clock may stand still until the player hears us subscribe.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(_LOOK_EVERY_S, self._look, clock=steady)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the bag; also after a fault, so that what was recorded can be read."""
+        self._writer.close()
+
+    def _look(self) -> None:
+        for topic in list(self._waiting):
+            if publishers := self._node.get_publishers_info_by_topic(topic):
+                self._waiting.remove(topic)
+                offers = [each.qos_profile for each in publishers]
+                self._subscribe(topic, publishers[0].topic_type, offers)
+
+    def _subscribe(self, topic: str, kind: str, offers: list[QoSProfile]) -> None:
+        if kind not in self._types.fielddefs:
+            self._node.get_logger().error(f'{topic} is not recorded: unknown type {kind}')
+            return
+        qos = matching_qos(offers, _DEPTH)
+        connection = self._writer.add_connection(
+            topic, kind, typestore=self._types, offered_qos_profiles=[bag_qos(qos)]
+        )
+        write = partial(self._write, connection)
+        self._node.create_subscription(message_class(kind), topic, write, qos, raw=True)
+
+    def _write(self, connection: Connection, data: bytes) -> None:
+        self._writer.write(connection, self._node.get_clock().now().nanoseconds, data)
+        self.counts[connection.topic] += 1
+
+
+def _open_writer(output: Path, storage: str) -> Writer:
+    try:
+        writer = Writer(output, version=9, storage_plugin=StoragePlugin[storage.upper()])
+        writer.open()
+    except (WriterError, OSError) as problem:
+        raise BagError(f'cannot record to {output}: {problem}') from problem
+    return writer
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='record', description=__doc__.splitlines()[0])
+    parser.add_argument('output', type=Path, help='folder of the bag; must not exist yet')
+    parser.add_argument('--topics', nargs='+', required=True, help='topics to record')
+    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
+    return parser.parse_args(list(arguments))
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of `ros2 run sds_perception record`; 2 where nothing can be written."""
+    arguments = list(sys.argv if args is None else ['record', *args])
+    wanted = _parse(remove_ros_args(arguments)[1:])
+    try:
+        with (
+            tool_node('record', arguments) as node,
+            Recorder(node, wanted.output, wanted.topics, wanted.storage) as recorder,
+        ):
+            with until_stopped():
+                rclpy.spin(node)
+            for topic, count in recorder.counts.items():
+                print(f'record: {topic}: {count} messages')
+    except BagError as problem:
+        print(f'record: {problem}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Play a ROS 2 bag onto its topics in its own time, without rosbag2.
+
+    ros2 run sds_perception replay BAG --rate 0.5 --clock --ros-args -r /old_topic:=/image
+
+The bytes go out as they lie in the bag; nothing is decoded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import rclpy
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.utilities import remove_ros_args
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, ReaderError
+from rosgraph_msgs.msg import Clock
+
+from sds_perception.ros.bag_topics import BagError, message_class, offered_qos
+from sds_perception.ros.tool_node import tool_node, until_stopped
+
+CLOCK_PERIOD_S = 0.01
+PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+
+
+@dataclass(frozen=True)
+class ReplayPlan:
+    """What to play and how; `passes` 0 plays for ever, `topics` empty plays all."""
+
+    bag: Path
+    rate: float = 1.0
+    passes: int = 1
+    clock: bool = False
+    topics: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ()  # topics that need a subscriber too, such as a recorder's
+    wait_s: float = 30.0  # for a subscriber of a picture, before the first message
+    linger_s: float = 1.0  # after the last message, so that reliable ones still arrive
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise BagError(f'the rate must be above 0, got {self.rate:g}')
+
+
+class Player:
+    """Publishers for the topics of an open bag, and the clock that paces them."""
+
+    def __init__(self, node: Node, reader: Reader, plan: ReplayPlan) -> None:
+        self.played = 0
+        self._node, self._reader, self._plan = node, reader, plan
+        self._clock = node.create_publisher(Clock, '/clock', 10) if plan.clock else None
+        self._by_topic: dict[str, Publisher] = {}
+        self._pictures: list[Publisher] = []
+        for connection in reader.connections:
+            wanted = connection.topic in plan.topics if plan.topics else True
+            if wanted and connection.topic not in ('/clock', *self._by_topic):
+                self._add(connection)
+        if missing := set(plan.topics) - set(self._by_topic):
+            raise BagError(f'{plan.bag} has no topic {", ".join(sorted(missing))}')
+
+    def wait_for_subscriber(self) -> None:
+        """Return once somebody listens to the pictures; say so when nobody came in time."""
+        wanted = [each.topic_name for each in self._pictures]
+        wanted += [self._node.resolve_topic_name(topic) for topic in self._plan.awaited]
+        give_up_s = time.monotonic() + self._plan.wait_s
+        while silent := [each for each in wanted if not self._node.count_subscribers(each)]:
+            if time.monotonic() > give_up_s:
+                self._node.get_logger().warning(
+                    f'nobody subscribed to {", ".join(silent)} in {self._plan.wait_s:g} s; '
+                    'playing all the same'
+                )
+                return
+            self._tell_time(self._reader.start_time)
+            time.sleep(0.05)
+
+    def play(self) -> None:
+        """Play the bag `passes` times; a later pass jumps back in time, as a looping bag does."""
+        done = 0
+        while rclpy.ok() and (done < self._plan.passes or self._plan.passes == 0):
+            self._play_once()
+            done += 1
+        self._sleep_until(self._reader.end_time + int(self._plan.linger_s * self._plan.rate * 1e9))
+
+    def _play_once(self) -> None:
+        self._start_s, self._start_ns = time.monotonic(), self._reader.start_time
+        wanted = [each for each in self._reader.connections if each.topic in self._by_topic]
+        for connection, stamp_ns, data in self._reader.messages(wanted):
+            if not self._sleep_until(stamp_ns):
+                return
+            self._by_topic[connection.topic].publish(bytes(data))
+            self.played += 1
+
+    def _sleep_until(self, stamp_ns: int) -> bool:
+        """Wait for bag time `stamp_ns`, ticking the clock; False when told to stop."""
+        due_s = self._start_s + (stamp_ns - self._start_ns) / 1e9 / self._plan.rate
+        while rclpy.ok():
+            left_s = due_s - time.monotonic()
+            self._tell_time(stamp_ns - int(max(left_s, 0.0) * self._plan.rate * 1e9))
+            if left_s <= 0:
+                return True
+            time.sleep(min(left_s, CLOCK_PERIOD_S))
+        return False
+
+    def _tell_time(self, now_ns: int) -> None:
+        if self._clock:
+            message = Clock()
+            message.clock.sec, message.clock.nanosec = divmod(now_ns, 1_000_000_000)
+            self._clock.publish(message)
+
+    def _add(self, connection: Connection) -> None:
+        try:
+            kind = message_class(connection.msgtype)
+        except BagError as problem:
+            self._node.get_logger().warning(f'{connection.topic} is not played: {problem}')
+            return
+        publisher = self._node.create_publisher(kind, connection.topic, offered_qos(connection))
+        self._by_topic[connection.topic] = publisher
+        if connection.msgtype in PICTURES:
+            self._pictures.append(publisher)
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[Reader]:
+    """Open a ROS 2 bag folder or file (db3 or mcap); BagError says what is wrong with it."""
+    try:
+        with Reader(path) as reader:
+            yield reader
+    except (ReaderError, OSError) as problem:
+        raise BagError(f'{path} is not a readable ROS 2 bag: {problem}') from problem
+
+
+def _parse(arguments: Sequence[str]) -> ReplayPlan:
+    parser = argparse.ArgumentParser(prog='replay', description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add('bag', type=Path, help='bag folder, or a .db3 or .mcap file')
+    add('--rate', type=float, default=1.0, help='times real time (1)')
+    add(
+        '--loop',
+        dest='passes',
+        type=int,
+        nargs='?',
+        const=0,
+        default=1,
+        metavar='N',
+        help='play N times; without N, or with 0, for ever',
+    )
+    add('--clock', action='store_true', help='publish /clock in bag time')
+    add('--topics', nargs='+', default=(), help='play only these')
+    add(
+        '--await',
+        dest='awaited',
+        nargs='+',
+        default=(),
+        metavar='TOPIC',
+        help='start only when these have subscribers too, besides the pictures',
+    )
+    add(
+        '--wait',
+        dest='wait_s',
+        type=float,
+        default=30.0,
+        metavar='S',
+        help='for those subscribers, at most (30)',
+    )
+    add('--linger', dest='linger_s', type=float, default=1.0, metavar='S',
+        help='stay after the last message (1)')  # fmt: skip
+    values = vars(parser.parse_args(list(arguments)))
+    return ReplayPlan(
+        **{**values, 'topics': tuple(values['topics']), 'awaited': tuple(values['awaited'])}
+    )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of `ros2 run sds_perception replay`; 2 where the bag cannot be played."""
+    arguments = list(sys.argv if args is None else ['replay', *args])
+    try:
+        plan = _parse(remove_ros_args(arguments)[1:])
+        with open_bag(plan.bag) as reader, tool_node('replay', arguments) as node:
+            player = Player(node, reader, plan)
+            with until_stopped():
+                player.wait_for_subscriber()
+                player.play()
+            print(f'replay: {player.played} messages played from {plan.bag}')
+    except BagError as problem:
+        print(f'replay: {problem}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

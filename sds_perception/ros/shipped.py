@@ -1,0 +1,41 @@
+"""Where the files that ship with the package lie, in a checkout and after installation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+# glibc keeps freed frames instead of handing every page back and faulting it in again.
+MALLOC_VARIABLES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_')
+MALLOC_KEEP_BYTES = str(1 << 30)
+
+
+def shipped_file(relative: str) -> Path:
+    """The path of a shipped file, such as 'config/vehicle/fastdds.xml', where it lies here."""
+    here = Path(__file__).resolve()
+    # A checkout has it beside the package; colcon and pip put it under PREFIX/share.
+    prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    shares = [prefix / 'share' / 'sds_perception' for prefix in [*prefixes, *here.parents]]
+    places = [here.parents[2], *(share for share in shares if share.is_dir())]
+    for place in places:
+        if (place / relative).is_file():
+            return place / relative
+    raise FileNotFoundError(
+        f'{relative} ships with sds_perception but is in none of '
+        f'{", ".join(str(place) for place in places)}; install the package again'
+    )
+
+
+def prepare_transport(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set what Fast DDS and glibc read at start; what an operator has set already stays.
+
+    For this process the profile counts when called before `rclpy.init`; the malloc variables
+    reach its children only, as glibc reads them once, at process start.
+    """
+    chosen = next((environment[name] for name in PROFILE_VARIABLES if environment.get(name)), None)
+    for name in PROFILE_VARIABLES:
+        environment.setdefault(name, chosen or str(shipped_file('config/vehicle/fastdds.xml')))
+    for name in MALLOC_VARIABLES:
+        environment.setdefault(name, MALLOC_KEEP_BYTES)
