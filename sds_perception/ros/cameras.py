@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from sds_perception.ros.health import CameraHealth, Surroundings
 from sds_perception.ros.messages import stamp_s
-from sds_perception.ros.parameters import NodeConfig
+from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.qos import newest_frame
 from sds_perception.ros.scheduler import RateCap
 

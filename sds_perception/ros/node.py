@@ -19,11 +19,13 @@ from std_msgs.msg import Header
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError, read_release
+from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.diagnostics import Diagnostics, write_report
-from sds_perception.ros.health import Level
+from sds_perception.ros.health import CameraHealth, Level
+from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
-from sds_perception.ros.parameters import NodeConfig, ParameterError, Parameters
+from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
 from sds_perception.ros.process import ignore_signals, keep_large_buffers
 from sds_perception.ros.scheduler import Scheduler
@@ -45,7 +47,7 @@ class PerceptionNode(LifecycleNode):
         self._channels: dict[str, Channel] = {}
         self._label_names: LabelNames | None = None
         self._heart = self.create_timer(
-            self._config().diagnostics_period_s,
+            self.config.diagnostics_period_s,
             self._beat,
             callback_group=MutuallyExclusiveCallbackGroup(),
             clock=Clock(clock_type=ClockType.STEADY_TIME),  # beats without /clock as well
@@ -100,8 +102,19 @@ class PerceptionNode(LifecycleNode):
         self._take_down()
         super().destroy_node()
 
-    def _config(self) -> NodeConfig:
+    @property
+    def config(self) -> NodeConfig:
+        """The parameters as they are now."""
         return self._settings.config
+
+    @property
+    def trouble(self) -> tuple[Level, str] | None:
+        """What keeps the node from looking at its cameras; None while it looks."""
+        return self._trouble
+
+    def health(self, camera: str = '') -> CameraHealth:
+        """Counters and latency of one camera; '' is the only one of a single-camera node."""
+        return self._channels[camera].source.health
 
     def _build(self, config: NodeConfig) -> None:
         release = read_release(config.release)
@@ -130,16 +143,16 @@ class PerceptionNode(LifecycleNode):
             self,
             name,
             lambda arrival: self._scheduler.offer(name, arrival),
-            self._config,
+            lambda: self.config,
             wanted=outputs.wanted,
             on_time_jump=lambda: None,
         )
-        return Channel(source, outputs)
+        return Channel(source, CalibrationReader(rectify=self.config.rectify), outputs)
 
     def _open(self) -> None:
-        self._scheduler = Scheduler(list(self._channels), lambda: self._config().batch_deadline_s)
+        self._scheduler = Scheduler(list(self._channels), lambda: self.config.batch_deadline_s)
         self._pipeline = Pipeline(
-            self._perceiver, self._channels, self._scheduler, self._config, self.get_clock()
+            self._perceiver, self._channels, self._scheduler, lambda: self.config, self.get_clock()
         )
         self._pipeline.start()
         self._label_names.publish(Header(stamp=self.get_clock().now().to_msg()))
@@ -166,7 +179,7 @@ class PerceptionNode(LifecycleNode):
 
     def _report(self) -> None:
         healths = [channel.source.health for channel in self._channels.values()]
-        path = self._config().report_file
+        path = self.config.report_file
         if path and healths:
             write_report(path, healths, self._diagnostics.about)
 

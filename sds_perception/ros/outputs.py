@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -28,16 +29,20 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header, String
 
 from sds_perception import render
+from sds_perception.camera import Camera
 from sds_perception.image_codec import encode_jpeg, encode_png
 from sds_perception.labels import CLASSES, UNLABELLED
+from sds_perception.pointcloud import CloudMaker
+from sds_perception.resampling import resized_to
+from sds_perception.ros.calibration import Calibration
 from sds_perception.ros.messages import (
+    CloudWriter,
     ImageWriter,
-    camera_info_for,
     compressed_message,
     depth_picture,
     label_info_message,
 )
-from sds_perception.ros.parameters import NodeConfig
+from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.qos import LATCHED, OUTPUT
 from sds_perception.scene import Scene
 
@@ -49,20 +54,29 @@ COMPRESSED = ('labels', 'overlay', 'depth_color')
 class Seen:
     """One frame and its scene on their way out."""
 
-    rgb: NDArray[np.uint8]  # (H, W, 3), of the scene's size
+    rgb: NDArray[np.uint8]  # (H, W, 3), of the size the network was given
     scene: Scene
     header: Header  # of the input, untouched
-    info: CameraInfo | None  # as the camera sent it
-    rectified: bool
+    calibration: Calibration | None
+
+    @cached_property
+    def picture(self) -> NDArray[np.uint8]:
+        """The frame at the scene's size, (h, w, 3)."""
+        if self.rgb.shape[:2] == self.scene.size:
+            return self.rgb
+        return resized_to(self.rgb, self.scene.size, cv2.INTER_AREA)
 
 
 class Outputs:
     """The publishers of one camera under `prefix`, such as '~' or '~/front'."""
 
+    _kept_maker: CloudMaker | None
+
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
         self._node = node
         self._publishers: dict[str, Any] = {}
         self._writers = {name: ImageWriter() for name in IMAGES}
+        self._cloud_writer, self._kept_maker = CloudWriter(), None
         for name in IMAGES:
             self._offer(name, Image, f'{prefix}/{name}')
         for name in COMPRESSED:
@@ -108,7 +122,7 @@ class Outputs:
         """The coloured ones, each drawn at most once."""
         scene = seen.scene
         draw = {
-            'overlay': lambda: render.overlay(seen.rgb, scene.labels, config.overlay_alpha),
+            'overlay': lambda: render.overlay(seen.picture, scene.labels, config.overlay_alpha),
             'depth_color': lambda: render.color_depth(scene.depth),
         }
         for name, picture_of in draw.items():
@@ -125,13 +139,24 @@ class Outputs:
 
     def _publish_geometry(self, seen: Seen, config: NodeConfig) -> None:
         """What needs the camera; the info goes last, so its images are there when it arrives."""
-        if seen.info is None or seen.scene.camera is None:
+        if seen.calibration is None or seen.scene.camera is None:
             return
-        if self._wants('camera_info'):
-            info = camera_info_for(
-                seen.scene.camera, seen.header, seen.info, rectified=seen.rectified
+        if seen.scene.depth_kind == 'metric' and self._wants('points'):
+            points = self._cloud_maker(seen.scene.camera, config.cloud_decimation)(
+                seen.scene, seen.picture
             )
+            self._publishers['points'].publish(self._cloud_writer.fill(points, seen.header))
+        if self._wants('camera_info'):
+            info = seen.calibration.published(seen.scene.camera, seen.header)
             self._publishers['camera_info'].publish(info)
+
+    def _cloud_maker(self, camera: Camera, decimation: int) -> CloudMaker:
+        """The one kept from the last frame, as long as camera and decimation stay the same."""
+        decimation = min(decimation, camera.width, camera.height)
+        kept = self._kept_maker
+        if kept is None or (kept.camera, kept.decimation) != (camera, decimation):
+            self._kept_maker = kept = CloudMaker(camera, decimation)
+        return kept
 
     def _image(self, name: str, picture: NDArray[Any], encoding: str, header: Header) -> None:
         self._publishers[name].publish(self._writers[name].fill(picture, encoding, header))

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from sds_perception.camera import Camera, CameraError
+from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage
 from sds_perception.perceiver import FrameError, Perceiver
+from sds_perception.ros.calibration import Calibration, CalibrationReader
 from sds_perception.ros.cameras import Arrival, CameraInput
-from sds_perception.ros.messages import camera_from_info, rgb_from_message, stamp_s
+from sds_perception.ros.messages import rgb_from_message, stamp_s
+from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.outputs import Outputs, Seen
-from sds_perception.ros.parameters import NodeConfig
 from sds_perception.ros.scheduler import Scheduler
 from sds_perception.scene import Scene
 
@@ -39,8 +40,7 @@ class Frame:
     camera_name: str
     header: Header
     rgb: NDArray[np.uint8]
-    camera: Camera | None
-    info: CameraInfo | None
+    calibration: Calibration | None
     seconds: dict[str, float]  # per stage so far
     arrived_s: float
 
@@ -50,6 +50,7 @@ class Channel:
     """Everything that belongs to one camera."""
 
     source: CameraInput
+    lens: CalibrationReader
     outputs: Outputs
 
 
@@ -90,7 +91,10 @@ class Pipeline:
         if not frames:
             return
         try:
-            scenes = self._perceiver.perceive([f.rgb for f in frames], [f.camera for f in frames])
+            scenes = self._perceiver.perceive(
+                [frame.rgb for frame in frames],
+                [frame.calibration and frame.calibration.camera for frame in frames],
+            )
         except Exception as problem:  # an engine that fails must be seen, not end the thread
             self._failed(frames, problem)
             return
@@ -108,13 +112,24 @@ class Pipeline:
             return None
         began = time.perf_counter()
         try:
-            rgb, info = rgb_from_message(message), source.info
-            camera = camera_from_info(info, rgb.shape[1], rgb.shape[0]) if info else None
+            rgb, calibration = self._seen_through(self._channels[name], message)
         except UNUSABLE as problem:
             source.health.reject(type(problem).__name__, str(problem))
             return None
         seconds = {'wait': picked_s - arrival.arrived_s, 'decode': time.perf_counter() - began}
-        return Frame(name, message.header, rgb, camera, info, seconds, arrival.arrived_s)
+        return Frame(name, message.header, rgb, calibration, seconds, arrival.arrived_s)
+
+    def _seen_through(
+        self, channel: Channel, message: Image | CompressedImage
+    ) -> tuple[NDArray[np.uint8], Calibration | None]:
+        """The picture, rectified if so told, and its calibration where there is one."""
+        rgb, info = rgb_from_message(message), channel.source.info
+        if info is None:
+            if self._config().rectify:
+                raise CameraError(f'rectify is on and {channel.source.info_topic} is silent')
+            return rgb, None
+        calibration = channel.lens.read(info, rgb.shape[1], rgb.shape[0])
+        return calibration.rectifier(rgb) if calibration.rectifier else rgb, calibration
 
     def _too_old(self, header: Header) -> bool:
         max_age_s = self._config().max_age_s
@@ -126,7 +141,7 @@ class Pipeline:
     def _publish(self, frame: Frame, scene: Scene) -> None:
         channel = self._channels[frame.camera_name]
         began = time.perf_counter()
-        seen = Seen(frame.rgb, scene, frame.header, frame.info, rectified=False)
+        seen = Seen(frame.rgb, scene, frame.header, frame.calibration)
         channel.outputs.publish(seen, self._config())
         seconds = {**frame.seconds, **scene.timings, 'publish': time.perf_counter() - began}
         seconds['total'] = time.monotonic() - frame.arrived_s

@@ -1,0 +1,141 @@
+"""Every parameter of the node, once: type, default, range, description, live or fixed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+SCALE_SOURCES = ('release', 'camera_height', 'fixed', 'none')
+
+
+class ParameterError(ValueError):
+    """A parameter nobody declared, or a value it cannot take; the message is one sentence."""
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    live: bool = False,
+    bounds: tuple[float, float] | None = None,
+    choices: Sequence[str] = (),
+) -> Any:
+    """One field of the schema; `live` ones may change while the node is configured."""
+    return field(
+        default=default,
+        metadata={
+            'description': description,
+            'live': live,
+            'bounds': bounds,
+            'choices': tuple(choices),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What an operator can tell the node; building one checks every value."""
+
+    release: str = setting('', 'Release file to run (.safetensors)')
+    device: str = setting('cuda', "Where the network runs: 'cpu', 'cuda' or 'cuda:N'")
+    engine: str = setting('torch', 'How it runs', choices=('torch', 'onnxruntime'))
+    engine_cache: str = setting('', "Folder that keeps built engines; '' is the user's cache")
+    detail: str = setting(
+        'fast', 'Upsample class numbers (fast) or scores (fine)', choices=('fast', 'fine')
+    )
+    threads: int = setting(0, 'CPU threads of the network; 0 leaves the default', bounds=(0, 256))
+    cameras: tuple[str, ...] = setting(
+        (), 'Camera names, each with NAME/image and NAME/camera_info; none: image, camera_info'
+    )
+    image_transport: str = setting(
+        'raw', 'Subscribe to IMAGE or IMAGE/compressed', choices=('raw', 'compressed')
+    )
+    qos_reliability: str = setting(
+        'match',
+        'Reliability asked of the camera; match takes what its publisher offers',
+        choices=('match', 'best_effort', 'reliable'),
+    )
+    rectify: bool = setting(False, 'Undistort with CameraInfo before the network')
+    hood_mask: str = setting(
+        '', "Picture, non-zero where the vehicle sees itself; '{camera}' is the camera's name"
+    )
+    output_size: str = setting(
+        'camera', "Size of all outputs: 'camera', 'network', or a fraction such as '0.5'"
+    )
+    depth_encoding: str = setting(
+        '32FC1', 'Metric depth in metres or millimetres', choices=('32FC1', '16UC1')
+    )
+    scale_source: tuple[str, ...] = setting(
+        ('release', 'camera_height', 'fixed'),
+        'Where metres come from, first that knows wins; none ends the list',
+    )
+    camera_height_m: float = setting(
+        0.0, 'Height of the camera over the road; 0 is unknown', live=True, bounds=(0.0, 20.0)
+    )
+    fixed_scale: float = setting(
+        0.0, 'Metres per unit of relative depth; 0 is unknown', live=True, bounds=(0.0, 1e4)
+    )
+    max_depth_m: float = setting(
+        80.0, 'Metric depth beyond this is unknown; 0 keeps all', live=True, bounds=(0.0, 1e4)
+    )
+    max_age_s: float = setting(
+        0.0, 'Skip frames older than this; 0 takes any', live=True, bounds=(0.0, 3600.0)
+    )
+    max_rate_hz: float = setting(
+        0.0, 'Frames per second and camera at most; 0 is no limit', live=True, bounds=(0.0, 1e3)
+    )
+    always_run: bool = setting(False, 'Run the network though nobody subscribes', live=True)
+    batch_deadline_s: float = setting(
+        0.01, 'Wait at most this long for the other cameras', live=True, bounds=(0.0, 1.0)
+    )
+    cloud_decimation: int = setting(
+        4, 'Every n-th row and column becomes a point', live=True, bounds=(1, 64)
+    )
+    overlay_alpha: float = setting(
+        0.5, 'Strength of the class colours over the picture', live=True, bounds=(0.0, 1.0)
+    )
+    jpeg_quality: int = setting(
+        90, 'Of the compressed pictures for people', live=True, bounds=(1, 100)
+    )
+    diagnostics_period_s: float = setting(
+        1.0, 'Between two diagnostic messages', bounds=(0.05, 60.0)
+    )
+    report_file: str = setting('', "JSON report written on clean-up and shutdown; '' writes none")
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _check_field(each, getattr(self, each.name))
+        if not re.fullmatch(r'cpu|cuda(:\d+)?', self.device):
+            raise ParameterError(f'device must be cpu, cuda or cuda:N, got {self.device!r}')
+        if wrong := [s for s in self.scale_source if s not in SCALE_SOURCES]:
+            raise ParameterError(
+                f'scale_source knows {", ".join(SCALE_SOURCES)}, not {wrong[0]!r}'
+            )
+        for name in self.cameras:
+            if not name.isidentifier() or self.cameras.count(name) > 1:
+                raise ParameterError(f'cameras needs distinct topic-safe names, got {name!r}')
+        if self.output_size not in ('camera', 'network') and not 0 < self.output_fraction <= 1:
+            raise ParameterError(
+                "output_size must be 'camera', 'network' or a fraction in (0, 1], "
+                f'got {self.output_size!r}'
+            )
+
+    @property
+    def output_fraction(self) -> float:
+        """The fraction in `output_size`; 0 where it is not a number."""
+        try:
+            return float(self.output_size)
+        except ValueError:
+            return 0.0
+
+
+def _check_field(schema: Field[Any], value: object) -> None:
+    bounds, choices = schema.metadata['bounds'], schema.metadata['choices']
+    if choices and value not in choices:
+        raise ParameterError(f'{schema.name} must be one of {", ".join(choices)}, got {value!r}')
+    if bounds and not bounds[0] <= value <= bounds[1]:  # type: ignore[operator]
+        raise ParameterError(
+            f'{schema.name} must lie between {bounds[0]:g} and {bounds[1]:g}, got {value!r}'
+        )
