@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # evaluate writes reports, so the import must not run both wa
     from sds_training.evaluate import Judged, Scores
 
 RGB = NDArray[np.uint8]
-PICTURE_WIDTH_PX = 420
+PICTURE_WIDTH_PX = 360
 WORST_RELATIVE_ERROR = 0.5  # shown as the brightest colour
 
 _STYLE = """

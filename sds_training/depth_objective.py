@@ -1,0 +1,73 @@
+"""Depth pre-training: what video alone teaches (method.md 1.5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+
+from sds_training.augment.color_aug import (
+    apply_background_jitter,
+    draw_color_aug,
+)
+from sds_training.config import TrainingConfig
+from sds_training.data.samples import Batch
+from sds_training.losses.scale import velocity_loss
+from sds_training.networks.joint import LearnerNetworks
+from sds_training.objective import JointObjective, Losses, Views, concatenated
+from sds_training.teacher import MeanTeacher
+
+
+class DepthObjective:
+    """Photometric depth on every frame with neighbours; nobody's labels, no teacher."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        canonical_focal_px: float,
+        reference: nn.Module | None,
+    ) -> None:
+        self.config, self.reference = config, reference
+        self.joint = JointObjective(config, canonical_focal_px)  # lends its depth terms
+
+    def __call__(
+        self,
+        batch: Batch,
+        networks: LearnerNetworks,
+        teacher: MeanTeacher,
+        step: int,
+        generator: Generator,
+    ) -> tuple[Losses, Views]:
+        """The loss of one batch and what was looked at; the teacher only follows."""
+        clips = concatenated(batch.labelled, batch.unlabelled)
+        rows = clips.has_neighbours.nonzero()[:, 0]
+        if not len(rows):
+            raise ValueError(f'no frame of this batch has neighbours: {clips.names}')
+        image, neighbours = clips.image[rows].float() / 255, clips.neighbours[rows].float() / 255
+        colours = draw_color_aug(len(rows), self.config.color_aug, generator, step=step)
+        frames = torch.cat((image[:, None], neighbours), dim=1)
+        seen = apply_background_jitter(frames, colours)
+        prediction, source_from_target = networks(seen[:, 0], seen[:, 0], seen[:, 1:])
+        terms = self.joint.depth_terms(
+            prediction.disparity,
+            image,
+            neighbours,
+            source_from_target,
+            clips.intrinsics[rows],
+            generator,
+        )
+        travelled = velocity_loss(source_from_target[:, :, :3, 3], clips.travel_m[rows])
+        terms['speed'] = (self.config.loss.speed, travelled)
+        if self.reference is not None:
+            distance = self.feature_distance(networks, seen[:, 0])
+            terms['feature_distance'] = (self.config.loss.feature_distance, distance)
+        views = Views(seen[:, 0], clips.label[rows], prediction.disparity[0].detach(), None)
+        return Losses.weighted(terms, {}), views
+
+    def feature_distance(self, networks: LearnerNetworks, image: Tensor) -> Tensor:
+        """L2 norm between the last features and the frozen encoder's, over the whole tensor."""
+        assert self.reference is not None
+        student = networks.student
+        normalised = (image - student.pixel_mean) / student.pixel_std
+        with torch.no_grad():
+            wanted = self.reference(normalised)[-1]
+        return (student.encoder(normalised)[-1] - wanted).norm()

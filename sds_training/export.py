@@ -1,0 +1,126 @@
+"""From a run's state to the one file a vehicle needs, with its passport."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from sds_perception.camera import Camera
+from sds_perception.release import Release, ReleaseError, write_release
+from sds_training.command_line import read_config
+from sds_training.config import TrainingConfig
+from sds_training.run_state import RunStateError, config_digest, read_state, saved_states
+
+Which = Literal['teacher', 'student']
+
+
+def release_of(
+    config: TrainingConfig,
+    weights: dict[str, Tensor],
+    passport: dict[str, Any],
+    scores: dict[str, float] | None = None,
+) -> Release:
+    """A release of `weights`.
+
+    Args:
+        config: the run's.
+        weights: state dict of the student or of the teacher.
+        passport: what `train` knew of data, camera and code when the run began.
+        scores: of this very network, if it was evaluated.
+    """
+    width, height = config.data.size
+    provenance = {
+        'trained': True,
+        'step': passport['step'],
+        'network': passport['which'],
+        'commit': passport['commit'],
+        'config': asdict(config),
+        'config_digest': config_digest(config),
+        'data': passport['data'],
+        'depth_scale_source': 'vehicle speed' if config.loss.speed > 0 else 'none',
+        'scores': scores or {},
+    }
+    return Release(
+        network_config=config.network.config(),
+        weights=weights,
+        input_size=(height, width),
+        depth_kind='metric' if config.loss.speed > 0 else 'relative',
+        camera=Camera(**passport['camera']),
+        provenance=provenance,
+    )
+
+
+def code_version() -> str:
+    """The commit the code is at, with '+changes' where it is not clean; 'unknown' outside git."""
+    folder = Path(__file__).parent
+    try:
+        told = subprocess.run(
+            ['git', 'describe', '--always', '--abbrev=12', '--dirty=+changes'],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+    return told.stdout.strip()
+
+
+def export(run_dir: Path, output: Path, which: Which, state_file: Path | None = None) -> str:
+    """Write the release of a run's newest (or the given) state; return its digest."""
+    states = [state_file] if state_file else saved_states(str(run_dir))
+    if not states:
+        raise RunStateError(f'{run_dir} holds no saved state of a run')
+    state = read_state(states[-1])
+    config = config_of(state)
+    weights = state['teacher'] if which == 'teacher' else student_weights(state['networks'])
+    passport = {**json.loads(state['passport']), 'step': state['step'], 'which': which}
+    return write_release(output, release_of(config, weights, passport))
+
+
+def student_weights(networks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The student's part of `LearnerNetworks`' state dict."""
+    prefix = 'student.'
+    return {n.removeprefix(prefix): each for n, each in networks.items() if n.startswith(prefix)}
+
+
+def config_of(state: dict[str, Any]) -> TrainingConfig:
+    """The config a state was saved under."""
+    words = [
+        f'--{name}={json.dumps(value) if not isinstance(value, str) else value}'
+        for name, value in json.loads(state['config']).items()
+        if value is not None
+    ]
+    return read_config(words, 'sds-export')
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`sds-export RUN_DIR OUTPUT`; exit code 2 with one sentence where it cannot."""
+    parser = argparse.ArgumentParser(
+        prog='sds-export', description='Write the release of a training run.'
+    )
+    parser.add_argument('run_dir', type=Path, help='folder of the run')
+    parser.add_argument('output', type=Path, help='release file to write (.safetensors)')
+    parser.add_argument(
+        '--network', choices=('teacher', 'student'), default='teacher', help='whose weights'
+    )
+    parser.add_argument('--state', type=Path, help='a state file other than the newest')
+    words = parser.parse_args(arguments)
+    try:
+        digest = export(words.run_dir, words.output, words.network, words.state)
+    except (RunStateError, ReleaseError, OSError) as problem:
+        print(f'sds-export: {problem}', file=sys.stderr)
+        return 2
+    print(f'{words.output}  {digest}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What a run tells: JSON lines as the record, TensorBoard, a progress line, pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+RGB = NDArray[np.uint8]
+
+
+class Journal:
+    """Writes to `run_dir`: journal.jsonl, tensorboard/, pictures/; and tells people on stderr.
+
+    Args:
+        run_dir: made if missing.
+        first_step: where this part of the run starts; records from later steps of an
+            interrupted part are dropped, they are about to be written again.
+        last_step: for the progress bar and the remaining time.
+        quiet: tell people nothing.
+    """
+
+    def __init__(
+        self, run_dir: Path, first_step: int, last_step: int, quiet: bool = False
+    ) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self.run_dir, self.last_step = run_dir, last_step
+        self._first, self._began = first_step, time.monotonic()
+        self._lines = self._reopened(run_dir / 'journal.jsonl', first_step)
+        self._board = _tensorboard(run_dir / 'tensorboard', first_step)
+        on_terminal = sys.stderr.isatty() and not quiet
+        self._bar = tqdm(total=last_step, initial=first_step, unit='step') if on_terminal else None
+        self._plain = not quiet and not on_terminal
+
+    @staticmethod
+    def _reopened(path: Path, first_step: int) -> Any:
+        kept = [line for line in _whole_lines(path) if json.loads(line)['step'] <= first_step]
+        path.write_text(''.join(line + '\n' for line in kept))
+        return path.open('a', buffering=1)
+
+    def record(self, step: int, kind: str, figures: dict[str, float]) -> None:
+        """Note `figures` after `step` steps; `kind` is 'train' or 'evaluate'."""
+        figures = {name: round(float(value), 6) for name, value in figures.items()}
+        self._lines.write(json.dumps({'step': step, 'kind': kind, **figures}) + '\n')
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(f'{kind}/{name}', value, step)
+        told = '  '.join(f'{name} {value:.4g}' for name, value in figures.items())
+        if self._bar is not None:
+            self._bar.set_postfix_str(told, refresh=False) if kind == 'train' else tqdm.write(told)
+        elif self._plain:
+            print(f'{kind} {step}/{self.last_step}  {told}  {self._left(step)}', file=sys.stderr)
+
+    def moved_on(self, steps: int = 1) -> None:
+        """Advance the progress bar, on a terminal."""
+        if self._bar is not None:
+            self._bar.update(steps)
+
+    def picture(self, step: int, name: str, rgb: RGB) -> None:
+        """Keep a picture, (H, W, 3) RGB, as pictures/NAME_STEP.png and in TensorBoard."""
+        folder = self.run_dir / 'pictures'
+        folder.mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / f'{name}_{step:08d}.png'), rgb[..., ::-1])
+        if self._board is not None:
+            self._board.add_image(name, rgb, step, dataformats='HWC')
+
+    def _left(self, step: int) -> str:
+        done = step - self._first
+        if done < 1:
+            return ''
+        seconds = (time.monotonic() - self._began) / done
+        left = seconds * (self.last_step - step)
+        return f'{seconds:.2f} s/step, {left / 60:.0f} min left'
+
+    def close(self) -> None:
+        """Flush and end the bar."""
+        self._lines.close()
+        if self._board is not None:
+            self._board.close()
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """Complete JSON lines of an earlier part; a kill may have cut the last one."""
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines()
+    return [line for line in lines if line.startswith('{') and line.endswith('}')]
+
+
+def _tensorboard(folder: Path, first_step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:  # the JSON lines are the record; TensorBoard is a comfort
+        return None
+    return SummaryWriter(str(folder), purge_step=first_step + 1)

@@ -1,0 +1,194 @@
+"""Student, pose network, teacher and optimiser: one `advance` per step."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from sds_perception.network import build_network
+from sds_training.config import OptimiserConfig, TrainingConfig
+from sds_training.data.samples import Batch
+from sds_training.depth_objective import DepthObjective
+from sds_training.networks.joint import LearnerNetworks
+from sds_training.networks.pose import PoseNetwork
+from sds_training.objective import JointObjective, Views
+from sds_training.schedule import rate_factor, teacher_decay
+from sds_training.teacher import MeanTeacher
+
+logger = logging.getLogger(__name__)
+
+NON_FINITE_LIMIT = 10  # so many losses in a row that are no number stop the run
+
+
+class DivergedError(RuntimeError):
+    """The loss stayed non-finite; the state before the first such step has been kept."""
+
+
+class Learner:
+    """Everything that changes while training, and the only code that changes it."""
+
+    def __init__(self, config: TrainingConfig, fabric: Fabric, canonical_focal_px: float) -> None:
+        self.config, self.fabric = config, fabric
+        torch.manual_seed(config.seed)
+        student = build_student(config)
+        networks = LearnerNetworks(student, PoseNetwork(config.pose))
+        networks.to(memory_format=torch.channels_last)
+        optimiser = build_optimiser(networks, config.optimiser)
+        self.student, self.bare = student, networks
+        self.networks, self.optimiser = fabric.setup(networks, optimiser)
+        self.teacher = MeanTeacher(student)
+        self.objective: JointObjective | DepthObjective = (
+            JointObjective(config, canonical_focal_px)
+            if config.stage == 'joint'
+            else DepthObjective(config, canonical_focal_px, reference_encoder(config, student))
+        )
+        self.step = 0
+        self.skipped = 0  # steps whose loss or gradient was no number
+        self._skipped_in_a_row = 0
+        self.views: Views | None = None
+
+    def advance(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
+        """One optimiser step on the gradients of `batches`; the teacher follows the student."""
+        self._set_rates()
+        self.networks.train()
+        generator = self._step_generator()
+        told: list[dict[str, Tensor]] = []
+        for place, batch in enumerate(batches):
+            last = place == len(batches) - 1
+            with self._gradients_local(not last):
+                losses, self.views = self.objective(
+                    batch, self.networks, self.teacher, self.step, generator
+                )
+                self.fabric.backward(losses.total / len(batches))
+            told.append(losses.terms)
+        norm = self._clipped_norm()
+        terms = {name: torch.stack([each[name] for each in told]).mean() for name in told[0]}
+        if self._finite(terms['total'], norm):
+            self.optimiser.step()
+            self.teacher.follow(
+                self.student, decay=teacher_decay(self.step, self.config.teacher.decay)
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        return {**terms, 'gradient_norm': norm.detach()}
+
+    def _step_generator(self) -> torch.Generator:
+        """All randomness of a step follows from seed, step and rank: resuming needs no state."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        number = (self.config.seed * 1_000_003 + self.step) * world + rank
+        torch.manual_seed(number)  # dropout draws from torch's own generator
+        return torch.Generator().manual_seed(number)
+
+    def _gradients_local(self, local: bool) -> AbstractContextManager[Any]:
+        return self.fabric.no_backward_sync(self.networks, enabled=local)
+
+    def _clipped_norm(self) -> Tensor:
+        norm = self.fabric.clip_gradients(
+            self.networks,
+            self.optimiser,
+            max_norm=self.config.optimiser.max_gradient_norm,
+            error_if_nonfinite=False,  # counted and skipped below instead
+        )
+        assert norm is not None
+        return norm
+
+    def _finite(self, total: Tensor, norm: Tensor) -> bool:
+        """Whether every process may take this step; counts and finally stops where not."""
+        ours = torch.isfinite(total)
+        if self.config.fabric.precision != '16-mixed':  # there the scaler watches the gradients
+            ours = ours & torch.isfinite(norm)
+        everybody = self.fabric.all_reduce(ours.float(), reduce_op='mean')
+        if float(everybody) == 1.0:
+            self._skipped_in_a_row = 0
+            return True
+        self.skipped += 1
+        self._skipped_in_a_row += 1
+        logger.warning('step %d: loss or gradient is not finite, step skipped', self.step)
+        if self._skipped_in_a_row >= NON_FINITE_LIMIT:
+            raise DivergedError(
+                f'{NON_FINITE_LIMIT} steps in a row up to step {self.step} had a loss or gradient '
+                'that is not finite; lower optimiser.rate or look at the data'
+            )
+        return False
+
+    def _set_rates(self) -> None:
+        factor = rate_factor(self.step, self.config.steps, self.config.optimiser)
+        for group in self.optimiser.param_groups:
+            group['lr'] = group['base_rate'] * factor
+
+    def state(self) -> dict[str, Any]:
+        """Everything that must survive, besides the config."""
+        precision = self.fabric.strategy.precision
+        return {
+            'step': self.step,
+            'skipped': self.skipped,
+            'networks': self.bare.state_dict(),
+            'teacher': self.teacher.network.state_dict(),
+            'optimiser': self.optimiser.state_dict(),
+            'precision': precision.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`, strict."""
+        self.step, self.skipped = state['step'], state['skipped']
+        self.bare.load_state_dict(state['networks'])
+        self.teacher.network.load_state_dict(state['teacher'])
+        self.optimiser.load_state_dict(state['optimiser'])
+        self.fabric.strategy.precision.load_state_dict(state['precision'])
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        """Take another run's networks, not its optimiser or step; the teacher starts as a copy."""
+        self.bare.load_state_dict(state['networks'])
+        self.teacher.network.load_state_dict(self.student.state_dict())
+
+
+def build_student(config: TrainingConfig) -> Any:
+    """The student, on public ImageNet weights if asked for."""
+    choice = config.network
+    try:
+        return build_network(choice.config(), pretrained=choice.pretrained)
+    except OSError as problem:  # every way in which a hub can be out of reach
+        raise RuntimeError(
+            f'network.pretrained asks for public weights of {choice.config().encoder!r}, which '
+            'this machine cannot fetch; put them into the hub cache or set network.pretrained '
+            f'to false ({problem})'
+        ) from problem
+
+
+def reference_encoder(config: TrainingConfig, student: Any) -> torch.nn.Module | None:
+    """The frozen ImageNet encoder that depth pre-training stays close to, if there is one."""
+    frozen = config.optimiser.encoder_rate == 0
+    if not config.network.pretrained or frozen or not config.loss.feature_distance:
+        return None
+    return copy.deepcopy(student.encoder).eval().requires_grad_(False)
+
+
+def build_optimiser(networks: LearnerNetworks, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """One group per rate: the encoder, the rest of the student, the pose network."""
+    encoder = list(networks.student.encoder.parameters())
+    of_encoder = {id(each) for each in encoder}
+    rest = [each for each in networks.student.parameters() if id(each) not in of_encoder]
+    for each in encoder:
+        each.requires_grad_(config.encoder_rate > 0)
+    rated = (
+        (encoder, config.encoder_rate),
+        (rest, config.rate),
+        (list(networks.pose.parameters()), config.pose_rate),
+    )
+    groups = [
+        {'params': members, 'lr': rate, 'base_rate': rate} for members, rate in rated if rate > 0
+    ]
+    if config.kind == 'sgd':
+        return torch.optim.SGD(
+            groups, lr=config.rate, momentum=0.9, weight_decay=config.weight_decay, foreach=True
+        )
+    return torch.optim.AdamW(
+        groups, lr=config.rate, weight_decay=config.weight_decay, foreach=True
+    )

@@ -1,0 +1,217 @@
+"""What the network learns from: people, the teacher, and the neighbouring frames.
+
+`JointObjective.__call__` is the method's summary (method.md 1.6 and 5); everything it names is
+defined once, in `augment/`, `losses/` and `geometry/`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from sds_perception.labels import UNLABELLED
+from sds_perception.network import Prediction, depth_from_disparity
+from sds_training.augment.color_aug import (
+    apply_background_jitter,
+    apply_color_aug,
+    draw_color_aug,
+    movable_mask,
+)
+from sds_training.augment.mix import apply_mix, draw_mix
+from sds_training.augment.photometric import apply_strong, draw_strong
+from sds_training.augment.scene import MixScene
+from sds_training.config import TeacherConfig, TrainingConfig
+from sds_training.data.samples import Batch, Samples
+from sds_training.losses.depth import self_supervised_depth_loss
+from sds_training.losses.orthogonality import orthogonality
+from sds_training.losses.scale import velocity_loss
+from sds_training.losses.semantic import labelled_cross_entropy, pseudo_label_cross_entropy
+from sds_training.networks.joint import LearnerNetworks
+from sds_training.teacher import MeanTeacher
+
+
+class Losses(NamedTuple):
+    """The terms of one step, unweighted, and their weighted sum."""
+
+    total: Tensor
+    terms: dict[str, Tensor]  # scalars by name, detached
+
+    @classmethod
+    def weighted(cls, terms: dict[str, tuple[float, Tensor]], told: dict[str, Tensor]) -> Losses:
+        """Sum weight * term; `told` are figures to journal that are no part of the sum."""
+        total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+        named = {name: term.detach() for name, (_, term) in terms.items()}
+        return cls(total, {'total': total.detach(), **named, **told})
+
+
+class Views(NamedTuple):
+    """What a step looked at, for the pictures of the journal."""
+
+    seen: Tensor  # (B, 3, H, W) what the network saw of the clean frames
+    label: Tensor  # (B, H, W) people's or the teacher's labels of them
+    disparity: Tensor  # (B, 1, h, w)
+    mixed: MixScene | None
+
+
+class JointObjective:
+    """The method: labelled, mixed and photometric terms in one forward pass of the student."""
+
+    def __init__(self, config: TrainingConfig, canonical_focal_px: float) -> None:
+        self.config = config
+        self.canonical_focal_px = canonical_focal_px
+        self.depth_range = config.network.config().depth_range
+
+    def __call__(
+        self,
+        batch: Batch,
+        networks: LearnerNetworks,
+        teacher: MeanTeacher,
+        step: int,
+        generator: Generator,
+    ) -> tuple[Losses, Views]:
+        """The loss of one batch, (B, 3, H, W) uint8 pictures, and what was looked at."""
+        config, weights = self.config, self.config.loss
+        labelled, pool = batch.labelled, batch.unlabelled
+        clean = concatenated(labelled, pool)
+        image = clean.image.float() / 255
+
+        # The teacher: what it believes of the clean pool, people's labels where there are some.
+        belief = self.belief(teacher, pool) if self.listens(pool, step) else None
+        mixed = self.mixed(belief, pool, generator) if belief else None
+
+        # ColorAug: the network sees movable things and background in colours of their own.
+        known = torch.cat((labelled.label.long(), belief.label if belief else pool.label.long()))
+        colours = draw_color_aug(len(image), config.color_aug, generator, step=step)
+        seen = apply_color_aug(image, movable_mask(known), colours)
+
+        inputs = torch.cat((seen, mixed.image)) if mixed else seen
+        rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)
+        neighbours = clean.neighbours.float() / 255
+        posed = apply_background_jitter(torch.cat((image[:, None], neighbours), 1), colours)[rows]
+        prediction, source_from_target = networks(inputs, posed[:, 0], posed[:, 1:])
+
+        # People: cross entropy where somebody drew a label, on the final and the side head.
+        count = len(labelled.image)
+        supervised = [
+            labelled_cross_entropy(logits[:count], labelled.label)
+            for logits in (prediction.logits, prediction.side_logits)
+        ]
+        terms = {'supervised': (weights.supervised, (supervised[0] + supervised[1]) / 2)}
+
+        # The teacher on mixed pictures: demand there what it believed on the clean ones.
+        told: dict[str, Tensor] = {}
+        if mixed:
+            weight, told['trust'] = trust(mixed, config.teacher)
+            consistency = pseudo_label_cross_entropy(
+                prediction.logits[len(seen) :], mixed.label, weight
+            )
+            terms['consistency'] = (weights.consistency, consistency)
+
+        # The neighbours: depth is right if it explains how they look; colours stay untouched.
+        if len(rows):
+            disparities = tuple(each[: len(seen)][rows] for each in prediction.disparity)
+            at = clean.intrinsics[rows]
+            terms |= self.depth_terms(
+                disparities, image[rows], neighbours[rows], source_from_target, at, generator
+            )
+            travelled = velocity_loss(source_from_target[:, :, :3, 3], clean.travel_m[rows])
+            terms['speed'] = (weights.speed, travelled)
+        if weights.orthogonality and step < 0.75 * config.steps:
+            matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
+            terms['orthogonality'] = (weights.orthogonality, orthogonality(matrices))
+        views = Views(seen, known, prediction.disparity[0][: len(seen)].detach(), mixed)
+        return Losses.weighted(terms, told), views
+
+    def listens(self, pool: Samples, step: int) -> bool:
+        """Whether this step has a consistency term."""
+        weight, teacher = self.config.loss.consistency, self.config.teacher
+        return weight > 0 and len(pool.image) > 0 and step >= teacher.start_step
+
+    def belief(self, teacher: MeanTeacher, pool: Samples) -> MixScene:
+        """The teacher on clean pictures, people's labels put in its place; carries no graph."""
+        image = pool.image.float() / 255
+        size = image.shape[-2:]
+        prediction: Prediction = teacher(image)
+        logits = F.interpolate(prediction.logits.float(), size, mode='bilinear')
+        probability = logits.softmax(dim=1)
+        given = pool.label.long()
+        one_hot = F.one_hot(given.clamp(max=probability.shape[1] - 1), probability.shape[1])
+        one_hot = one_hot * (given != UNLABELLED)[..., None]  # void: no class at all
+        drawn = pool.labelled[:, None, None]
+        probability = torch.where(
+            drawn[:, None], one_hot.permute(0, 3, 1, 2).to(probability), probability
+        )
+        confidence, label = probability.max(dim=1)
+        disparity = F.interpolate(prediction.disparity[0].float(), size, mode='bilinear')
+        depth = depth_from_disparity(disparity, self.depth_range)
+        depth = depth * self.focal_ratio(pool.intrinsics).view(-1, 1, 1, 1)
+        return MixScene(image, torch.where(drawn, given, label), probability, depth, confidence)
+
+    def mixed(self, belief: MixScene, pool: Samples, generator: Generator) -> MixScene:
+        """Mixed pictures with the beliefs that moved along, then the strong transform."""
+        plan = draw_mix(belief, pool.intrinsics[:, :2, 2], self.config.mix, generator)
+        mixed = apply_mix(belief, plan)
+        strong = draw_strong(len(mixed.image), self.config.strong, generator)
+        return mixed._replace(image=apply_strong(mixed.image, strong))
+
+    def depth_terms(
+        self,
+        disparities: tuple[Tensor, ...],
+        target: Tensor,
+        sources: Tensor,
+        source_from_target: Tensor,
+        intrinsics: Tensor,
+        generator: Generator,
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Photometric and smoothness terms.
+
+        Network depth means what it would be behind the canonical focal length; the true depth is
+        that times the focal ratio. Dividing translations by the ratio warps identically.
+        """
+        weights = self.config.loss
+        ratio = self.focal_ratio(intrinsics).view(-1, 1, 1)
+        translation = source_from_target[..., :3, 3:] / ratio[..., None]
+        rigid = torch.cat((source_from_target[..., :3, :3], translation), dim=-1)
+        rigid = torch.cat((rigid, source_from_target[..., 3:, :]), dim=-2)
+        found = self_supervised_depth_loss(
+            disparities, target, sources, rigid, intrinsics, self.depth_range, generator=generator
+        )
+        return {
+            'photometric': (weights.depth, found.photometric),
+            'smoothness': (weights.depth * weights.smoothness, found.smoothness),
+        }
+
+    def focal_ratio(self, intrinsics: Tensor) -> Tensor:
+        """(B,) focal length of each crop over the canonical one, from (B, 3, 3)."""
+        return intrinsics[:, 1, 1] / self.canonical_focal_px
+
+
+def trust(mixed: MixScene, config: TeacherConfig) -> tuple[Tensor, Tensor]:
+    """(B, H, W) weights of the pseudo labels, and the share of pixels over the threshold."""
+    over = (mixed.trust >= config.threshold).float()
+    share = over.mean()
+    weights = {
+        'batch': share.expand_as(over),  # one scalar for the whole batch (method.md 1.6)
+        'pixel': over,
+        'both': over * share,
+    }
+    return weights[config.trust], share
+
+
+def concatenated(first: Samples, second: Samples) -> Samples:
+    """Both, in order, as one."""
+    tensors = (torch.cat(pair) for pair in zip(first[:-1], second[:-1], strict=True))
+    return Samples(*tensors, [*first.names, *second.names])
+
+
+def rows_of_none(image: Tensor) -> Tensor:
+    """No rows of a batch."""
+    return torch.empty(0, dtype=torch.long, device=image.device)
+
+
+def is_channel_affinity(name: str) -> bool:
+    """Whether a parameter is a weight matrix of CCAM's linear layers."""
+    return name.endswith(('squeeze.weight', 'expand.weight'))

@@ -1,0 +1,125 @@
+"""A run's state on disk: written atomically, the last few kept, refused when it is another run's.
+
+Because everything random follows from seed and step, a state is the networks, the optimiser and
+the step; no generator and no loader position has to be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from sds_training.config import TrainingConfig
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2  # states on disk; the older one is there if the newest cannot be read
+UNIMPORTANT = ('run_dir', 'journal', 'fabric')  # may change between the parts of one run
+
+
+class RunStateError(ValueError):
+    """A state that cannot be continued from; the message says why and what to do."""
+
+
+def config_digest(config: TrainingConfig) -> str:
+    """sha256 of everything in a config that decides what is learnt."""
+    values = {name: each for name, each in asdict(config).items() if name not in UNIMPORTANT}
+    values['accumulate'] = config.fabric.accumulate
+    values['precision'] = config.fabric.precision
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def save_state(
+    fabric: Fabric, config: TrainingConfig, state: dict[str, Any], passport: dict[str, Any]
+) -> Path:
+    """Write `state` beside the config's digest; a full disk costs only the new file."""
+    folder = Path(config.run_dir, 'states')
+    path = folder / f'step_{state["step"]:08d}.pt'
+    partial = path.with_suffix('.partial')
+    if fabric.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+    whole = {
+        **state,
+        'config': json.dumps(asdict(config)),
+        'config_digest': config_digest(config),
+        'passport': json.dumps(passport),
+    }
+    try:
+        fabric.save(partial, whole)
+        if fabric.is_global_zero:
+            with partial.open('rb') as written:
+                os.fsync(written.fileno())
+            os.replace(partial, path)
+    except (OSError, RuntimeError) as problem:
+        partial.unlink(missing_ok=True)
+        raise RunStateError(
+            f'state {path} could not be written ({problem}); earlier states are untouched'
+        ) from problem
+    if fabric.is_global_zero:
+        for old in saved_states(config.run_dir)[:-KEPT]:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def saved_states(run_dir: str) -> list[Path]:
+    """The complete states of a run, oldest first."""
+    return sorted(Path(run_dir, 'states').glob('step_*.pt'))
+
+
+def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """One state file, loaded without unpickling code."""
+    if not Path(path).is_file():
+        raise RunStateError(f'state {path} does not exist or is not a file')
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as problem:  # torch raises its own kinds for every sort of damage
+        raise RunStateError(
+            f'state {path} is damaged or no state of a run: {problem}'
+        ) from problem
+    if not isinstance(state, dict) or 'config_digest' not in state:
+        raise RunStateError(f'state {path} is a torch file but no state of a run')
+    return state
+
+
+def newest_state(config: TrainingConfig) -> dict[str, Any] | None:
+    """The newest readable state of this run, or None at its beginning.
+
+    Raises:
+        RunStateError: when the folder holds the run of another config.
+    """
+    for path in reversed(saved_states(config.run_dir)):
+        try:
+            state = read_state(path)
+        except RunStateError as problem:
+            logger.warning('%s; trying the state before it', problem)
+            continue
+        if state['config_digest'] != config_digest(config):
+            changed = ', '.join(changed_fields(json.loads(state['config']), asdict(config)))
+            raise RunStateError(
+                f'{config.run_dir} holds a run with another config ({changed}); '
+                'choose another run_dir, or init_from to start from its networks'
+            )
+        return state
+    return None
+
+
+def changed_fields(old: dict[str, Any], new: dict[str, Any], prefix: str = '') -> list[str]:
+    """Dotted names of the fields that differ, 'run_dir' and the like left out."""
+    changed = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if not prefix and name in UNIMPORTANT:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            changed += changed_fields(before, after, f'{prefix}{name}.')
+        elif json.dumps(before) != json.dumps(after):
+            changed.append(f'{prefix}{name}')
+    return changed

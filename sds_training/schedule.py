@@ -1,0 +1,62 @@
+"""What changes with the step, as pure functions of the step: nothing here has a state to lose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ScheduleError(ValueError):
+    """A schedule that cannot be followed; the message names the field and the rule."""
+
+
+@dataclass(frozen=True)
+class RateSchedule:
+    """How the learning rate moves from the first step to the last."""
+
+    kind: str = 'drop'
+    """'constant', 'drop' (once, by `drop_factor`) or 'poly' (to zero, by `power`)."""
+
+    warm_up_steps: int = 0
+    """Steps over which the rate rises linearly from nearly zero; 0 starts at the full rate."""
+
+    drop_after: float = 0.75
+    """Share of all steps after which a 'drop' schedule lowers the rate (method.md 1.6)."""
+
+    drop_factor: float = 0.1
+    """What a 'drop' schedule multiplies the rate with."""
+
+    power: float = 0.9
+    """Exponent of a 'poly' schedule."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ('constant', 'drop', 'poly'):
+            raise ScheduleError(f"kind must be 'constant', 'drop' or 'poly', got {self.kind!r}")
+        if not 0.0 <= self.drop_after <= 1.0:
+            raise ScheduleError(f'drop_after must lie in [0, 1], got {self.drop_after}')
+        if self.warm_up_steps < 0:
+            raise ScheduleError(f'warm_up_steps must not be negative, got {self.warm_up_steps}')
+
+
+def rate_factor(step: int, steps: int, schedule: RateSchedule) -> float:
+    """What the base learning rate is multiplied with at `step` in 0 .. `steps` - 1."""
+    factor = 1.0
+    if schedule.kind == 'drop' and step >= schedule.drop_after * steps:
+        factor = schedule.drop_factor
+    elif schedule.kind == 'poly':
+        factor = max(0.0, 1 - step / steps) ** schedule.power
+    return factor * ramp_up(step + 1, 0, schedule.warm_up_steps)
+
+
+def ramp_up(step: int, start: int, length: int) -> float:
+    """Zero until `start`, then linear to one over `length` steps; a switch if `length` is 0."""
+    if length <= 0:
+        return float(step >= start)
+    return min(max((step - start) / length, 0.0), 1.0)
+
+
+def teacher_decay(step: int, limit: float) -> float:
+    """Share of itself the teacher keeps after step t: min(1 - 1 / (t + 1), limit).
+
+    A plain average over the first steps; at step 0 the teacher becomes the student.
+    """
+    return min(1 - 1 / (step + 1), limit)

@@ -1,0 +1,49 @@
+"""The mean teacher: a slow average of the student that gives targets and receives no gradient."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from sds_perception.network import Prediction, SdsNetwork
+
+
+class MeanTeacher:
+    """Follows a student; its only way to change is `follow`, and its call builds no graph.
+
+    Deviation from method.md 1.6: buffers are copied and the teacher is in eval mode, because
+    batch statistics of two frames are a poor description of a street (method.md 1.7).
+    """
+
+    def __init__(self, student: SdsNetwork) -> None:
+        self.network = copy.deepcopy(student).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor) -> Prediction:
+        """What the teacher believes of (B, 3, H, W) RGB in [0, 1]."""
+        return self.network(image)
+
+    @torch.no_grad()
+    def follow(self, student: nn.Module, decay: float) -> None:
+        """Keep `decay` of its own parameters, take the rest and all buffers from the student."""
+        mine, theirs = list(self.network.parameters()), list(student.parameters())
+        torch._foreach_lerp_(mine, theirs, 1.0 - decay)
+        for own, new in zip(self.network.buffers(), student.buffers(), strict=True):
+            own.copy_(new)
+
+
+def trust_in(probability: Tensor, threshold: float, per_pixel: bool) -> Tensor:
+    """How far a belief is to be trusted: 1 where it is sure, or everywhere the share that is.
+
+    Args:
+        probability: (B, K, H, W) softmax; all zero where void, which counts as unsure.
+        threshold: the least probability of the likeliest class that counts as sure.
+        per_pixel: False for one number for the whole batch, as in method.md 1.6.
+
+    Returns:
+        (B, H, W) in [0, 1].
+    """
+    sure = (probability.amax(dim=1) >= threshold).to(probability.dtype)
+    return sure if per_pixel else sure.mean().expand_as(sure)
