@@ -1,0 +1,140 @@
+"""Relative depth to metres, with a figure that says how far to believe it.
+
+Depth learnt from one moving camera has no unit. Three things can give it one: the release (it was
+trained metric), a fixed factor, or the height of the camera above the road that our own semantics
+found. An estimate says which it was, how good, and how old; without one the depth stays relative.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+
+from sds_perception.camera import Camera
+from sds_perception.road_plane import RoadPlane, RoadPlaneFinder
+from sds_perception.scene import Scene
+
+Source = Literal['release', 'fixed', 'camera_height']
+Status = Literal['measured', 'held', 'unknown']
+
+
+@dataclass(frozen=True)
+class ScaleEstimate:
+    """What one unit of depth is worth, and why we think so."""
+
+    factor: float | None  # metres per unit of the scene's depth; None = unknown
+    quality: float  # 0..1
+    source: Source
+    status: Status
+    age_frames: int = 0  # frames since the last measurement
+
+
+class MetricScale(Protocol):
+    """Whatever can say what a scene's depth is worth in metres."""
+
+    def update(self, scene: Scene) -> ScaleEstimate:
+        """The estimate for this scene, which is the next of its stream."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the past: the stream jumped in time or belongs to another drive."""
+        ...
+
+
+def apply(scene: Scene, estimate: ScaleEstimate) -> Scene:
+    """The scene in metres; the scene itself where nothing is known or it is metric already."""
+    if estimate.factor is None or (scene.depth_kind == 'metric' and estimate.factor == 1.0):
+        return scene
+    depth = scene.depth * np.float32(estimate.factor)
+    return replace(scene, depth=depth, depth_kind='metric')
+
+
+class ReleaseScale:
+    """Trusts the release: depth it calls metric is in metres, other depth has no scale."""
+
+    def update(self, scene: Scene) -> ScaleEstimate:
+        """Factor 1 for metric depth, none for relative depth."""
+        if scene.depth_kind == 'metric':
+            return ScaleEstimate(1.0, 1.0, 'release', 'measured')
+        return ScaleEstimate(None, 0.0, 'release', 'unknown')
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+
+class FixedScale:
+    """A factor somebody measured beforehand for this camera and this release."""
+
+    def __init__(self, factor: float) -> None:
+        """`factor` is metres per unit of the release's depth."""
+        self.factor = _positive('scale factor', factor)
+
+    def update(self, scene: Scene) -> ScaleEstimate:
+        """Always the same factor; nobody checks it, which the source says."""
+        return ScaleEstimate(self.factor, 1.0, 'fixed', 'measured')
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+
+class CameraHeightScale:
+    """The camera hangs a known height above the road, so the road tells the scale.
+
+    Args:
+        height_m: of the camera's centre above the road, perpendicular to it.
+        window_frames: the factor is the median of this many measurements; one bad frame in it
+            changes nothing, and a new scale is believed after half of it.
+        min_quality: measurements below it are not used; the last scale is held.
+        half_life_frames: while held, the quality halves in this many frames.
+    """
+
+    def __init__(
+        self,
+        height_m: float,
+        *,
+        window_frames: int = 15,
+        min_quality: float = 0.25,
+        half_life_frames: int = 100,
+    ) -> None:
+        self.height_m = _positive('camera height', height_m)
+        self.min_quality, self.half_life_frames = min_quality, half_life_frames
+        self._factors: deque[float] = deque(maxlen=window_frames)
+        self._quality, self._age_frames = 0.0, 0
+        self._finder: RoadPlaneFinder | None = None
+
+    def update(self, scene: Scene) -> ScaleEstimate:
+        """Measure in this scene if its road allows it, else hold what is known."""
+        plane = self._plane(scene, scene.camera) if scene.camera is not None else None
+        if plane is None or plane.quality < self.min_quality:
+            return self._held()
+        self._factors.append(self.height_m / plane.distance)
+        self._quality, self._age_frames = plane.quality, 0
+        return ScaleEstimate(self._factor(), plane.quality, 'camera_height', 'measured')
+
+    def reset(self) -> None:
+        """Forget every measurement; the scale is unknown until the road is seen again."""
+        self._factors.clear()
+
+    def _plane(self, scene: Scene, camera: Camera) -> RoadPlane | None:
+        if self._finder is None or self._finder.camera != camera:
+            self._finder = RoadPlaneFinder(camera)
+        return self._finder.find(scene.labels, scene.depth)
+
+    def _held(self) -> ScaleEstimate:
+        if not self._factors:
+            return ScaleEstimate(None, 0.0, 'camera_height', 'unknown')
+        self._age_frames += 1
+        quality = self._quality * 0.5 ** (self._age_frames / self.half_life_frames)
+        return ScaleEstimate(self._factor(), quality, 'camera_height', 'held', self._age_frames)
+
+    def _factor(self) -> float:
+        return float(np.exp(np.median(np.log(self._factors))))  # ratios average as logarithms
+
+
+def _positive(name: str, value: float) -> float:
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f'{name} must be positive and finite, got {value}')
+    return float(value)

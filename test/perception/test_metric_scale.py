@@ -1,0 +1,225 @@
+"""The road under a camera of known height says what depth is worth."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from sds_perception.camera import Camera
+from sds_perception.labels import ROAD, SKY, TRAIN_ID
+from sds_perception.metric_scale import (
+    CameraHeightScale,
+    FixedScale,
+    ReleaseScale,
+    ScaleEstimate,
+    apply,
+)
+from sds_perception.scene import Scene
+
+H, W = 96, 160
+CAMERA = Camera(110.0, 110.0, 79.5, 44.0, W, H)
+HEIGHT_M = 1.65
+
+
+def street(
+    *,
+    pitch_deg: float = 0.0,
+    roll_deg: float = 0.0,
+    unit_m: float = 1.0,
+    camera: Camera = CAMERA,
+    half_width_m: float = 6.0,
+) -> Scene:
+    """An endless flat road seen from `HEIGHT_M`, its depth in units of `unit_m`."""
+    pitch, roll = np.radians(pitch_deg), np.radians(roll_deg)
+    down = np.array([np.sin(roll), np.cos(roll) * np.cos(pitch), np.sin(pitch)])
+    descent = camera.rays().astype(np.float64) @ (down / np.linalg.norm(down))
+    with np.errstate(divide='ignore', invalid='ignore'):
+        z = np.where(descent > 0, HEIGHT_M / descent, np.nan)
+    sideways = np.abs(camera.rays()[..., 0] * z)
+    labels = np.where(sideways < half_width_m, ROAD, TRAIN_ID['terrain']).astype(np.uint8)
+    labels[np.isnan(z)] = SKY
+    depth = (z / unit_m).astype(np.float32)
+    confidence = np.full(labels.shape, 255, np.uint8)
+    return Scene(labels, depth, confidence, 'relative', camera)
+
+
+def with_road_depth(scene: Scene, depth: np.ndarray) -> Scene:
+    return Scene(scene.labels, depth.astype(np.float32), scene.confidence, 'relative', CAMERA)
+
+
+def without_road(scene: Scene) -> Scene:
+    labels = np.full_like(scene.labels, TRAIN_ID['building'])
+    return Scene(labels, scene.depth, scene.confidence, 'relative', CAMERA)
+
+
+def factor_of(scene: Scene) -> float:
+    factor = CameraHeightScale(HEIGHT_M).update(scene).factor
+    assert factor is not None
+    return factor
+
+
+@pytest.mark.parametrize('roll_deg', [0.0, 3.0])
+@pytest.mark.parametrize('pitch_deg', [-8.0, -2.0, 0.0, 5.0, 12.0])
+def test_an_exact_road_gives_the_exact_scale_however_the_camera_is_tilted(
+    pitch_deg, roll_deg
+) -> None:
+    scene = street(pitch_deg=pitch_deg, roll_deg=roll_deg, unit_m=7.0)
+    assert factor_of(scene) == pytest.approx(7.0, rel=1e-5)
+
+
+@pytest.mark.parametrize('k', [0.01, 0.5, 30.0])
+def test_scaling_the_depth_by_k_scales_the_factor_by_one_over_k(k) -> None:
+    scene = street(pitch_deg=2.0)
+    noise = np.random.default_rng(0).lognormal(0, 0.1, (H, W))
+    noisy = with_road_depth(scene, scene.depth * noise)
+    scaled = with_road_depth(scene, noisy.depth * np.float32(k))
+    assert factor_of(scaled) * k == pytest.approx(factor_of(noisy), rel=1e-4)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_a_fifth_of_kerbs_and_cars_called_road_costs_under_two_percent(seed) -> None:
+    rng = np.random.default_rng(seed)
+    scene = street(pitch_deg=1.0, unit_m=4.0)
+    depth = scene.depth * rng.lognormal(0, 0.03, (H, W))
+    left = np.arange(W) < 0.2 * W
+    kerb = np.broadcast_to(left, (H, W)) & (rng.random((H, W)) < 0.5)
+    depth[kerb] *= 1 - 0.15 / HEIGHT_M  # 15 cm above the road
+    car = np.s_[56:80, 100:130]
+    depth[car] = depth[80, 100:130].mean()  # an upright back, nearer than the road behind
+    share = (kerb.sum() + 24 * 30) / (scene.labels == ROAD).sum()
+    assert 0.19 < share < 0.35
+    assert factor_of(with_road_depth(scene, depth)) == pytest.approx(4.0, rel=0.02)
+
+
+def test_noise_alone_does_not_bias_the_scale() -> None:
+    scene = street(unit_m=3.0)
+    factors = [
+        factor_of(with_road_depth(scene, scene.depth * rng.lognormal(0, 0.1, (H, W))))
+        for rng in map(np.random.default_rng, range(10))
+    ]
+    assert np.exp(np.mean(np.log(factors))) == pytest.approx(3.0, rel=0.01)
+
+
+def test_too_little_road_holds_the_scale_and_ages_it() -> None:
+    scale = CameraHeightScale(HEIGHT_M, half_life_frames=2)
+    seen = scale.update(street(unit_m=5.0))
+    held = [scale.update(without_road(street())) for _ in range(4)]
+    assert (seen.status, seen.age_frames) == ('measured', 0)
+    assert [each.status for each in held] == ['held'] * 4
+    assert [each.age_frames for each in held] == [1, 2, 3, 4]
+    assert all(each.factor == seen.factor for each in held)
+    assert held[1].quality == pytest.approx(seen.quality / 2)
+    assert scale.update(street(unit_m=5.0)).age_frames == 0
+
+
+def test_before_the_first_road_and_after_a_reset_nothing_is_known() -> None:
+    scale = CameraHeightScale(HEIGHT_M)
+    unknown = ScaleEstimate(None, 0.0, 'camera_height', 'unknown')
+    assert scale.update(without_road(street())) == unknown
+    scale.update(street())
+    scale.reset()
+    assert scale.update(without_road(street())) == unknown
+
+
+def test_a_scene_without_camera_measures_nothing() -> None:
+    scene = street()
+    blind = Scene(scene.labels, scene.depth, scene.confidence, 'relative')
+    assert CameraHeightScale(HEIGHT_M).update(blind).status == 'unknown'
+
+
+def test_one_bad_frame_moves_nothing_and_a_new_scale_is_believed() -> None:
+    scale = CameraHeightScale(HEIGHT_M, window_frames=5)
+    for _ in range(5):
+        before = scale.update(street(unit_m=2.0)).factor
+    assert scale.update(street(unit_m=9.0)).factor == pytest.approx(before)
+    for _ in range(2):
+        after = scale.update(street(unit_m=9.0)).factor
+    assert after == pytest.approx(9.0, rel=1e-5)
+
+
+def test_a_wall_called_road_is_not_believed() -> None:
+    scene = street()
+    wall = with_road_depth(scene, np.full((H, W), 8.0))
+    assert CameraHeightScale(HEIGHT_M).update(wall).status == 'unknown'
+
+
+def test_rubbish_depth_is_not_believed() -> None:
+    scene = street()
+    rubbish = np.random.default_rng(0).uniform(0.1, 100, (H, W))
+    assert CameraHeightScale(HEIGHT_M).update(with_road_depth(scene, rubbish)).status == 'unknown'
+
+
+def test_a_strip_of_road_too_thin_to_span_a_plane_is_not_believed() -> None:
+    camera = Camera.guess(1280, 720)
+    scene = street(camera=camera)
+    labels = np.full_like(scene.labels, TRAIN_ID['building'])
+    labels[600:606] = ROAD
+    thin = Scene(labels, scene.depth, scene.confidence, 'relative', camera)
+    assert CameraHeightScale(HEIGHT_M).update(thin).status == 'unknown'
+
+
+def test_better_roads_have_better_quality() -> None:
+    clean, narrow = street(), street(half_width_m=0.5)
+    rng = np.random.default_rng(0)
+    noisy = with_road_depth(clean, clean.depth * rng.lognormal(0, 0.15, (H, W)))
+    quality = [
+        CameraHeightScale(HEIGHT_M, min_quality=0.0).update(each).quality
+        for each in (clean, noisy, narrow)
+    ]
+    assert quality[0] > 0.95
+    assert max(quality[1:]) < quality[0]
+    assert all(0 <= each <= 1 for each in quality)
+
+
+def test_the_same_frames_give_the_same_numbers() -> None:
+    noisy = street().depth * np.random.default_rng(1).lognormal(0, 0.1, (H, W))
+    scene = with_road_depth(street(), noisy)
+    assert CameraHeightScale(1.5).update(scene) == CameraHeightScale(1.5).update(scene)
+
+
+def test_applying_an_estimate_makes_metres_and_keeps_the_unknown() -> None:
+    scene = street(unit_m=5.0)
+    metric = apply(scene, CameraHeightScale(HEIGHT_M).update(scene))
+    assert metric.depth_kind == 'metric'
+    np.testing.assert_allclose(metric.depth, street().depth, rtol=1e-4)
+    assert metric.labels is scene.labels
+
+
+def test_without_an_estimate_depth_stays_relative() -> None:
+    scene = street()
+    assert apply(scene, ReleaseScale().update(scene)) is scene
+
+
+def test_metric_releases_are_taken_at_their_word() -> None:
+    scene = street()
+    metric = Scene(scene.labels, scene.depth, scene.confidence, 'metric', CAMERA)
+    estimate = ReleaseScale().update(metric)
+    assert (estimate.factor, estimate.source, estimate.status) == (1.0, 'release', 'measured')
+    assert apply(metric, estimate) is metric
+
+
+def test_a_fixed_factor_is_applied_as_given() -> None:
+    scene = street(unit_m=5.0)
+    fixed = apply(scene, FixedScale(5.0).update(scene))
+    np.testing.assert_allclose(fixed.depth, street().depth, rtol=1e-6)
+
+
+@pytest.mark.parametrize('value', [0.0, -1.0, np.nan, np.inf])
+def test_heights_and_factors_that_cannot_be_are_refused(value) -> None:
+    with pytest.raises(ValueError, match='must be positive'):
+        CameraHeightScale(value)
+    with pytest.raises(ValueError, match='must be positive'):
+        FixedScale(value)
+
+
+def test_measuring_at_720p_is_a_matter_of_milliseconds() -> None:
+    scene, scale = street(camera=Camera.guess(1280, 720)), CameraHeightScale(HEIGHT_M)
+    scale.update(scene)  # makes the rays
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        assert scale.update(scene).status == 'measured'
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.02
