@@ -15,7 +15,7 @@ from rclpy.serialization import serialize_message
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from sds_perception.camera import Camera
@@ -64,11 +64,13 @@ def as_drive(given: Path, scratch: Path) -> Drive:
 
 
 def drive_in(bag: Path) -> Drive:
-    """The camera of a bag: its first picture topic that is not truth, and that one's CameraInfo."""
+    """The first camera of a bag: a picture topic that is not truth, with its CameraInfo."""
     with open_bag(bag) as reader:
         pictures = [each for each in reader.connections if each.msgtype in PICTURES]
         infos = [
-            each.topic for each in reader.connections if each.msgtype == 'sensor_msgs/msg/CameraInfo'
+            each.topic
+            for each in reader.connections
+            if each.msgtype == 'sensor_msgs/msg/CameraInfo'
         ]
         truth = {_last(each): each.topic for each in pictures if _last(each) in TRUTH}
         cameras = [each for each in pictures if _last(each) not in TRUTH and each.msgcount]

@@ -65,7 +65,17 @@ def seen(bag: Path, node: str, drive: Drive) -> Iterator[tuple[int, Seen]]:
                 break
 
 
-def contact_sheet(chosen: Sequence[Seen], width: int = 1920, columns: int = 2) -> NDArray[np.uint8]:
+def kind_of_depth(bag: Path) -> str:
+    """'metric', 'relative', 'relative, then metric' or 'none', by what was published."""
+    with open_bag(bag) as reader:
+        count = {each.topic.rsplit('/', 1)[-1]: each.msgcount for each in reader.connections}
+    kinds = {'depth_relative': 'relative', 'depth': 'metric'}
+    return ', then '.join(kinds[name] for name in kinds if count.get(name)) or 'none'
+
+
+def contact_sheet(
+    chosen: Sequence[Seen], width: int = 1920, columns: int = 2
+) -> NDArray[np.uint8]:
     """(H, width, 3) RGB: camera, semantics, depth and confidence of each chosen frame."""
     cells = []
     for rgb, scene in chosen:

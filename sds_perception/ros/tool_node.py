@@ -38,4 +38,3 @@ def until_stopped() -> Iterator[None]:
         pass
     finally:
         ignore_signals()
-
