@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sds_training.data import cache_build
+from sds_training.data.cache import CachedFiles, CacheError, OriginalFiles, training_size
+from sds_training.data.cache_build import build_cache
+from sds_training.data.cityscapes import DataError
+from sds_training.data.clips import training_pools
+from sds_training.data.config import DataConfig
+from sds_training.data.loading import files_of
+
+
+@pytest.fixture
+def config(street) -> DataConfig:
+    return DataConfig(root=str(street.root), size=(32, 16), crop=(16, 16))
+
+
+@pytest.fixture
+def files(config: DataConfig) -> list:
+    return files_of(training_pools(config, 'train').labelled)
+
+
+def test_the_cache_holds_what_reading_the_originals_gives(config, files) -> None:
+    assert build_cache(files, config) == len(files)
+    cached, originals = CachedFiles(config, files), OriginalFiles(config)
+    for path in files:
+        if 'labelIds' in path.name:
+            np.testing.assert_array_equal(cached.label(path), originals.label(path))
+        else:
+            np.testing.assert_array_equal(cached.picture(path).pixels, originals.picture(path)[0])
+            assert cached.picture(path).recorded == (64, 32)
+
+
+def test_two_processes_write_the_same_cache_as_one(config, files, tmp_path) -> None:
+    other = replace(config, cache=str(tmp_path / 'other'))
+    seen = []
+    build_cache(files, config)
+    build_cache(files, other, processes=2, on_progress=lambda *at: seen.append(at))
+    assert seen[0] == (0, len(files)) and seen[-1] == (len(files), len(files))
+    for path in files:
+        ours, theirs = (CachedFiles(each, files).picture(path)[0] for each in (config, other))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_killed_build_keeps_its_finished_shards_and_goes_on(config, files, monkeypatch) -> None:
+    monkeypatch.setattr(cache_build, 'SHARD_FILES', 4)
+    done = []
+
+    def killed(finished: int, total: int) -> None:
+        done.append(finished)
+        if finished == 8:
+            (config.cache_dir / '00002.partial').write_bytes(b'half a picture')
+            (config.cache_dir / '00003.raw').write_bytes(b'pixels whose index was not written')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_cache(files, config, on_progress=killed)
+    with pytest.raises(CacheError, match=f'lacks {len(files) - 8} of {len(files)} files'):
+        CachedFiles(config, files)
+    assert build_cache(files, config) == len(files) - 8
+    CachedFiles(config, files)
+    assert not list(config.cache_dir.glob('*partial'))
+
+
+def test_a_file_that_changed_is_refused_until_it_is_cached_again(config, files) -> None:
+    build_cache(files, config)
+    os.utime(files[0], ns=(1, 1))
+    with pytest.raises(CacheError, match='1 of .* files changed after .* run sds-prepare'):
+        CachedFiles(config, files)
+    assert build_cache(files, config) > 0
+    CachedFiles(config, files)
+
+
+def test_a_label_cached_at_another_size_is_not_used(config, files) -> None:
+    build_cache(files, config)
+    with pytest.raises(CacheError, match='64x32-cover lacks'):
+        CachedFiles(replace(config, size=(64, 32)), files)
+
+
+def test_two_writers_at_once_are_refused(config, files) -> None:
+    def start_another(done: int, total: int) -> None:
+        build_cache(files, config)
+
+    with pytest.raises(CacheError, match='another process is writing'):
+        build_cache(files, config, on_progress=start_another)
+
+
+def test_a_file_that_is_no_picture_is_named(config, files) -> None:
+    files[0].write_bytes(b'PNG cut short')
+    with pytest.raises(DataError, match=files[0].name):
+        build_cache(files, config)
+
+
+@pytest.mark.parametrize(
+    ('fit', 'recorded', 'wanted'),
+    [
+        ('cover', (2048, 1024), (1024, 512)),
+        ('cover', (640, 480), (1024, 768)),
+        ('cover', (1242, 375), (1696, 512)),
+        ('stretch', (1242, 375), (1024, 512)),
+    ],
+)
+def test_frames_cover_the_training_size_or_are_stretched_to_it(fit, recorded, wanted) -> None:
+    assert training_size(recorded, DataConfig(fit=fit)) == wanted
