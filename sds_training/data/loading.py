@@ -68,7 +68,7 @@ class StepBatches(Dataset):
         self.pools = training_pools(config, split)
         self._config, self._seed = config, seed
         self._rank, self._world_size = rank, world_size
-        self._files = open_files(config, (*self.pools.labelled, *self.pools.unlabelled))
+        self.files = open_files(config, (*self.pools.labelled, *self.pools.unlabelled))
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of step `step`, from 0."""
@@ -84,7 +84,7 @@ class StepBatches(Dataset):
         for place in range(first, first + size):
             rng = np.random.default_rng([self._seed, stream, 1, place])
             clip = pool[place_in_pool(len(pool), (self._seed, stream), place)]
-            samples.append(load_sample(clip, self._files, self._config, rng))
+            samples.append(load_sample(clip, self.files, self._config, rng))
         return collate(samples, self._config.crop)
 
 
@@ -121,7 +121,8 @@ def load_sample(
     others = (apply_to_picture(files.picture(p).pixels, plan) for p in clip.neighbours or ())
     camera = clip.camera_at(*image.recorded).resized(width, height)
     return Sample(
-        frames=(frame, *others) if clip.neighbours else (frame, frame, frame),
+        image=frame,
+        neighbours=tuple(others) if clip.neighbours else (frame, frame),
         has_neighbours=clip.neighbours is not None,
         label=apply_to_label(files.label(clip.label), plan) if clip.label else None,
         intrinsics=apply_to_camera(camera, plan).matrix.astype(np.float32),

@@ -13,7 +13,8 @@ from torch import Tensor
 class Sample(NamedTuple):
     """One frame, cropped and flipped, as arrays."""
 
-    frames: tuple[NDArray[np.uint8], ...]  # (H, W, 3) RGB: itself, earlier, later
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    neighbours: tuple[NDArray[np.uint8], ...]  # earlier, later; the image itself if there are none
     has_neighbours: bool
     label: NDArray[np.uint8] | None  # (H, W) train ids; None without a label
     intrinsics: NDArray[np.float32]  # (3, 3) of the crop
@@ -53,14 +54,15 @@ class Batch(NamedTuple):
 def collate(samples: list[Sample], crop: tuple[int, int]) -> Samples:
     """Stack samples whose pictures are `crop` = (width, height) pixels; an empty list is fine."""
     width, height = crop
-    frames = torch.empty((len(samples), 3, height, width, 3), dtype=torch.uint8)
+    image = torch.empty((len(samples), height, width, 3), dtype=torch.uint8)
+    neighbours = torch.empty((len(samples), 2, height, width, 3), dtype=torch.uint8)
     label = torch.full((len(samples), height, width), 255, dtype=torch.uint8)
     for row, sample in enumerate(samples):
-        for place, frame in enumerate(sample.frames):
-            frames[row, place].numpy()[:] = frame
+        image[row].numpy()[:] = sample.image
+        for source, picture in enumerate(sample.neighbours):
+            neighbours[row, source].numpy()[:] = picture
         if sample.label is not None:
             label[row].numpy()[:] = sample.label
-    image, neighbours = frames[:, 0], frames[:, 1:]
     return Samples(
         image=image.permute(0, 3, 1, 2),
         neighbours=neighbours.permute(0, 1, 4, 2, 3),

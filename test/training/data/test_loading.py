@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sds_perception.camera import Camera
+from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID, UNLABELLED
+from sds_training.data.cache import CacheError
+from sds_training.data.cityscapes import DataError
+from sds_training.data.clips import training_pools
+from sds_training.data.config import DataConfig
+from sds_training.data.files import read_picture
+from sds_training.data.loading import batches, place_in_pool
+from sds_training.data.samples import Batch
+
+
+@pytest.fixture
+def config(street) -> DataConfig:
+    """The street's own size, so that pixels can be compared with the files."""
+    return DataConfig(
+        root=str(street.root), size=(64, 32), crop=(24, 16), labels=4, use_cache=False
+    )
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return all(
+        torch.equal(a.nan_to_num(-1), b.nan_to_num(-1)) if torch.is_tensor(a) else a == b
+        for mine, theirs in zip(one, other, strict=True)
+        for a, b in zip(mine, theirs, strict=True)
+    )
+
+
+def test_shapes_and_types_are_those_the_step_relies_on(config) -> None:
+    batch = next(batches(replace(config, labelled_batch=3), 'train', 0, 0, 1))
+    samples = batch.labelled
+    assert samples.image.shape == (3, 3, 16, 24) and samples.image.dtype == torch.uint8
+    assert samples.neighbours.shape == (3, 2, 3, 16, 24)
+    assert samples.label.shape == (3, 16, 24) and samples.label.dtype == torch.uint8
+    assert samples.intrinsics.shape == (3, 3, 3) and samples.travel_m.shape == (3, 2)
+    assert samples.has_neighbours.dtype == samples.labelled.dtype == torch.bool
+    assert len(samples.names) == 3 and samples.labelled.all()
+    assert samples.image.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_going_on_at_step_k_gives_the_batches_of_never_stopping(config) -> None:
+    whole = list(batches(config, 'train', 5, 0, 9))
+    resumed = list(batches(config, 'train', 5, 4, 9))
+    assert len(whole) == 9 and len(resumed) == 5
+    assert all(same(one, other) for one, other in zip(whole[4:], resumed, strict=True))
+    assert not same(whole[0], next(batches(config, 'train', 6, 0, 1)))
+
+
+def test_loader_processes_change_nothing(config) -> None:
+    here = list(batches(config, 'train', 5, 2, 6))
+    there = list(batches(replace(config, workers=2), 'train', 5, 2, 6))
+    assert all(same(one, other) for one, other in zip(here, there, strict=True))
+
+
+def test_two_processes_share_the_batch_that_one_would_draw(config) -> None:
+    double = replace(config, labelled_batch=4, unlabelled_batch=4)
+    one = list(batches(double, 'train', 1, 0, 5))
+    ranks = [list(batches(config, 'train', 1, 0, 5, rank, world_size=2)) for rank in (0, 1)]
+    for whole, *parts in zip(one, *ranks, strict=True):
+        for half in ('labelled', 'unlabelled'):
+            ours = getattr(whole, half)
+            theirs = [getattr(part, half) for part in parts]
+            assert ours.names == theirs[0].names + theirs[1].names
+            assert torch.equal(ours.image, torch.cat([part.image for part in theirs]))
+            assert torch.equal(ours.intrinsics, torch.cat([part.intrinsics for part in theirs]))
+
+
+@pytest.mark.parametrize('size', [1, 5, 7])
+def test_every_epoch_visits_every_frame_once_in_a_new_order(size: int) -> None:
+    walk = [place_in_pool(size, (0, 1), place) for place in range(3 * size)]
+    epochs = [walk[start : start + size] for start in range(0, 3 * size, size)]
+    assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
+    if size > 4:
+        assert epochs[0] != epochs[1]
+
+
+def test_labels_that_were_not_chosen_never_reach_a_batch(config) -> None:
+    chosen = set(training_pools(config, 'train').split.labelled)
+    assert len(chosen) == 4
+    for batch in batches(config, 'train', 0, 0, 12):
+        for name, labelled, label in zip(
+            batch.unlabelled.names, batch.unlabelled.labelled, batch.unlabelled.label, strict=True
+        ):
+            assert bool(labelled) == (name in chosen)
+            assert labelled or bool((label == UNLABELLED).all())
+
+
+def test_the_pool_can_be_kept_free_of_labelled_frames(config) -> None:
+    pools = training_pools(replace(config, pool_includes_labelled=False), 'train')
+    assert not {c.name for c in pools.labelled} & {c.name for c in pools.unlabelled}
+    assert len(pools.unlabelled) == 4
+
+
+def test_a_batch_shows_the_file_its_label_its_neighbours_and_its_camera(street, config) -> None:
+    whole = replace(config, crop=(64, 32), labels='all', flip_probability=1.0, labelled_batch=8)
+    samples = next(batches(whole, 'train', 0, 0, 1)).labelled
+    row = samples.names.index('aachen_000002_000019')
+    layout_image = street.root / 'leftImg8bit/train/aachen/aachen_000002_000019_leftImg8bit.png'
+    earlier = street.root / (
+        'leftImg8bit_sequence/train/aachen/aachen_000002_000018_leftImg8bit.png'
+    )
+    picture = torch.from_numpy(read_picture(layout_image)).permute(2, 0, 1)
+    assert torch.equal(samples.image[row], picture.flip(-1))
+    assert torch.equal(
+        samples.neighbours[row, 0],
+        torch.from_numpy(read_picture(earlier)).permute(2, 0, 1).flip(-1),
+    )
+    ids = torch.from_numpy(
+        TRAIN_ID_FROM_LABEL_ID[street._noise(samples.names[row], (32, 64)) % 34]
+    )
+    assert torch.equal(samples.label[row], ids.flip(-1))
+    camera = Camera(50.0, 48.0, 31.0, 15.0, 64, 32).flipped()
+    assert torch.equal(samples.intrinsics[row], torch.tensor(camera.matrix, dtype=torch.float32))
+
+
+def test_a_frame_without_neighbours_repeats_itself_and_says_so(config) -> None:
+    whole = replace(config, labels='all', labelled_batch=8)
+    samples = next(batches(whole, 'train', 0, 0, 1)).labelled
+    for row, name in enumerate(samples.names):
+        alone = name.startswith('kiel')
+        assert bool(samples.has_neighbours[row]) != alone
+        assert torch.equal(samples.image[row], samples.neighbours[row, 0]) == alone
+        assert bool(samples.travel_m[row].isnan().all()) == alone
+
+
+def test_the_distance_travelled_is_speed_times_time(config) -> None:
+    apart = replace(config, neighbour_gap=2, frame_period_s=0.1, labels='all', labelled_batch=8)
+    travel_m = next(batches(apart, 'train', 0, 0, 1)).labelled.travel_m
+    known = travel_m[~travel_m.isnan()]
+    assert len(known) == 12  # six snippets, two neighbours each
+    torch.testing.assert_close(known, torch.full_like(known, 10.0 * 0.2))
+
+
+def test_clips_without_labels_and_labels_without_clips_learn_from_one_folder(city_folder) -> None:
+    city_folder.image('cam_000000_000001')
+    city_folder.label('cam_000000_000001')
+    city_folder.sequence([f'kitti_000000_{n:06d}' for n in range(6)])
+    city_folder.camera('kitti_000000_000004')
+    config = DataConfig(
+        root=str(city_folder.root),
+        size=(32, 16),
+        crop=(32, 16),
+        labelled_batch=1,
+        unlabelled_batch=4,
+        extra_unlabelled='all',
+        pool_includes_labelled=False,
+        use_cache=False,
+    )
+    batch = next(batches(config, 'train', 0, 0, 1))
+    assert sorted(batch.unlabelled.names) == [f'kitti_000000_{n:06d}' for n in range(1, 5)]
+    assert batch.unlabelled.has_neighbours.all() and not batch.unlabelled.labelled.any()
+    assert batch.labelled.labelled.all() and not batch.labelled.has_neighbours.any()
+
+
+def test_pictures_of_another_shape_keep_their_aspect_and_their_camera(city_folder) -> None:
+    """A 64x32 frame covering 16x16 is 32x16; focal lengths halve alike."""
+    city_folder.labelled_snippet('aachen', 0)
+    config = DataConfig(root=str(city_folder.root), size=(16, 16), crop=(16, 16), use_cache=False)
+    intrinsics = next(batches(config, 'train', 0, 0, 1)).labelled.intrinsics
+    torch.testing.assert_close(intrinsics[:, 0, 0], torch.tensor([25.0, 25.0]))
+    torch.testing.assert_close(intrinsics[:, 1, 1], torch.tensor([24.0, 24.0]))
+
+
+def test_an_assumed_camera_under_moving_frames_is_warned_of(city_folder, caplog) -> None:
+    city_folder.sequence([f'own_000000_{n:06d}' for n in range(3)])
+    config = DataConfig(root=str(city_folder.root), labelled_batch=0, extra_unlabelled='all')
+    with caplog.at_level(logging.WARNING):
+        training_pools(config, 'train')
+    assert 'no camera file' in caplog.text and 'own_000000_000001' in caplog.text
+
+
+def test_half_a_batch_may_be_empty(config) -> None:
+    batch = next(batches(replace(config, labelled_batch=0), 'train', 0, 0, 1))
+    assert batch.labelled.image.shape == (0, 3, 16, 24) and batch.labelled.names == []
+    assert batch.to('cpu').unlabelled.image.shape == (2, 3, 16, 24)
+
+
+def test_training_without_the_cache_is_refused_with_the_command_to_run(config) -> None:
+    with pytest.raises(CacheError, match='run sds-prepare'):
+        next(batches(replace(config, use_cache=True), 'train', 0, 0, 1))
+
+
+def test_an_empty_pool_is_refused(city_folder) -> None:
+    city_folder.sequence(['own_000000_000000'])
+    for halves, wanted in (((1, 0), 'no labelled frames'), ((0, 1), 'unlabelled pool')):
+        config = DataConfig(
+            root=str(city_folder.root), labelled_batch=halves[0], unlabelled_batch=halves[1]
+        )
+        with pytest.raises(DataError, match=wanted):
+            training_pools(config, 'train')
+
+
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [
+        ('crop', (4096, 16)),
+        ('flip_probability', 1.5),
+        ('scale_range', (2.0, 1.0)),
+        ('neighbour_gap', 0),
+        ('fit', 'letterbox'),
+        ('frame_period_s', 0.0),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(DataError, match=f'data.{field} is'):
+        DataConfig(**{field: value})

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from sds_training.data.check import check_folder
+from sds_training.data.files import read_label
+from sds_training.data.prepare import main
+
+
+def problems(root) -> list[str]:
+    return [finding.sentence for finding in check_folder(root) if finding.is_problem]
+
+
+def test_a_good_folder_has_no_problems_and_its_gaps_are_notes(street) -> None:
+    notes = [finding.sentence for finding in check_folder(street.root)]
+    assert problems(street.root) == []
+    assert any(
+        '2 frames (first: kiel_000000_000007) without the frames 1 earlier' in n for n in notes
+    )
+
+
+def test_prepare_checks_writes_and_has_nothing_left_to_do(street, capsys) -> None:
+    command = [str(street.root), '--size', '32x16', '--workers', '1']
+    assert main(command) == 0
+    assert '28 files added' in capsys.readouterr().out  # 8 frames, 12 neighbours, 8 labels
+    assert main(command) == 0
+    assert '\n0 files added' in capsys.readouterr().out
+
+
+def test_check_only_writes_nothing(street) -> None:
+    assert main([str(street.root), '--check-only']) == 0
+    assert not (street.root / '.sds_cache').exists()
+
+
+def test_an_archive_unpacked_one_level_too_deep_is_found(street, tmp_path, capsys) -> None:
+    (street.root / 'gtFine_trainvaltest').mkdir()
+    (street.root / 'gtFine').rename(street.root / 'gtFine_trainvaltest/gtFine')
+    assert main([str(street.root)]) == 1
+    out = capsys.readouterr().out
+    assert f'move it to {street.root / "gtFine"}' in out and 'nothing was written' in out
+
+
+def test_giving_a_folder_inside_the_root_is_told(street) -> None:
+    assert 'give its parent' in problems(street.root / 'leftImg8bit')[0]
+
+
+@pytest.mark.parametrize('ending', ['_labelTrainIds', '_color', '_instanceIds'])
+def test_the_wrong_label_files_are_told_by_name(street, ending: str) -> None:
+    for path in (street.root / 'gtFine').rglob('*.png'):
+        path.rename(path.with_name(path.name.replace('_labelIds', ending)))
+    assert any(
+        f'*{ending}.png and no *_gtFine_labelIds.png' in each for each in problems(street.root)
+    )
+
+
+@pytest.mark.parametrize(
+    ('content', 'wanted'),
+    [
+        (np.full((32, 64), 255, np.uint8), 'holds 255, like'),
+        (np.full((32, 64), 18, np.uint8), 'look like train ids'),
+        (np.full((32, 64, 3), 7, np.uint8), 'has 3 channels, like'),
+        (np.full((32, 64), 26_001, np.uint16), 'is uint16, like'),
+        (np.full((16, 64), 26, np.uint8), 'is 64x16, its picture is 64x32'),
+    ],
+)
+def test_wrong_label_pixels_are_told_though_the_name_is_right(street, content, wanted) -> None:
+    for path in (street.root / 'gtFine').rglob('*.png'):
+        cv2.imwrite(str(path), content)
+    assert any(wanted in sentence for sentence in problems(street.root))
+
+
+def test_a_label_without_a_picture_is_a_problem(street) -> None:
+    street.label('aachen_000099_000019')
+    assert any('aachen_000099_000019' in sentence for sentence in problems(street.root))
+
+
+def test_an_empty_folder_says_what_it_has(tmp_path) -> None:
+    (tmp_path / 'holiday').mkdir()
+    assert 'the folders it has: holiday' in problems(tmp_path)[0]
+    assert 'is not a folder' in problems(tmp_path / 'nowhere')[0]
+
+
+def test_label_ids_become_train_ids(street) -> None:
+    path = street.label('aachen_000098_000019')
+    cv2.imwrite(str(path), np.array([[7, 26, 0, 33]], np.uint8))
+    np.testing.assert_array_equal(read_label(path), [[0, 13, 255, 18]])
+
+
+def test_a_picture_that_is_cut_short_is_a_sentence_not_a_trace(street, capsys) -> None:
+    path = next((street.root / 'leftImg8bit_sequence').rglob('*000018_leftImg8bit.png'))
+    path.write_bytes(b'')
+    assert main([str(street.root), '--size', '32x16', '--workers', '1']) == 1
+    assert f'{path} cannot be read' in capsys.readouterr().err
