@@ -21,7 +21,8 @@ _MIN_SAMPLES = 100
 _ENOUGH_ROAD = 0.15  # of the picture's part below the horizon; more does not raise the quality
 _HYPOTHESES, _SCORED = 64, 1000
 _INLIER = 0.1  # |log ratio| up to which a pixel agrees with the plane
-_TUKEY, _SIGMA_FLOOR, _REFINEMENTS = 4.685, 0.01, 10
+_TUKEY, _SIGMA_FLOOR = 4.685, 0.01
+_REFINEMENTS, _STEP_DONE = 8, 1e-5
 _MAX_TILT_RAD = np.radians(25.0)  # of the normal against the picture's vertical
 
 Vector = NDArray[np.float64]
@@ -67,10 +68,10 @@ def _plane(m: Vector, rays: Vector, log_z: Vector, road_share: float) -> RoadPla
     length = float(np.linalg.norm(m))
     normal = m / length
     tilt = float(np.arccos(np.clip(normal[1], -1.0, 1.0)))
-    inliers = float((np.abs(_residuals(m, rays, log_z)) < _INLIER).mean())
+    inliers = (np.abs(_residuals(m, rays, log_z)) < _INLIER).mean()
     plausible = max(0.0, 1.0 - (tilt / _MAX_TILT_RAD) ** 2)
     quality = inliers * min(1.0, road_share / _ENOUGH_ROAD) * plausible
-    return RoadPlane(normal, 1.0 / length, quality)
+    return RoadPlane(normal, 1.0 / length, float(quality))
 
 
 def _residuals(m: Vector, rays: Vector, log_z: Vector) -> Vector:
@@ -104,6 +105,6 @@ def _refined(rays: Vector, log_z: Vector, m: Vector | None) -> Vector | None:
         except np.linalg.LinAlgError:  # a strip of road too thin to span a plane
             return None
         m = m - step
-        if np.abs(step).max() < 1e-9 * np.abs(m).max():
+        if np.abs(step).max() < _STEP_DONE * np.abs(m).max():
             break
     return m if m is not None and np.isfinite(m).all() and m.any() else None
