@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from sds_perception.labels import CLASSES, TRAIN_ID
+from sds_perception.network import NETWORKS, build_network
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import Release, write_release
+from sds_training.data.config import DataConfig
+from sds_training.data.validation import validation_frames
+from sds_training.evaluate import evaluate, main, read_fold
+from sds_training.metrics import PROTOCOLS
+
+NAME = 'ulm_000000_000019'
+FX, BASELINE_M = 100.0, 0.2
+
+
+def write(root: Path, folder: str, ending: str, content: np.ndarray, name: str = NAME) -> Path:
+    path = root / folder / 'val' / 'ulm' / f'{name}{ending}'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), content)
+    return path
+
+
+@pytest.fixture(scope='module')
+def release_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained tiny network as a release; it need not be right to be scored."""
+    path = tmp_path_factory.mktemp('release') / 'tiny.safetensors'
+    torch.manual_seed(0)
+    config = NETWORKS['tiny']
+    network = build_network(config)
+    write_release(path, Release(config, network.state_dict(), (64, 128), 'relative'))
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two frames of different sizes; the first with label, camera and disparity."""
+    rng = np.random.default_rng(0)
+    for name, size in ((NAME, (96, 192)), ('ulm_000001_000019', (60, 100))):
+        picture = cv2.resize(rng.integers(0, 256, (6, 12, 3), dtype=np.uint8), size[::-1])
+        write(tmp_path, 'leftImg8bit', '_leftImg8bit.png', picture, name)
+        ids = np.full(size, CLASSES[TRAIN_ID['road']].label_id, np.uint8)
+        ids[: size[0] // 2] = CLASSES[TRAIN_ID['wall']].label_id
+        write(tmp_path, 'gtFine', '_gtFine_labelIds.png', ids, name)
+    disparity_px = np.full((96, 192), 2.0)  # 10 m
+    raw = (disparity_px * 256 + 1).astype(np.uint16)
+    raw[:, :50] = 0
+    write(tmp_path, 'disparity', '_disparity.png', raw)
+    camera = tmp_path / 'camera/val/ulm' / f'{NAME}_camera.json'
+    camera.parent.mkdir(parents=True)
+    intrinsic = {'fx': FX, 'fy': FX, 'u0': 95.0, 'v0': 47.0}
+    camera.write_text(json.dumps({'intrinsic': intrinsic, 'extrinsic': {'baseline': BASELINE_M}}))
+    return tmp_path
+
+
+def test_stereo_disparity_becomes_metres(root: Path) -> None:
+    depth_m = validation_frames(DataConfig(root=str(root)))[0].depth_m()
+    assert np.isnan(depth_m[:, :50]).all()
+    np.testing.assert_allclose(depth_m[:, 50:], FX * BASELINE_M / 2.0)
+
+
+def test_exact_depth_is_preferred_to_disparity(root: Path) -> None:
+    folder = root / 'depth/val/ulm'
+    folder.mkdir(parents=True)
+    exact = np.full((96, 192), 12.5, np.float16)
+    exact[0] = np.inf
+    np.save(folder / f'{NAME}_depth.npy', exact)
+    depth_m = validation_frames(DataConfig(root=str(root)))[0].depth_m()
+    assert np.isnan(depth_m[0]).all() and (depth_m[1:] == 12.5).all()
+
+
+def test_a_perceiver_is_scored_at_the_frames_own_size(root: Path, release_file: Path) -> None:
+    """The scores are those of comparing every pixel of the scene with every pixel of the file."""
+    perceiver = Perceiver.from_release(release_file)
+    seen = []
+    frames = validation_frames(DataConfig(root=str(root)))
+    scores = evaluate(
+        perceiver,
+        frames,
+        protocol=PROTOCOLS['full'],
+        on_frame=lambda n, judged: seen.append(judged),
+    )
+    assert [judged.scene.labels.shape for judged in seen] == [(96, 192), (60, 100)]
+    agree = sum(int((judged.labels == judged.scene.labels).sum()) for judged in seen)
+    assert scores.accuracy == pytest.approx(agree / (96 * 192 + 60 * 100))
+    assert scores.frames == scores.labelled_frames == 2 and scores.depth_frames == 1
+    scene, truth = seen[0].scene.depth, seen[0].depth_m
+    counted = np.isfinite(scene) & np.isfinite(truth)
+    expected = np.abs(np.clip(scene, 1e-3, 80) - truth)[counted] / truth[counted]
+    assert scores.depth['abs_rel'] == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_the_command_writes_scores_and_a_page_that_needs_nothing_else(
+    root: Path, release_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / 'out'
+    assert main([str(release_file), str(root), '--output', str(out), '--fold', 'camvid']) == 0
+    scores = json.loads((out / 'scores.json').read_text())
+    assert scores['iou']['wall'] is None and scores['fold']['wall'] == 'fence'
+    assert scores['frames'] == 2 and 'rows 0.25 to 0.75' in scores['depth_protocol']
+    page = (out / 'report.html').read_text()
+    assert page.count('data:image/png;base64,') == 5 + 7  # depth truth for one frame only
+    assert 'http' not in page and f'{scores["mean_iou"]:.4f}' in page
+    assert 'mean IoU' in capsys.readouterr().out
+
+
+def test_a_fold_file_maps_class_to_class(tmp_path: Path) -> None:
+    file = tmp_path / 'fold.yaml'
+    file.write_text('wall: fence\ntraffic light: traffic sign\n')
+    assert read_fold(str(file)) == {'wall': 'fence', 'traffic light': 'traffic sign'}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'wanted'),
+    [
+        (['{release}', '{root}', '--fold', 'nowhere.yaml'], 'neither a file nor one of'),
+        (['{release}', '{root}', '--split', 'test'], "split 'test'"),
+        (['{root}/nothing', '{root}'], 'nothing'),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_a_sentence(
+    root: Path,
+    release_file: Path,
+    capsys: pytest.CaptureFixture,
+    arguments: list[str],
+    wanted: str,
+) -> None:
+    given = [each.format(release=release_file, root=root) for each in arguments]
+    assert main(given) == 1
+    assert wanted in capsys.readouterr().err
