@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, get_type_hints
 
+import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 
 from sds_training.config import TrainingConfig
@@ -36,22 +40,39 @@ def training_parser(program: str) -> ArgumentParser:
 def read_config(arguments: Sequence[str], program: str = 'sds-train') -> TrainingConfig:
     """Parse `FILE [--field value ...]`; exits with code 2 and one sentence where it cannot."""
     words = list(arguments)
-    if words and not words[0].startswith('-'):
-        words.insert(0, '--config')
     parser = training_parser(program)
     try:
+        if words and not words[0].startswith('-'):
+            words[:1] = ['--config', json.dumps(layered(Path(words[0])))]
         parsed = parser.instantiate(parser.parse_args(words))
         values = {each.name: parsed[each.name] for each in fields(TrainingConfig)}
         return TrainingConfig(**values)
-    except (ArgumentError, ValueError, TypeError) as problem:
-        raise SystemExit(_refuse(program, str(problem))) from problem
+    except (ArgumentError, OSError, ValueError, TypeError) as problem:
+        print(f'{program}: {with_suggestion(str(problem))}', file=sys.stderr)
+        raise SystemExit(2) from problem
 
 
-def _refuse(program: str, problem: str) -> int:
-    import sys
+def layered(path: Path) -> dict[str, Any]:
+    """A training file on top of the one its `base` names (beside it), as far down as they go."""
+    if not path.is_file():
+        raise FileNotFoundError(f'training file {path} does not exist')
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as problem:
+        raise ValueError(f'training file {path} is no YAML: {problem}') from problem
+    if not isinstance(values, dict):
+        raise ValueError(f'training file {path} holds no fields')
+    base = values.pop('base', None)
+    return _merged(layered(path.parent / base), values) if base else values
 
-    print(f'{program}: {with_suggestion(problem)}', file=sys.stderr)
-    return 2
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        inner = merged.get(name)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        merged[name] = _merged(inner, value) if both else value
+    return merged
 
 
 def with_suggestion(problem: str) -> str:

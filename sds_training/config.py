@@ -11,6 +11,7 @@ from sds_training.augment.mix import MixConfig
 from sds_training.augment.photometric import StrongConfig
 from sds_training.data.config import DataConfig
 from sds_training.networks.pose import PoseConfig
+from sds_training.schedule import RateSchedule
 
 
 class ConfigError(ValueError):
@@ -59,14 +60,8 @@ class OptimiserConfig:
     weight_decay: float = 5e-4
     """L2 pull towards zero (decoupled in AdamW)."""
 
-    schedule: Literal['constant', 'step', 'poly'] = 'step'
-    """'step' drops all rates tenfold after `drop_after`; 'poly' falls to zero with power 0.9."""
-
-    drop_after: float = 0.75
-    """Share of the steps before the drop of 'step'."""
-
-    warmup_steps: int = 0
-    """Steps during which the rates grow linearly from zero."""
+    schedule: RateSchedule = field(default_factory=RateSchedule)
+    """How all rates move from the first step to the last."""
 
     max_gradient_norm: float = 10.0
     """Gradients of all networks together are scaled down to this norm."""
@@ -79,9 +74,9 @@ class TeacherConfig:
     decay: float = 0.99
     """Share of its old weights the teacher keeps each step; lower in the first steps."""
 
-    trust: Literal['batch', 'pixel', 'both'] = 'batch'
-    """Weight of a pseudo label: the batch's share of pixels over the threshold, 1 or 0 by pixel
-    over the threshold, or the product."""
+    trust: Literal['batch', 'pixel'] = 'batch'
+    """Weight of a pseudo label: the batch's share of pixels over the threshold for all of them
+    (method.md 1.6), or 1 over and 0 under it, pixel by pixel."""
 
     threshold: float = 0.968
     """Class probability over which a pixel is trusted."""

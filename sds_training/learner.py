@@ -119,7 +119,7 @@ class Learner:
         return False
 
     def _set_rates(self) -> None:
-        factor = rate_factor(self.step, self.config.steps, self.config.optimiser)
+        factor = rate_factor(self.step, self.config.steps, self.config.optimiser.schedule)
         for group in self.optimiser.param_groups:
             group['lr'] = group['base_rate'] * factor
 

@@ -23,14 +23,14 @@ from sds_training.augment.color_aug import (
 from sds_training.augment.mix import apply_mix, draw_mix
 from sds_training.augment.photometric import apply_strong, draw_strong
 from sds_training.augment.scene import MixScene
-from sds_training.config import TeacherConfig, TrainingConfig
+from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples
 from sds_training.losses.depth import self_supervised_depth_loss
-from sds_training.losses.orthogonality import orthogonality
+from sds_training.losses.orthogonality import soft_orthogonality
 from sds_training.losses.scale import velocity_loss
 from sds_training.losses.semantic import labelled_cross_entropy, pseudo_label_cross_entropy
 from sds_training.networks.joint import LearnerNetworks
-from sds_training.teacher import MeanTeacher
+from sds_training.teacher import MeanTeacher, trust_in
 
 
 class Losses(NamedTuple):
@@ -104,7 +104,9 @@ class JointObjective:
         # The teacher on mixed pictures: demand there what it believed on the clean ones.
         told: dict[str, Tensor] = {}
         if mixed:
-            weight, told['trust'] = trust(mixed, config.teacher)
+            sure = config.teacher.trust == 'pixel'
+            weight = trust_in(mixed.probability, config.teacher.threshold, per_pixel=sure)
+            told['trust'] = weight.mean()
             consistency = pseudo_label_cross_entropy(
                 prediction.logits[len(seen) :], mixed.label, weight
             )
@@ -121,7 +123,7 @@ class JointObjective:
             terms['speed'] = (weights.speed, travelled)
         if weights.orthogonality and step < 0.75 * config.steps:
             matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
-            terms['orthogonality'] = (weights.orthogonality, orthogonality(matrices))
+            terms['orthogonality'] = (weights.orthogonality, soft_orthogonality(matrices))
         views = Views(seen, known, prediction.disparity[0][: len(seen)].detach(), mixed)
         return Losses.weighted(terms, told), views
 
@@ -177,7 +179,7 @@ class JointObjective:
         rigid = torch.cat((source_from_target[..., :3, :3], translation), dim=-1)
         rigid = torch.cat((rigid, source_from_target[..., 3:, :]), dim=-2)
         found = self_supervised_depth_loss(
-            disparities, target, sources, rigid, intrinsics, self.depth_range, generator=generator
+            disparities, target, sources, rigid, intrinsics, self.depth_range, None, generator
         )
         return {
             'photometric': (weights.depth, found.photometric),
@@ -187,18 +189,6 @@ class JointObjective:
     def focal_ratio(self, intrinsics: Tensor) -> Tensor:
         """(B,) focal length of each crop over the canonical one, from (B, 3, 3)."""
         return intrinsics[:, 1, 1] / self.canonical_focal_px
-
-
-def trust(mixed: MixScene, config: TeacherConfig) -> tuple[Tensor, Tensor]:
-    """(B, H, W) weights of the pseudo labels, and the share of pixels over the threshold."""
-    over = (mixed.trust >= config.threshold).float()
-    share = over.mean()
-    weights = {
-        'batch': share.expand_as(over),  # one scalar for the whole batch (method.md 1.6)
-        'pixel': over,
-        'both': over * share,
-    }
-    return weights[config.trust], share
 
 
 def concatenated(first: Samples, second: Samples) -> Samples:

@@ -9,17 +9,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
 from sds_training.command_line import read_config
-from sds_training.config import ConfigError, TrainingConfig
+from sds_training.config import ConfigError, JournalConfig, TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
@@ -75,33 +77,61 @@ def walk(
 ) -> None:
     """The steps from where the learner stands to the last one."""
     fabric, often = learner.fabric, config.journal
-    waited, began = 0.0, time.perf_counter()
     supply = step_batches(config, fabric, learner.step)
+    watch = Stopwatch(learner.step)
     while learner.step < config.steps:
-        asked = time.perf_counter()
-        group = [batch.to(fabric.device) for batch in next(supply)]
-        waited += time.perf_counter() - asked
+        with watch.waiting():
+            group = [batch.to(fabric.device) for batch in next(supply)]
         terms = learner.advance(group)
-        step = learner.step
+        step, last = learner.step, learner.step == config.steps
         if journal:
-            journal.moved_on()
-            if step % often.print_every == 0 or step == config.steps:
-                spent = time.perf_counter() - began
-                told = {name: float(value) for name, value in terms.items()}
-                seconds = spent / often.print_every
-                journal.record(
-                    step, 'train', {**told, 's_per_step': seconds, 'wait': waited / spent}
-                )
-                waited, began = 0.0, time.perf_counter()
-            if step % often.picture_every == 0 and learner.views is not None:
-                for name, picture in step_pictures(learner.views).items():
-                    journal.picture(step, name, picture)
-        if often.evaluate_every and step % often.evaluate_every == 0 and step < config.steps:
+            report(journal, learner, terms, watch, often, last)
+        if often.evaluate_every and step % often.evaluate_every == 0 and not last:
             scored(config, learner, passport, journal)
-        if step % often.save_every == 0 or step == config.steps:
+        if step % often.save_every == 0 or last:
             save_state(fabric, config, learner.state(), passport)
-        if stop.is_set():
+        if stop.is_set() and not last:
             raise Interrupted(f'stopped after step {step}; the same command continues')
+
+
+def report(
+    journal: Journal,
+    learner: Learner,
+    terms: dict[str, Tensor],
+    watch: Stopwatch,
+    often: JournalConfig,
+    last: bool,
+) -> None:
+    """Figures and pictures of the step just taken, as often as the config wants them."""
+    step = learner.step
+    journal.moved_on()
+    if step % often.print_every == 0 or last:
+        figures = {name: float(value) for name, value in terms.items()}
+        journal.record(step, 'train', {**figures, **watch.lap(step), 'skipped': learner.skipped})
+    if (step % often.picture_every == 0 or last) and learner.views is not None:
+        for name, picture in step_pictures(learner.views).items():
+            journal.picture(step, name, picture)
+
+
+class Stopwatch:
+    """Seconds per step since the last lap, and the share of them spent waiting for data."""
+
+    def __init__(self, step: int) -> None:
+        self._began, self._waited, self._step = time.perf_counter(), 0.0, step
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count what happens inside as waiting."""
+        asked = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - asked
+
+    def lap(self, step: int) -> dict[str, float]:
+        """Figures since the last lap; starts the next one."""
+        spent = time.perf_counter() - self._began
+        figures = {'s_per_step': spent / (step - self._step), 'loader_share': self._waited / spent}
+        self._began, self._waited, self._step = time.perf_counter(), 0.0, step
+        return figures
 
 
 def launched(config: TrainingConfig) -> Fabric:
