@@ -1,0 +1,190 @@
+"""AffineMix: movable things re-placed at another depth, with matching size and occlusion.
+
+Source: Semantics-Depth-Symbiosis (arXiv 2206.10562) names the idea; the algorithm is our
+reconstruction, method.md 3.2. Choosing needs connected components and happens on the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sds_training.augment.mix_config import AffineMixConfig
+from sds_training.augment.objects import MovableObject, components, movable_objects
+from sds_training.augment.paste import Paste, Placement, sample_linear, sample_nearest
+
+FEATHER_SIGMA_PX = 1.0
+
+
+class Frame(NamedTuple):
+    """What the choice of objects reads of one picture, on the CPU."""
+
+    label: NDArray[np.uint8]  # (H, W) train ids
+    confidence: NDArray[np.float32]  # (H, W), probability of the likeliest class
+    depth: NDArray[np.float32]  # (H, W)
+    centre_px: tuple[float, float]  # principal point (u, v)
+
+
+def draw_objects(
+    source: Frame,
+    target: Frame,
+    source_index: int,
+    config: AffineMixConfig,
+    generator: torch.Generator,
+) -> tuple[Paste, ...]:
+    """Choose objects of `source` and where they go in `target`; empty if nothing will do.
+
+    Args:
+        source: the frame that gives.
+        target: the frame that receives; may be the same one.
+        source_index: the source's place in the batch.
+        config: which objects, how far, and what is rejected.
+        generator: draws objects, factor and shift, on the CPU.
+    """
+    objects = [
+        each
+        for each in movable_objects(source.label, config.area_range)
+        if each.cut(source.confidence).mean() >= config.min_confidence
+    ]
+    if not objects:
+        return ()
+    # The percentiles only reject; a sixteenth of the pixels tells them well enough.
+    bounds = np.percentile(target.depth[::4, ::4], config.percentiles)
+    for _ in range(1 + config.retries):
+        chosen, motion = _draw(objects, source, target, config, generator)
+        if _acceptable(chosen, motion, source, bounds):
+            pastes = (_place(each, motion, source, target, config) for each in chosen)
+            visible = tuple(replace(each, source=source_index) for each in pastes if each)
+            if visible:
+                return visible
+    return ()
+
+
+def _draw(
+    objects: list[MovableObject],
+    source: Frame,
+    target: Frame,
+    config: AffineMixConfig,
+    generator: torch.Generator,
+) -> tuple[list[MovableObject], Placement]:
+    """One to `max_objects` objects and the motion they share, as a placement of the whole picture.
+
+    Rows move relative to both principal points, so that feet stay on the ground also between
+    crops of different height. Columns keep the source's: a move sideways is free.
+    """
+    count = 1 + int(torch.randint(config.max_objects, (), generator=generator))
+    order = torch.randperm(len(objects), generator=generator)[:count]
+    low, high = (math.log(bound) for bound in config.scale_range)
+    u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+    height, width = source.depth.shape
+    column = source.centre_px[0] + (2 * u[1] - 1) * config.max_shift * width
+    motion = Placement(
+        top=0,
+        left=0,
+        height=height,
+        width=width,
+        scale=math.exp(low + (high - low) * u[0]),
+        centre_px=source.centre_px,
+        moved_centre_px=(column, target.centre_px[1]),
+    )
+    return [objects[place] for place in order.tolist()], motion
+
+
+def _acceptable(
+    chosen: list[MovableObject],
+    motion: Placement,
+    source: Frame,
+    bounds: NDArray[np.float64],
+) -> bool:
+    """Whether the moved objects are as deep as the target is somewhere, and mostly in it."""
+    depth = np.concatenate([each.cut(source.depth) for each in chosen])
+    if not bounds[0] <= motion.scale * np.median(depth) <= bounds[1]:
+        return False
+    inside = sum(_pixels_inside(each, motion) for each in chosen)
+    return 2 * inside >= len(depth)
+
+
+def _pixels_inside(thing: MovableObject, motion: Placement) -> int:
+    """How many of an object's own pixels lie in the picture after the move."""
+    rows = _moved(thing.top, thing.mask.shape[0], motion, axis=1)
+    columns = _moved(thing.left, thing.mask.shape[1], motion, axis=0)
+    row_in = (rows >= -0.5) & (rows < motion.height - 0.5)
+    column_in = (columns >= -0.5) & (columns < motion.width - 0.5)
+    return int(thing.mask[np.ix_(row_in, column_in)].sum())
+
+
+def _moved(first: float, count: int, motion: Placement, axis: int) -> NDArray[np.float64]:
+    """Where `count` source rows (axis 1) or columns (axis 0) from `first` on come to lie."""
+    position = first + np.arange(count) - motion.centre_px[axis]
+    return motion.moved_centre_px[axis] + position / motion.scale
+
+
+def _place(
+    thing: MovableObject,
+    motion: Placement,
+    source: Frame,
+    target: Frame,
+    config: AffineMixConfig,
+) -> Paste | None:
+    """The object where it is seen in the target, or None if next to nothing of it is."""
+    placement = _rectangle(thing, motion)
+    if placement.height <= 0 or placement.width <= 0:
+        return None
+    whole = torch.zeros(source.label.shape, dtype=torch.bool)
+    height, width = thing.mask.shape
+    whole[thing.top : thing.top + height, thing.left : thing.left + width] = torch.from_numpy(
+        thing.mask
+    )
+    moved = sample_nearest(whole, placement, outside=False).numpy()
+    depth = sample_linear(torch.from_numpy(source.depth)[None], placement)[0].numpy()
+    limit = target.depth[placement.window] * (1 + config.tolerance)
+    seen = _without_fragments(
+        moved & (motion.scale * depth <= limit), config.min_visible * moved.sum()
+    )
+    if not seen.any():
+        return None
+    return Paste(
+        source=0,
+        placement=placement,
+        mask=torch.from_numpy(seen),
+        alpha=torch.from_numpy(_feathered(seen)),
+    )
+
+
+def _rectangle(thing: MovableObject, motion: Placement) -> Placement:
+    """The target's pixels that the moved object can cover, cut off at the picture's border."""
+    edges = []
+    for axis, first, count, size in (
+        (1, thing.top, thing.mask.shape[0], motion.height),
+        (0, thing.left, thing.mask.shape[1], motion.width),
+    ):
+        ends = _moved(first - 0.5, count + 1, motion, axis)[[0, -1]]
+        edges.append((max(0, math.floor(ends[0])), min(size, math.ceil(ends[1]) + 1)))
+    (top, bottom), (left, right) = edges
+    return replace(motion, top=top, left=left, height=bottom - top, width=right - left)
+
+
+def _without_fragments(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """The mask's connected parts of at least `least` pixels."""
+    kept = np.zeros_like(mask)
+    for part in components(mask, (least / mask.size, 1.0)):
+        height, width = part.mask.shape
+        kept[part.top : part.top + height, part.left : part.left + width] |= part.mask
+    return kept
+
+
+def _feathered(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The mask's Gaussian blur inside the mask, zero outside.
+
+    Outside, a blurred edge would show the source's background around the object, and the object
+    on top of nearer things that hide it.
+    """
+    hard = mask.astype(np.float32)
+    soft = cv2.GaussianBlur(hard, (0, 0), FEATHER_SIGMA_PX, borderType=cv2.BORDER_REPLICATE)
+    return soft * hard

@@ -1,0 +1,131 @@
+"""Mixing pictures with what is believed about them: draw a plan, then apply it (method.md 3).
+
+Every picture of the batch receives from the next one, the last from the first; a batch of one
+receives from itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sds_training.augment.affine_mix import Frame, draw_objects
+from sds_training.augment.class_mix import class_mask
+from sds_training.augment.depth_mix import depth_mask
+from sds_training.augment.mix_config import MixConfig
+from sds_training.augment.paste import Paste, Placement, sample_linear, sample_nearest
+from sds_training.augment.scene import MixScene
+
+KINDS = ('none', 'class', 'depth', 'affine')
+
+
+@dataclass(frozen=True)
+class MixPlan:
+    """Everything drawn for one batch."""
+
+    kinds: tuple[str, ...]  # one of `KINDS` per picture: what was done, after fall-backs
+    pastes: tuple[tuple[Paste, ...], ...]  # per picture, in the order they are laid
+
+
+def draw_mix(
+    scene: MixScene,
+    principal_point_px: Tensor,
+    config: MixConfig,
+    generator: torch.Generator,
+) -> MixPlan:
+    """Draw what each picture receives from its partner.
+
+    Args:
+        scene: the clean batch; its labels, confidence and depth decide which objects will do.
+        principal_point_px: (B, 2), (u0, v0) in each picture's own pixels.
+        config: probabilities and limits.
+        generator: draws everything, on the CPU.
+    """
+    count = len(scene.image)
+    shares = torch.tensor((config.none, config.class_mix, config.depth_mix, config.affine_mix))
+    drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
+    wanted = [KINDS[kind] for kind in drawn.tolist()]
+    frames = _frames(scene, principal_point_px) if 'affine' in wanted else []
+    pairs = []
+    for target, kind in enumerate(wanted):
+        source = (target + 1) % count
+        pastes: tuple[Paste, ...] = ()
+        if kind == 'affine':
+            pastes = _draw_affine(scene, frames, (source, target), config, generator)
+            kind = 'affine' if pastes else 'depth'
+        if kind == 'class':
+            pastes = (_whole(source, class_mask(scene.label[source], generator)),)
+        elif kind == 'depth':
+            pastes = (_depth_paste(scene, source, target, config.depth_margin),)
+        pairs.append((kind, pastes))
+    kinds, pastes_of = zip(*pairs, strict=True) if pairs else ((), ())
+    return MixPlan(kinds=tuple(kinds), pastes=tuple(pastes_of))
+
+
+def apply_mix(scene: MixScene, plan: MixPlan) -> MixScene:
+    """The mixed batch; `scene` itself stays as it is, and is what every paste is taken from."""
+    mixed = MixScene(*(part.clone() for part in scene))
+    for target, pastes in enumerate(plan.pastes):
+        for paste in pastes:
+            _lay(scene, mixed, target, paste)
+    return mixed
+
+
+def _lay(scene: MixScene, mixed: MixScene, target: int, paste: Paste) -> None:
+    """Write one paste into one picture of `mixed`."""
+    placement, source = paste.placement, paste.source
+    rows, columns = placement.window
+    image, probability, depth = (
+        sample_linear(part[source], placement)
+        for part in (scene.image, scene.probability, scene.depth)
+    )
+    alpha = paste.mask.to(image) if paste.alpha is None else paste.alpha
+    mixed.image[target, :, rows, columns].lerp_(image, alpha)
+    _overwrite(mixed.probability[target, :, rows, columns], probability, paste.mask)
+    _overwrite(mixed.depth[target, :, rows, columns], depth * placement.scale, paste.mask)
+    for whole, part in ((mixed.label, scene.label), (mixed.trust, scene.trust)):
+        nearest = sample_nearest(part[source], placement, outside=0)
+        _overwrite(whole[target, rows, columns], nearest, paste.mask)
+
+
+def _overwrite(window: Tensor, values: Tensor, mask: Tensor) -> None:
+    """Take `values` where `mask` is true; `window` is a view of the mixed batch."""
+    window.copy_(torch.where(mask, values, window))
+
+
+def _draw_affine(
+    scene: MixScene,
+    frames: list[Frame],
+    pair: tuple[int, int],
+    config: MixConfig,
+    generator: torch.Generator,
+) -> tuple[Paste, ...]:
+    """AffineMix's pastes for (source, target), with DepthMix underneath if chained."""
+    source, target = pair
+    receiver, below = frames[target], ()
+    if config.chain:
+        below = (_depth_paste(scene, source, target, config.depth_margin),)
+        depth = torch.where(below[0].mask, scene.depth[source, 0], scene.depth[target, 0])
+        receiver = receiver._replace(depth=depth.float().cpu().numpy())
+    objects = draw_objects(frames[source], receiver, source, config.affine, generator)
+    return below + tuple(each.to(scene.image.device) for each in objects) if objects else ()
+
+
+def _depth_paste(scene: MixScene, source: int, target: int, margin: float) -> Paste:
+    return _whole(source, depth_mask(scene.depth[source, 0], scene.depth[target, 0], margin))
+
+
+def _whole(source: int, mask: Tensor) -> Paste:
+    """A paste that covers the whole picture and moves nothing."""
+    return Paste(source, Placement(top=0, left=0, height=mask.shape[0], width=mask.shape[1]), mask)
+
+
+def _frames(scene: MixScene, principal_point_px: Tensor) -> list[Frame]:
+    """The parts of the scene that choosing objects reads, on the CPU."""
+    label = scene.label.to(torch.uint8).cpu().numpy()
+    confidence = scene.probability.amax(dim=1).float().cpu().numpy()
+    depth = scene.depth[:, 0].float().cpu().numpy()
+    centres = [(float(u), float(v)) for u, v in principal_point_px.tolist()]
+    return [Frame(*parts) for parts in zip(label, confidence, depth, centres, strict=True)]

@@ -1,0 +1,90 @@
+"""How pictures are mixed: one frozen description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class MixConfigError(ValueError):
+    """A mix that cannot be drawn; the message names the field, the value and the rule."""
+
+
+@dataclass(frozen=True)
+class AffineMixConfig:
+    """Which movable things AffineMix takes, and how far it moves them (method.md 3.2)."""
+
+    scale_range: tuple[float, float] = (0.6, 1.67)
+    """Least and greatest factor on an object's depth, drawn evenly on a logarithmic scale. Below
+    0.6 the magnified object is visibly blurred."""
+
+    area_range: tuple[float, float] = (0.002, 0.2)
+    """Least and greatest area of an object that may be moved, as shares of the picture."""
+
+    min_confidence: float = 0.9
+    """Least mean probability of an object's pixels for it to be moved."""
+
+    max_objects: int = 3
+    """At most this many objects are moved together, by one factor."""
+
+    retries: int = 3
+    """How often a rejected choice is drawn again before DepthMix takes its place."""
+
+    percentiles: tuple[float, float] = (5.0, 95.0)
+    """The moved median depth must lie between these percentiles of the target's depth."""
+
+    tolerance: float = 0.05
+    """tau: an object is seen while its depth is at most this share greater than the target's."""
+
+    min_visible: float = 0.2
+    """Visible fragments smaller than this share of the moved object are dropped."""
+
+    max_shift: float = 0.0
+    """Sideways move, at most this share of the picture's width; 0 keeps each in its column."""
+
+    def __post_init__(self) -> None:
+        low, high = self.scale_range
+        if not 0 < low <= high:
+            raise MixConfigError(f'scale_range must be 0 < low <= high, got {self.scale_range}')
+        if not 0 <= self.area_range[0] <= self.area_range[1] <= 1:
+            raise MixConfigError(f'area_range must rise within [0, 1], got {self.area_range}')
+        if not 0 <= self.percentiles[0] <= self.percentiles[1] <= 100:
+            raise MixConfigError(f'percentiles must rise within [0, 100], got {self.percentiles}')
+        if self.max_objects < 1 or self.retries < 0:
+            raise MixConfigError(
+                'max_objects must be at least 1 and retries at least 0, '
+                f'got {self.max_objects} and {self.retries}'
+            )
+
+
+@dataclass(frozen=True)
+class MixConfig:
+    """How often each mix is drawn for a pair of pictures, and each one's own settings."""
+
+    none: float = 0.0
+    """Probability of leaving a picture unmixed."""
+
+    class_mix: float = 0.0
+    """Probability of ClassMix."""
+
+    depth_mix: float = 0.5
+    """Probability of DepthMix."""
+
+    affine_mix: float = 0.5
+    """Probability of AffineMix; where no object will do, DepthMix takes its place."""
+
+    chain: bool = False
+    """Whether AffineMix lays its objects over a DepthMix picture, a variant, and not the clean."""
+
+    depth_margin: float = 0.03
+    """How much farther DepthMix's picture may be and still win, in shares of disparity's range."""
+
+    affine: AffineMixConfig = AffineMixConfig()
+    """What AffineMix moves and how far."""
+
+    def __post_init__(self) -> None:
+        shares = (self.none, self.class_mix, self.depth_mix, self.affine_mix)
+        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+            raise MixConfigError(
+                'none, class_mix, depth_mix and affine_mix must be probabilities that add up '
+                f'to 1, got {shares}'
+            )

@@ -1,0 +1,79 @@
+"""Single movable things in a label map, as a person would count them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sds_perception.labels import MOVABLE, RIDER, TWO_WHEELERS
+
+_CYCLISTS = (RIDER, *TWO_WHEELERS)
+GROUPS: tuple[tuple[int, ...], ...] = (
+    _CYCLISTS,  # a rider and the bicycle or motorcycle that touches him are one thing
+    *((train_id,) for train_id in MOVABLE if train_id not in _CYCLISTS),
+)
+
+
+class MovableObject(NamedTuple):
+    """One thing: its rectangle and its pixels in it."""
+
+    top: int
+    left: int
+    mask: NDArray[np.bool_]  # (height, width)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(self.mask.sum())
+
+    def cut(self, plane: NDArray) -> NDArray:
+        """The values of an (H, W) array on the object's pixels: (area,)."""
+        height, width = self.mask.shape
+        return plane[self.top : self.top + height, self.left : self.left + width][self.mask]
+
+
+def movable_objects(label: NDArray[np.uint8], areas: tuple[float, float]) -> list[MovableObject]:
+    """The 8-connected movable things of an (H, W) label map whose area lies within `areas`.
+
+    Args:
+        label: train ids, 255 = unlabelled.
+        areas: least and greatest area as shares of the picture.
+    """
+    present = np.bincount(label.ravel(), minlength=256) > 0
+    found: list[MovableObject] = []
+    for group in GROUPS:
+        ids = [train_id for train_id in group if present[train_id]]
+        if ids:
+            found += components(np.isin(label, ids), areas)
+    return found
+
+
+def components(mask: NDArray[np.bool_], areas: tuple[float, float]) -> list[MovableObject]:
+    """The 8-connected parts of an (H, W) mask whose area lies within `areas`, in shares of it."""
+    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=8
+    )
+    least, greatest = (share * mask.size for share in areas)
+    parts = []
+    for number, (left, top, width, height, area) in enumerate(statistics):
+        if number and least <= area <= greatest:
+            window = numbers[top : top + height, left : left + width]
+            parts.append(MovableObject(int(top), int(left), window == number))
+    return parts
+
+
+def movable_mask(label: Tensor) -> Tensor:
+    """Which pixels of (B, H, W) train ids belong to things that can move: (B, 1, H, W) bool."""
+    return is_one_of(label, MOVABLE)
+
+
+def is_one_of(label: Tensor, train_ids: tuple[int, ...]) -> Tensor:
+    """Which pixels of (B, H, W) train ids are one of `train_ids`: (B, 1, H, W) bool."""
+    table = torch.zeros(256, dtype=torch.bool)
+    table[list(train_ids)] = True
+    return table.to(label.device)[label.long()].unsqueeze(1)

@@ -1,0 +1,179 @@
+"""Colour jitter and blur for whole batches: drawn per picture, applied as one matrix product.
+
+Brightness, contrast and saturation are affine in RGB already. Hue is turned by rotating the
+chrominance about the grey axis in YIQ, which is linear too, so that a jitter is one 3 x 4 matrix
+per picture and keeps the mean luminance that brightness sets.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601 weights of R, G and B
+_YIQ_FROM_RGB = torch.tensor(
+    (LUMINANCE, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)),
+    dtype=torch.float64,
+)
+_RGB_FROM_YIQ = torch.linalg.inv(_YIQ_FROM_RGB)
+
+
+class PhotometricConfigError(ValueError):
+    """Colours that cannot be drawn; the message names the field, the value and the rule."""
+
+
+@dataclass(frozen=True)
+class JitterConfig:
+    """How far colours may be moved; 0 leaves a property alone."""
+
+    brightness: float = 0.2
+    """Factor on intensities, drawn evenly within 1 +- this."""
+
+    contrast: float = 0.2
+    """Factor on differences from the picture's mean luminance, within 1 +- this."""
+
+    saturation: float = 0.2
+    """Factor on differences from each pixel's own grey, within 1 +- this."""
+
+    hue: float = 0.1
+    """Turn of the colour circle, within +- this share of a full turn."""
+
+    def __post_init__(self) -> None:
+        for name, most in (('brightness', 1), ('contrast', 1), ('saturation', 1), ('hue', 0.5)):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise PhotometricConfigError(f'{name} must lie in [0, {most}], got {value}')
+
+
+@dataclass(frozen=True)
+class JitterPlan:
+    """One drawn change of colours per picture, each (B,); ones and a zero change nothing."""
+
+    brightness: Tensor
+    contrast: Tensor
+    saturation: Tensor
+    hue: Tensor
+
+    def where(self, active: Tensor, other: JitterPlan) -> JitterPlan:
+        """This plan for the pictures that are `active`, (B,) bool, `other` for the rest."""
+        pairs = zip(self._parts(), other._parts(), strict=True)
+        return JitterPlan(*(torch.where(active, mine, theirs) for mine, theirs in pairs))
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.brightness, self.contrast, self.saturation, self.hue
+
+
+def no_jitter(batch_size: int) -> JitterPlan:
+    """The plan that changes nothing."""
+    one = torch.ones(batch_size)
+    return JitterPlan(one, one, one, torch.zeros(batch_size))
+
+
+def draw_jitter(
+    batch_size: int, config: JitterConfig, probability: float, generator: torch.Generator
+) -> JitterPlan:
+    """Draw a jitter for each picture; with 1 - `probability` the one that changes nothing."""
+    strength = torch.tensor((config.brightness, config.contrast, config.saturation, config.hue))
+    centre = torch.tensor((1.0, 1.0, 1.0, 0.0))
+    spread = 2 * torch.rand(batch_size, 4, generator=generator) - 1
+    active = torch.rand(batch_size, generator=generator) < probability
+    drawn = centre + strength * spread * active[:, None]
+    return JitterPlan(*drawn.unbind(dim=1))
+
+
+def apply_jitter(image: Tensor, plan: JitterPlan) -> Tensor:
+    """Move the colours of (B, 3, H, W) RGB in [0, 1]; clipped to [0, 1].
+
+    In the order brightness, contrast, saturation, hue, clipped once at the end.
+    """
+    brightness, contrast = plan.brightness.to(image), plan.contrast.to(image)
+    grey = torch.tensor(LUMINANCE, device=image.device, dtype=image.dtype)
+    mean = image.mean(dim=(2, 3)) @ grey  # (B,), mean luminance before
+    turn = _chrominance_matrix(plan).to(image)  # (B, 3, 3), leaves grey as it is
+    matrix = turn * (brightness * contrast)[:, None, None]
+    offset = ((1 - contrast) * brightness * mean)[:, None, None]
+    changed = torch.baddbmm(offset, matrix, image.flatten(2))
+    return changed.clamp_(0, 1).view(image.shape)
+
+
+def _chrominance_matrix(plan: JitterPlan) -> Tensor:
+    """Saturation and hue as (B, 3, 3) matrices of RGB, float64, on the CPU."""
+    angle = 2 * math.pi * plan.hue.double()
+    saturation = plan.saturation.double()
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    cosine, sine = saturation * angle.cos(), saturation * angle.sin()
+    turn = torch.stack((one, zero, zero, zero, cosine, -sine, zero, sine, cosine), dim=1)
+    return _RGB_FROM_YIQ @ turn.view(-1, 3, 3) @ _YIQ_FROM_RGB
+
+
+@dataclass(frozen=True)
+class StrongConfig:
+    """The strong transform of mixed pictures (method.md 1.6)."""
+
+    jitter_probability: float = 0.8
+    """Share of pictures whose colours are moved."""
+
+    jitter: JitterConfig = JitterConfig(0.25, 0.25, 0.25, 0.25)
+    """How far."""
+
+    blur_probability: float = 0.5
+    """Share of pictures that are blurred."""
+
+    blur_sigma_px: tuple[float, float] = (0.15, 1.15)
+    """Least and greatest standard deviation of the Gaussian blur, pixels."""
+
+    def __post_init__(self) -> None:
+        low, high = self.blur_sigma_px
+        if not 0 < low <= high:
+            raise PhotometricConfigError(
+                f'blur_sigma_px must be 0 < low <= high, got {self.blur_sigma_px}'
+            )
+
+
+@dataclass(frozen=True)
+class StrongPlan:
+    """One drawn strong transform per picture."""
+
+    jitter: JitterPlan
+    sigma_px: Tensor  # (B,) standard deviation of the blur; 0 is none
+
+
+def draw_strong(batch_size: int, config: StrongConfig, generator: torch.Generator) -> StrongPlan:
+    """Draw a strong transform for each picture."""
+    jitter = draw_jitter(batch_size, config.jitter, config.jitter_probability, generator)
+    low, high = config.blur_sigma_px
+    sigma = low + (high - low) * torch.rand(batch_size, generator=generator)
+    blurred = torch.rand(batch_size, generator=generator) < config.blur_probability
+    return StrongPlan(jitter, sigma * blurred)
+
+
+def apply_strong(image: Tensor, plan: StrongPlan) -> Tensor:
+    """Move the colours of (B, 3, H, W) RGB in [0, 1], then blur; the result is new."""
+    result = apply_jitter(image, plan.jitter)
+    for place, sigma in enumerate(plan.sigma_px.tolist()):
+        if sigma > 0:
+            result[place] = gaussian_blur(result[place], sigma)
+    return result
+
+
+def gaussian_blur(image: Tensor, sigma_px: float) -> Tensor:
+    """Gaussian blur of (C, H, W), rows then columns, the border reflected."""
+    radius = min(math.ceil(3 * sigma_px), min(image.shape[-2:]) - 1)
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    kernel = torch.exp(-0.5 * (offsets / sigma_px).square())
+    weights = (kernel / kernel.sum()).tolist()
+    padded = F.pad(image[None], (radius,) * 4, mode='reflect')[0]
+    height, width = image.shape[-2:]
+    rows = _weighted_sum([padded[:, k : k + height] for k in range(len(weights))], weights)
+    return _weighted_sum([rows[..., k : k + width] for k in range(len(weights))], weights)
+
+
+def _weighted_sum(parts: list[Tensor], weights: list[float]) -> Tensor:
+    total = parts[0] * weights[0]
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        total.add_(part, alpha=weight)
+    return total

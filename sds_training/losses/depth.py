@@ -1,0 +1,123 @@
+"""Depth without labels: it is right if it explains how the neighbouring frames look."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sds_training.geometry import warp
+from sds_training.losses.photometric import (
+    Moments,
+    Reprojection,
+    identity_error,
+    minimum_reprojection,
+    moments_of,
+)
+from sds_training.losses.smoothness import edge_aware_smoothness
+
+
+class DepthLoss(NamedTuple):
+    """The terms of L_D (method.md 1.4), unweighted, and what there is to see of them."""
+
+    photometric: Tensor  # scalar, mean over scales and pixels of the minimum reprojection error
+    smoothness: Tensor  # scalar, mean over scales of smoothness / stride; its usual weight is 1e-3
+    automask_share: (
+        Tensor  # scalar in [0, 1], share of pixels that the finest scale learns not from
+    )
+    depth: Tensor  # (B, 1, H, W) of the finest scale for every frame, without a graph
+
+
+class _Clip(NamedTuple):
+    """The frames that have neighbours, with all that the scales share."""
+
+    target: Moments
+    sources: Tensor  # (B', S, 3, H, W)
+    identity: Tensor  # (B', S, H, W)
+    source_from_target: Tensor  # (B', S, 4, 4)
+    intrinsics: Tensor  # (B', 3, 3)
+    depth_range: tuple[float, float]
+
+
+def self_supervised_depth_loss(
+    disparities: tuple[Tensor, ...],
+    target: Tensor,
+    sources: Tensor,
+    source_from_target: Tensor,
+    intrinsics: Tensor,
+    depth_range: tuple[float, float],
+    valid: Tensor | None,
+    generator: torch.Generator,
+) -> DepthLoss:
+    """L_D of method.md 1.4, in the clean frames' own colours.
+
+    Args:
+        disparities: (B, 1, h_s, w_s) each, sigmoid disparity in (0, 1), finest first.
+        target: (B, 3, H, W) RGB in [0, 1].
+        sources: (B, S, 3, H, W), the neighbouring frames.
+        source_from_target: (B, S, 4, 4), translation in the unit of `depth_range`.
+        intrinsics: (B, 3, 3), pixels of the full size.
+        depth_range: nearest and farthest depth.
+        valid: (B,) bool, which frames have neighbours; None means all of them.
+        generator: draws the automask's tie-breaking noise.
+
+    Returns:
+        Both terms exactly zero, with a graph, if no frame is valid.
+    """
+    with torch.no_grad():
+        depth = _full_size_depth(disparities[0], target.shape[-2:], depth_range)
+    if valid is not None and not bool(valid.all()):
+        disparities = tuple(each[valid] for each in disparities)
+        target, sources, intrinsics = target[valid], sources[valid], intrinsics[valid]
+        source_from_target = source_from_target[valid]
+    if not len(target):
+        zero = sum((each.sum() for each in disparities), source_from_target.sum())
+        return DepthLoss(zero, zero, zero.detach(), depth)
+    moments = moments_of(target)
+    identity = identity_error(sources, moments, generator)
+    clip = _Clip(moments, sources, identity, source_from_target, intrinsics, depth_range)
+    scales = [_reproject(each, clip) for each in disparities]
+    smooth = [_smoothness_at(each, target) for each in disparities]
+    return DepthLoss(
+        photometric=torch.stack([scale.error.mean() for scale in scales]).mean(),
+        smoothness=torch.stack(smooth).mean(),
+        automask_share=scales[0].automask.float().mean(),
+        depth=depth,
+    )
+
+
+def _reproject(disparity: Tensor, clip: _Clip) -> Reprojection:
+    """One scale, compared at full size: coarse disparities then cannot copy texture into holes."""
+    image = clip.target.image
+    depth = _full_size_depth(disparity, image.shape[-2:], clip.depth_range)
+    views = [
+        warp(clip.sources[:, s], depth, clip.source_from_target[:, s], clip.intrinsics)
+        for s in range(clip.sources.shape[1])
+    ]
+    return minimum_reprojection(torch.stack(views, dim=1), clip.target, clip.identity)
+
+
+def _full_size_depth(
+    disparity: Tensor, size: tuple[int, int], depth_range: tuple[float, float]
+) -> Tensor:
+    """(B, 1, h, w) sigmoid disparity to (B, 1, H, W) depth.
+
+    The conversion is `sds_perception.network.depth_from_disparity`, repeated because losses know
+    no network; a test holds the two together.
+    """
+    if disparity.shape[-2:] != size:
+        disparity = F.interpolate(disparity, size=size, mode='bilinear', align_corners=False)
+    nearest, farthest = depth_range
+    return (1 / farthest + (1 / nearest - 1 / farthest) * disparity).reciprocal()
+
+
+def _smoothness_at(disparity: Tensor, target: Tensor) -> Tensor:
+    """Smoothness at the disparity's own size, divided by its stride.
+
+    With the finest disparity at full size the stride is method.md's 2^s. A network that ends at
+    stride 4 starts with 4: its slopes per pixel are four times as steep.
+    """
+    image = F.interpolate(target, size=disparity.shape[-2:], mode='area')
+    return edge_aware_smoothness(disparity, image) * (disparity.shape[-1] / target.shape[-1])

@@ -1,0 +1,135 @@
+"""How the camera moved between two frames (method.md 1.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from sds_training.geometry import invert_rigid, rigid_transform
+
+SMALL_WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2, 4, 8, 16 and 32
+TIMM_HEAD_WIDTH = 256
+OUTPUT_SCALE = 0.01  # motions between video frames are small; this lets training start near none
+
+
+class PoseConfigError(ValueError):
+    """A pose network that cannot be built; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """Which network judges the camera's motion."""
+
+    encoder: str = 'small'
+    """'small' (five strided convolutions, for CPUs), or a timm model such as 'resnet18'."""
+
+    pretrained: bool = False
+    """Start a timm encoder from public ImageNet weights, tiled over both frames and halved."""
+
+    def __post_init__(self) -> None:
+        if self.encoder == 'small' and self.pretrained:
+            raise PoseConfigError(
+                "pose.pretrained is true but pose.encoder 'small' has no public weights; "
+                "set pose.encoder to a timm model such as 'resnet18'"
+            )
+
+
+class PoseNetwork(nn.Module):
+    """Looks at two frames in temporal order and says how the camera moved."""
+
+    def __init__(self, config: PoseConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder, channels = _encoder(config)
+        width = SMALL_WIDTHS[-1] if config.encoder == 'small' else TIMM_HEAD_WIDTH
+        self.head = nn.Sequential(
+            nn.Conv2d(channels, width, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, 6, 1),
+        )
+        _start_with_kept_variance(self.head)
+
+    def forward(self, earlier: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
+        """The motion that takes points of the earlier camera to the later camera.
+
+        Args:
+            earlier: (B, 3, H, W) RGB in [0, 1].
+            later: (B, 3, H, W), the frame after it.
+
+        Returns:
+            Axis times angle in radians and translation in the unit of depth, (B, 3) each.
+        """
+        pair = (torch.cat((earlier, later), dim=1) - 0.45) / 0.225
+        features = self.encoder(pair)
+        if isinstance(features, list):  # timm's features_only
+            features = features[-1]
+        motion = OUTPUT_SCALE * self.head(features).mean(dim=(2, 3))
+        return motion[:, :3], motion[:, 3:]
+
+
+def source_from_target(pose: PoseNetwork, target: Tensor, neighbours: Tensor) -> Tensor:
+    """Motions from the target camera to its two neighbours in time.
+
+    Pairs enter in temporal order, so that the network always sees time run forwards; the motion
+    to the earlier frame is the inverse of the motion from it.
+
+    Args:
+        pose: judges pairs.
+        target: (B, 3, H, W) RGB in [0, 1].
+        neighbours: (B, 2, 3, H, W), the earlier and the later frame.
+
+    Returns:
+        (B, 2, 4, 4), earlier_from_target and later_from_target.
+    """
+    if neighbours.shape[1] != 2:
+        raise ValueError(f'an earlier and a later frame are wanted, got {neighbours.shape[1]}')
+    before, after = neighbours[:, 0], neighbours[:, 1]
+    later_from_earlier = rigid_transform(
+        *pose(torch.cat((before, target)), torch.cat((target, after)))
+    )
+    target_from_before, after_from_target = later_from_earlier.chunk(2)
+    return torch.stack((invert_rigid(target_from_before), after_from_target), dim=1)
+
+
+def _encoder(config: PoseConfig) -> tuple[nn.Module, int]:
+    """The encoder of six-channel pairs and the number of channels it ends with."""
+    if config.encoder == 'small':
+        return _small_encoder(), SMALL_WIDTHS[-1]
+    try:
+        taps = timm.create_model(
+            config.encoder,
+            pretrained=config.pretrained,
+            in_chans=6,
+            features_only=True,
+            out_indices=(-1,),
+        )
+    except (RuntimeError, TypeError) as problem:
+        raise PoseConfigError(
+            f'pose.encoder {config.encoder!r} cannot be made by timm: {problem}'
+        ) from problem
+    return taps, taps.feature_info.channels()[-1]
+
+
+def _small_encoder() -> nn.Module:
+    """Strided 3 x 3 convolutions and ReLU; without normalisation, pairs stay independent."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip((6, *SMALL_WIDTHS), SMALL_WIDTHS, strict=False):
+        layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
+    encoder = nn.Sequential(*layers)
+    _start_with_kept_variance(encoder)
+    return encoder
+
+
+def _start_with_kept_variance(layers: nn.Sequential) -> None:
+    """He's initialisation: without normalisation, smaller weights would fade over eight layers."""
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')
+            nn.init.zeros_(layer.bias)
