@@ -32,6 +32,7 @@ class Arrival:
 
     message: Image | CompressedImage
     arrived_s: float  # monotonic
+    epoch: int  # how often the stamps had jumped back
 
 
 class CameraInput:
@@ -45,11 +46,10 @@ class CameraInput:
         config: Callable[[], NodeConfig],
         *,
         wanted: Callable[[], bool],
-        on_time_jump: Callable[[], None],
     ) -> None:
         self.name, self.info, self.health = name, None, CameraHealth(name or 'camera')
         self._node, self._offer, self._config = node, offer, config
-        self._wanted, self._on_time_jump = wanted, on_time_jump
+        self._wanted, self._epoch = wanted, 0
         prefix = f'{name}/' if name else ''
         self.info_topic = node.resolve_topic_name(f'{prefix}camera_info')
         compressed = config().image_transport == 'compressed'
@@ -93,7 +93,6 @@ class CameraInput:
             camera_fault=self._camera_fault(),
             clock_stopped=self._clock_stopped(),
             wanted=self._wanted() or self._config().always_run,
-            scale=self.health.around.scale,
         )
 
     def _wanted_qos(self, topic: str) -> QoSProfile:
@@ -146,7 +145,7 @@ class CameraInput:
         now_s = self._node.get_clock().now().nanoseconds * 1e-9
         if not self._rate_cap.admits(now_s, config.max_rate_hz):
             return self.health.count('over max_rate_hz')
-        if self._offer(Arrival(message, time.monotonic())):
+        if self._offer(Arrival(message, time.monotonic(), self._epoch)):
             self.health.count('dropped')
 
     def _in_order(self, stamp: float) -> bool:
@@ -158,7 +157,7 @@ class CameraInput:
             self.health.count('stamps jumped back')
             self.health.forget_latency()
             self._rate_cap = RateCap()
-            self._on_time_jump()
+            self._epoch += 1
         self._last_stamp_s = stamp
         return True
 

@@ -65,8 +65,6 @@ class Surroundings:
     camera_fault: str = ''  # why the CameraInfo cannot be used, as a sentence
     clock_stopped: bool = False  # use_sim_time without /clock
     wanted: bool = True  # somebody subscribes to an output
-    scale: str = ''  # where the metres come from, as a sentence
-    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -78,6 +76,7 @@ class CameraHealth:
     latency: Latency = field(default_factory=Latency)
     around: Surroundings = field(default_factory=Surroundings)
     last_rejection: str = ''
+    scale: str = ''  # where the metres come from, as a sentence
     last_arrival_s: float | None = None
     _before: Counter[str] = field(default_factory=Counter)
     _before_s: float = field(default_factory=time.monotonic)
@@ -126,7 +125,7 @@ class CameraHealth:
             return {
                 'counts': dict(sorted(self.counts.items())),
                 'latency_ms': self.latency.percentiles_ms(),
-                'scale': self.around.scale,
+                'scale': self.scale,
                 'last_rejection': self.last_rejection,
             }
 
@@ -142,7 +141,7 @@ def diagnose(health: CameraHealth) -> tuple[Level, str]:
     if health.around.camera_fault:
         return Level.WARN, health.around.camera_fault
     rate_hz = news['processed'] / elapsed_s if elapsed_s > 0 else 0.0
-    return Level.OK, f'{rate_hz:.1f} frames per second; {health.around.scale}'.rstrip('; ')
+    return Level.OK, f'{rate_hz:.1f} frames per second; {health.scale}'.rstrip('; ')
 
 
 def _why_nothing_arrives(health: CameraHealth, news: Counter[str]) -> tuple[Level, str] | None:

@@ -10,6 +10,7 @@ import traceback
 from typing import Any
 
 import rclpy
+import torch
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -22,6 +23,7 @@ from sds_perception.release import ReleaseError, read_release
 from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.diagnostics import Diagnostics, write_report
+from sds_perception.ros.finish import Finisher
 from sds_perception.ros.health import CameraHealth, Level
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
@@ -125,6 +127,7 @@ class PerceptionNode(LifecycleNode):
             engine=config.engine,
             detail=config.detail,
             output_size=_perceiver_size(config),
+            **_engine_options(config),
         )
         self._perceiver.warm_up()
         self._diagnostics.about = {
@@ -145,9 +148,9 @@ class PerceptionNode(LifecycleNode):
             lambda arrival: self._scheduler.offer(name, arrival),
             lambda: self.config,
             wanted=outputs.wanted,
-            on_time_jump=lambda: None,
         )
-        return Channel(source, CalibrationReader(rectify=self.config.rectify), outputs)
+        lens, finish = CalibrationReader(rectify=self.config.rectify), Finisher(self.config, name)
+        return Channel(source, lens, finish, outputs)
 
     def _open(self) -> None:
         self._scheduler = Scheduler(list(self._channels), lambda: self.config.batch_deadline_s)
@@ -197,6 +200,17 @@ class PerceptionNode(LifecycleNode):
 def _perceiver_size(config: NodeConfig) -> str | float:
     sizes: dict[str, str | float] = {'camera': 'frame', 'network': 'network'}
     return sizes.get(config.output_size, config.output_fraction)
+
+
+def _engine_options(config: NodeConfig) -> dict[str, Any]:
+    """What only some engines know; an option the engine lacks is refused, not dropped."""
+    if config.engine == 'onnxruntime':
+        return {'threads': config.threads, 'cache': config.engine_cache or None}
+    if config.engine_cache:
+        raise ParameterError('engine_cache is for the onnxruntime engine; torch keeps no files')
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    return {}
 
 
 def main(args: list[str] | None = None) -> int:

@@ -22,6 +22,7 @@ from sds_perception.image_codec import BrokenImage, UnsupportedImage
 from sds_perception.perceiver import FrameError, Perceiver
 from sds_perception.ros.calibration import Calibration, CalibrationReader
 from sds_perception.ros.cameras import Arrival, CameraInput
+from sds_perception.ros.finish import Finisher
 from sds_perception.ros.messages import rgb_from_message, stamp_s
 from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.outputs import Outputs, Seen
@@ -51,6 +52,7 @@ class Channel:
 
     source: CameraInput
     lens: CalibrationReader
+    finish: Finisher
     outputs: Outputs
 
 
@@ -107,6 +109,7 @@ class Pipeline:
     def _decoded(self, name: str, arrival: Arrival, picked_s: float) -> Frame | None:
         """The frame ready for the network; None, counted, where it is too old or unusable."""
         source, message = self._channels[name].source, arrival.message
+        self._channels[name].finish.follow(arrival.epoch)
         if self._too_old(message.header):
             source.health.count('too old')
             return None
@@ -141,9 +144,13 @@ class Pipeline:
     def _publish(self, frame: Frame, scene: Scene) -> None:
         channel = self._channels[frame.camera_name]
         began = time.perf_counter()
+        scene = channel.finish(scene, self._config())
+        channel.source.health.scale = channel.finish.scale
+        finished = time.perf_counter()
         seen = Seen(frame.rgb, scene, frame.header, frame.calibration)
         channel.outputs.publish(seen, self._config())
-        seconds = {**frame.seconds, **scene.timings, 'publish': time.perf_counter() - began}
+        seconds = {**frame.seconds, **scene.timings, 'publish': time.perf_counter() - finished}
+        seconds['post'] += finished - began
         seconds['total'] = time.monotonic() - frame.arrived_s
         if stamp_s(frame.header) > 0:
             seconds['age'] = self._age_s(frame.header)

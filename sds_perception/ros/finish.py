@@ -1,0 +1,100 @@
+"""From what the network saw to what may be published: no ego hood, metres if known, a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.labels import UNLABELLED
+from sds_perception.metric_scale import (
+    CameraHeightScale,
+    FixedScale,
+    MetricScale,
+    ReleaseScale,
+    ScaleEstimate,
+    apply,
+)
+from sds_perception.resampling import resized_to
+from sds_perception.ros.node_config import NodeConfig, ParameterError
+from sds_perception.scene import Scene
+
+
+class Finisher:
+    """Finishes the scenes of one camera, in the order of their frames."""
+
+    def __init__(self, config: NodeConfig, camera_name: str) -> None:
+        self._hood = _hood_mask(config.hood_mask.format(camera=camera_name))
+        self._told: tuple[object, ...] = ()
+        self._scales: list[MetricScale] = []
+        self._epoch = 0
+        self.scale = 'depth is relative'  # a sentence for diagnostics
+
+    def __call__(self, scene: Scene, config: NodeConfig) -> Scene:
+        """The scene without hood, in metres where a source knows them, NaN beyond the range.
+
+        The arrays of `scene` are changed in place.
+        """
+        if self._hood is not None:
+            _blank(scene, resized_to(self._hood, scene.size, cv2.INTER_NEAREST) != 0)
+        scene = self._in_metres(scene, config)
+        if scene.depth_kind == 'metric' and config.max_depth_m > 0:
+            np.copyto(scene.depth, np.nan, where=scene.depth > config.max_depth_m)
+        return scene
+
+    def follow(self, epoch: int) -> None:
+        """Forget the past of the stream where `epoch` is a new one: its stamps jumped back."""
+        if epoch != self._epoch:
+            for scale in self._scales:
+                scale.reset()
+        self._epoch = epoch
+
+    def _in_metres(self, scene: Scene, config: NodeConfig) -> Scene:
+        told = (config.scale_source, config.camera_height_m, config.fixed_scale)
+        if told != self._told:  # live parameters
+            self._told, self._scales = told, list(_scales(config))
+        for scale in self._scales:
+            estimate = scale.update(scene)
+            if estimate.factor is not None:
+                self.scale = _sentence(estimate)
+                return apply(scene, estimate)
+        self.scale = 'depth is relative, on ~/depth_relative'
+        return replace(scene, depth_kind='relative')
+
+
+def _scales(config: NodeConfig) -> Iterator[MetricScale]:
+    """The sources the operator named and told enough about, in their order."""
+    for source in config.scale_source:
+        if source == 'none':
+            return
+        if source == 'release':
+            yield ReleaseScale()
+        elif source == 'camera_height' and config.camera_height_m > 0:
+            yield CameraHeightScale(config.camera_height_m)
+        elif source == 'fixed' and config.fixed_scale > 0:
+            yield FixedScale(config.fixed_scale)
+
+
+def _sentence(estimate: ScaleEstimate) -> str:
+    held = f', held for {estimate.age_frames} frames' if estimate.status == 'held' else ''
+    return (
+        f'metres from {estimate.source}: factor {estimate.factor:.4g}, '
+        f'quality {estimate.quality:.2f}{held}'
+    )
+
+
+def _hood_mask(path: str) -> NDArray[np.uint8] | None:
+    if not path:
+        return None
+    mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise ParameterError(f'hood_mask {path} is not a picture that can be read')
+    return np.asarray(mask)
+
+
+def _blank(scene: Scene, hidden: NDArray[np.bool_]) -> None:
+    """Nothing is known there: the vehicle itself is in the way."""
+    scene.labels[hidden], scene.confidence[hidden], scene.depth[hidden] = UNLABELLED, 0, np.nan

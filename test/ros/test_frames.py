@@ -1,0 +1,194 @@
+"""A frame on its way through the real node: what comes out, under which header."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from conftest import Graph, camera_info, counts, image, until
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from std_msgs.msg import String
+
+from sds_perception.labels import NAMES
+from sds_perception.ros.qos import LATCHED
+
+PICTURES = {'labels': 1, 'confidence': 1, 'overlay': 3, 'depth_color': 3}
+
+
+def test_every_output_carries_the_stamp_and_frame_of_its_image(graph: Graph) -> None:
+    graph.active(fixed_scale=2.0)
+    kinds = dict.fromkeys((*PICTURES, 'depth'), Image) | {
+        'camera_info': CameraInfo,
+        'points': PointCloud2,
+        'labels/compressed': CompressedImage,
+        'overlay/compressed': CompressedImage,
+        'depth_color/compressed': CompressedImage,
+    }
+    received = {topic: graph.collect(topic, kind) for topic, kind in kinds.items()}
+    send_until(graph, lambda: all(received.values()), 'every output came')
+    for messages in received.values():
+        header = messages[0].header
+        assert header.frame_id == 'cam'
+        assert (header.stamp.sec, header.stamp.nanosec) == (7, 5)
+
+
+def test_pictures_have_the_size_of_the_image_and_camera_info_says_so(graph: Graph) -> None:
+    graph.active()
+    received = {topic: graph.collect(topic) for topic in (*PICTURES, 'depth_relative')}
+    infos = graph.collect('camera_info', CameraInfo)
+    send_until(graph, lambda: all(received.values()) and infos, 'every output came')
+    for topic, channels in PICTURES.items():
+        message = received[topic][0]
+        assert (message.width, message.height, message.step) == (64, 48, 64 * channels)
+        assert len(message.data) == 64 * 48 * channels
+    assert received['depth_relative'][0].encoding == '32FC1'
+    assert (infos[0].width, infos[0].height) == (64, 48)
+    assert list(infos[0].k) == camera_info().k.tolist()
+
+
+def test_a_fraction_of_the_size_scales_pictures_intrinsics_and_cloud_alike(graph: Graph) -> None:
+    graph.active(output_size='0.5', fixed_scale=2.0, cloud_decimation=1)
+    labels, infos = graph.collect('labels'), graph.collect('camera_info', CameraInfo)
+    overlays, clouds = graph.collect('overlay'), graph.collect('points', PointCloud2)
+    send_until(graph, lambda: labels and infos and overlays and clouds, 'every output came')
+    for message in (labels[0], overlays[0], infos[0], clouds[0]):
+        assert (message.width, message.height) == (32, 24)
+    assert infos[0].k[0] == infos[0].p[0] == 32.0
+    assert infos[0].k[2] == infos[0].p[2] == 15.5
+
+
+def test_relative_depth_is_never_published_as_metres(graph: Graph) -> None:
+    graph.active()
+    metres, relative = graph.collect('depth'), graph.collect('depth_relative')
+    clouds = graph.collect('points', PointCloud2)
+    send_until(graph, lambda: len(relative) > 2, 'relative depth came')
+    assert not metres
+    assert not clouds
+
+
+def test_a_scale_makes_metres_and_the_range_cuts_them(graph: Graph) -> None:
+    node = graph.active(fixed_scale=2.0, max_depth_m=0.0)
+    metres, relative = graph.collect('depth'), graph.collect('depth_relative')
+    send_until(graph, lambda: metres, 'metric depth came')
+    assert not relative
+    everything = depth_of(metres[0])
+    limit_m = float(np.nanmedian(everything))
+    node.set_parameters([rclpy_parameter('max_depth_m', limit_m)])
+    metres.clear()
+    send_until(graph, lambda: metres, 'metric depth came again')
+    cut = depth_of(metres[-1])
+    assert np.nanmax(cut) <= limit_m
+    assert np.isnan(cut).sum() > np.isnan(everything).sum()
+
+
+def test_millimetres_are_rep_118(graph: Graph) -> None:
+    graph.active(fixed_scale=2.0, depth_encoding='16UC1')
+    received = graph.collect('depth')
+    send_until(graph, lambda: received, 'depth came')
+    assert received[0].encoding == '16UC1'
+    assert len(received[0].data) == 64 * 48 * 2
+
+
+def test_a_live_scale_takes_effect_at_the_next_frame(graph: Graph) -> None:
+    node = graph.active()
+    metres = graph.collect('depth')
+    publisher = graph.publisher()
+    publisher.publish(image())
+    until(lambda: counts(node).get('processed'), 'the frame went through')
+    assert not metres
+    node.set_parameters([rclpy_parameter('fixed_scale', 3.0)])
+    publisher.publish(image())
+    until(lambda: metres, 'depth in metres came')
+
+
+def test_the_ego_hood_is_unlabelled_and_has_no_depth(graph: Graph, tmp_path) -> None:
+    mask = np.zeros((24, 32), np.uint8)
+    mask[12:] = 255
+    cv2.imwrite(str(tmp_path / 'hood-.png'), mask)
+    graph.active(fixed_scale=2.0, hood_mask=str(tmp_path / 'hood-{camera}.png'))
+    labels, depth = graph.collect('labels'), graph.collect('depth')
+    send_until(graph, lambda: labels and depth, 'labels and depth came')
+    assert (pixels_of(labels[0])[24:] == 255).all()
+    assert np.isnan(depth_of(depth[0])[24:]).all()
+    assert (pixels_of(labels[0])[:24] != 255).any()
+
+
+def test_a_mask_survives_its_compression(graph: Graph) -> None:
+    graph.active()
+    raw = graph.collect('labels')
+    files = graph.collect('labels/compressed', CompressedImage)
+    send_until(graph, lambda: raw and files, 'both came')
+    decoded = cv2.imdecode(np.frombuffer(files[0].data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert files[0].format == 'png'
+    np.testing.assert_array_equal(decoded, pixels_of(raw[0]))
+
+
+def test_two_resolutions_in_one_stream_both_come_out(graph: Graph) -> None:
+    graph.active()
+    received = graph.collect('labels')
+    publisher = graph.publisher()
+    for width, height in ((64, 48), (160, 90), (64, 48)):
+        received.clear()
+        publisher.publish(image(width, height))
+        until(lambda: received, f'labels of {width}x{height} came')
+        assert (received[0].width, received[0].height) == (width, height)
+
+
+def test_the_picture_a_jpeg_carries_is_perceived_like_the_raw_one(graph: Graph) -> None:
+    graph.active(image_transport='compressed')
+    received = graph.collect('labels')
+    publisher = graph.publisher('/image/compressed', CompressedImage)
+    message = CompressedImage(format='png', header=image().header)
+    message.data.frombytes(cv2.imencode('.png', pixels_of(image()))[1])
+    publisher.publish(message)
+    until(lambda: received, 'labels came')
+    assert (received[0].width, received[0].height) == (64, 48)
+
+
+@pytest.mark.parametrize('topic', ['label_info_json'])
+def test_the_class_names_wait_for_late_subscribers(graph: Graph, topic: str) -> None:
+    graph.active()
+    received = graph.collect(topic, String, LATCHED)
+    table = json.loads(until(lambda: received, 'the class table came')[0].data)
+    assert [each['name'] for each in table['classes']] == list(NAMES)
+    assert table['unlabelled'] == 255
+
+
+def test_rectified_outputs_say_so(graph: Graph) -> None:
+    graph.active(rectify=True)
+    received = graph.collect('camera_info', CameraInfo)
+    bent = camera_info()
+    bent.d = [-0.3, 0.1, 0.0, 0.0, 0.0]
+    send_until(graph, lambda: received, 'camera_info came', info=bent)
+    assert list(received[0].d) == [0.0] * 5
+    assert received[0].p[0] == received[0].k[0]
+
+
+def send_until(graph: Graph, condition, what: str, info: CameraInfo | None = None) -> None:
+    """Publish the same image and its CameraInfo until the condition holds."""
+    infos, images = graph.publisher('/camera_info', CameraInfo), graph.publisher()
+
+    def sent_enough() -> bool:
+        infos.publish(info or camera_info())
+        images.publish(image())
+        return condition()
+
+    until(sent_enough, what)
+
+
+def pixels_of(message: Image) -> np.ndarray:
+    return (
+        np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, -1).squeeze()
+    )
+
+
+def depth_of(message: Image) -> np.ndarray:
+    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
+
+
+def rclpy_parameter(name: str, value: object):
+    from rclpy.parameter import Parameter
+
+    return Parameter(name, value=value)
