@@ -49,6 +49,9 @@ class ColorAugConfig:
     luminance_ratio: float = 1.1
     """Least ratio between the mean luminances that two parts' jitters give to one picture."""
 
+    start_step: int = 5000
+    """First step at which parts are recoloured apart: the teacher's labels must be sensible."""
+
     dilation_px: int = 2
     """How far movable things grow before they are cut out: labels are seldom exact."""
 
@@ -80,10 +83,11 @@ class ColorAugPlan:
 
 
 def draw_color_aug(
-    batch_size: int, config: ColorAugConfig, generator: torch.Generator
+    batch_size: int, config: ColorAugConfig, generator: torch.Generator, *, step: int
 ) -> ColorAugPlan:
-    """Draw the jitters of each picture."""
-    active = torch.rand(batch_size, generator=generator) < config.probability
+    """Draw the jitters of each picture of the batch at `step`."""
+    probability = config.probability if step >= config.start_step else 0.0
+    active = torch.rand(batch_size, generator=generator) < probability
     whole = draw_jitter(batch_size, config.jitter, config.global_probability, generator)
     apart = draw_jitter(batch_size, config.jitter, 1.0, generator)
     background = apart.where(active, whole)

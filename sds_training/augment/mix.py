@@ -60,8 +60,8 @@ def draw_mix(
         elif kind == 'depth':
             pastes = (_depth_paste(scene, source, target, config.depth_margin),)
         pairs.append((kind, pastes))
-    kinds, pastes_of = zip(*pairs, strict=True) if pairs else ((), ())
-    return MixPlan(kinds=tuple(kinds), pastes=tuple(pastes_of))
+    kinds, pastes_of = zip(*pairs, strict=True)
+    return MixPlan(kinds, pastes_of)
 
 
 def apply_mix(scene: MixScene, plan: MixPlan) -> MixScene:
