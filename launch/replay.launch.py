@@ -17,11 +17,12 @@ from launch.actions import (
     Shutdown,
 )
 from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 RECORDED = ('labels', 'depth', 'depth_relative', 'confidence', 'camera_info', 'label_info_json')
 
@@ -71,5 +72,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _ends_all(process: Node) -> RegisterEventHandler:
-    ended = Shutdown(reason=f'{process.node_executable} ended')
-    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=[ended]))
+    def end(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:
+        return [] if context.is_shutdown else [Shutdown(reason=f'{event.process_name} ended')]
+
+    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=end))

@@ -1,0 +1,194 @@
+"""Examine a machine before the node is launched: one line per thing, one sentence per fault.
+
+ros2 run sds_perception doctor --image-topic /front/image_raw --release model.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from xml.etree import ElementTree
+
+from sds_perception.ros.findings import Finding, fault
+from sds_perception.ros.process import keep_large_buffers
+from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES, shipped_file
+
+LIBRARIES = ('numpy', 'cv2', 'torch', 'rclpy', 'sensor_msgs')
+SEGMENT_BYTES = 32 << 20  # five frames of 1080p colour: less loses some under load
+SHARED_MEMORY_BYTES = 4 * (64 << 20)  # camera, node and two listeners with our profile
+LAST_DOMAIN = 232  # beyond this the port numbers of DDS end
+
+
+def examine(wanted: argparse.Namespace) -> Iterator[Finding]:
+    """All findings, cheapest first; what cannot be examined without a broken part is left out."""
+    libraries = check_libraries()
+    yield from libraries
+    usable = not any(each.fault for each in libraries)
+    yield from check_transport(os.environ)
+    yield check_shared_memory()
+    yield check_malloc(os.environ)
+    if usable:
+        yield check_device(wanted.device)
+        yield from check_release(wanted)
+        if wanted.timeout > 0:
+            from sds_perception.ros.topic_check import check_topics
+
+            yield from check_topics(wanted.image_topic, wanted.camera_info_topic, wanted.timeout)
+
+
+def check_libraries(names: Sequence[str] = LIBRARIES) -> list[Finding]:
+    """Versions and places: two numpys or OpenCVs on one path is the usual trouble."""
+    found = [Finding('python', f'{platform.python_version()} at {sys.executable}')]
+    for name in names:
+        try:
+            module = import_module(name)
+        except Exception as problem:  # a half-installed library raises whatever it likes
+            found.append(
+                fault(name, f'cannot be imported: {problem}; is this the Python that has ROS?')
+            )
+            continue
+        version = getattr(module, '__version__', '')
+        found.append(Finding(name, f'{version} at {Path(module.__file__ or "").parent}'.strip()))
+    return found
+
+
+def check_transport(environment: Mapping[str, str]) -> list[Finding]:
+    """ROS_DOMAIN_ID, and a Fast DDS profile under both names that has room for pictures."""
+    domain = environment.get('ROS_DOMAIN_ID', '0')
+    if not domain.isdecimal() or int(domain) > LAST_DOMAIN:
+        found = [fault('domain', f'ROS_DOMAIN_ID is {domain!r}, wanted 0 to {LAST_DOMAIN}')]
+    else:
+        found = [Finding('domain', f'ROS_DOMAIN_ID is {domain}')]
+    middleware = environment.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp')
+    if not middleware.startswith('rmw_fastrtps'):
+        return [*found, Finding('dds', f'{middleware}: our Fast DDS profile has no part in it')]
+    return found + [_profile(name, environment.get(name, '')) for name in PROFILE_VARIABLES]
+
+
+def _profile(variable: str, path: str) -> Finding:
+    if not path:
+        advice = f'export {variable}={shipped_file("config/vehicle/fastdds.xml")}'
+        return fault('dds', f'{variable} is not set, so large frames get lost: {advice}')
+    try:
+        root = ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError) as problem:
+        return fault('dds', f'{variable} names {path}, which cannot be read as XML: {problem}')
+    sizes = [e.text or '' for e in root.iter() if e.tag.rsplit('}', 1)[-1] == 'segment_size']
+    segment = max((int(size) for size in sizes if size.strip().isdecimal()), default=0)
+    if segment < SEGMENT_BYTES:
+        return fault(
+            'dds',
+            f'{variable} names {path}, whose shared-memory segment is {segment / 2**20:g} MiB: '
+            f'{SEGMENT_BYTES >> 20} MiB or more are needed for 1080p',
+        )
+    return Finding('dds', f'{variable}: segment of {segment >> 20} MiB')
+
+
+def check_shared_memory(folder: str = '/dev/shm') -> Finding:
+    """Room for the segments of a few processes."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as problem:
+        return fault('memory', f'{folder} cannot be used, so frames go over UDP: {problem}')
+    if free < SHARED_MEMORY_BYTES:
+        return fault(
+            'memory',
+            f'{folder} has {free >> 20} MiB free, wanted {SHARED_MEMORY_BYTES >> 20}: remove old '
+            'segments (fastdds shm clean) or give a container more (--shm-size)',
+        )
+    return Finding('memory', f'{folder} has {free >> 20} MiB free')
+
+
+def check_malloc(environment: Mapping[str, str]) -> Finding:
+    """glibc must keep freed frames; the launch file's variables or the node itself see to it."""
+    if all(environment.get(name) for name in MALLOC_VARIABLES):
+        return Finding('malloc', f'{" and ".join(MALLOC_VARIABLES)} are set')
+    if keep_large_buffers():
+        return Finding('malloc', 'the node tells glibc itself to keep freed frames')
+    return fault('malloc', 'not glibc: every frame costs its page faults; expect higher latency')
+
+
+def check_device(device: str) -> Finding:
+    """Whether torch sees what the node is told to run on."""
+    import torch
+
+    if not device.startswith('cuda'):
+        return Finding('device', f'{device}, {torch.get_num_threads()} threads')
+    if not torch.cuda.is_available():
+        return fault(
+            'device',
+            f'{device} is wanted but torch {torch.__version__} sees no GPU: mend the driver or '
+            'launch with device:=cpu',
+        )
+    return Finding('device', f'{device}: {torch.cuda.get_device_name(device)}')
+
+
+def check_release(wanted: argparse.Namespace) -> list[Finding]:
+    """The release can be read, and its engine built and run on `device`."""
+    from sds_perception.engines import EngineError
+    from sds_perception.perceiver import Perceiver
+    from sds_perception.release import ReleaseError, default_release, read_release
+
+    path = wanted.release or default_release()
+    if path is None:
+        return [fault('release', 'none was given and none ships with the package: --release FILE')]
+    try:
+        release = read_release(path)
+    except ReleaseError as problem:
+        return [fault('release', str(problem))]
+    weights = 'trained' if release.trained else 'UNTRAINED weights'
+    height, width = release.input_size
+    about = f'{path}: {release.digest[:12]}, {width}x{height}, {release.depth_kind}, {weights}'
+    try:
+        perceiver = Perceiver.from_release(release, device=wanted.device, engine=wanted.engine)
+        perceiver.warm_up()
+        taken_ms = 1e3 * min(_seconds(perceiver.warm_up) for _ in range(5))
+    except (EngineError, RuntimeError, ImportError) as problem:
+        return [Finding('release', about), fault('engine', f'{wanted.engine}: {problem}')]
+    return [
+        Finding('release', about),
+        Finding(
+            'engine', f'{wanted.engine} on {wanted.device}: {taken_ms:.1f} ms per frame at best'
+        ),
+    ]
+
+
+def _seconds(warm_up: Callable[[int], None]) -> float:
+    began = time.perf_counter()
+    warm_up(1)
+    return time.perf_counter() - began
+
+
+def _parse(args: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='doctor', description=__doc__.splitlines()[0])
+    add: Callable[..., object] = parser.add_argument
+    add('--release', help='release file the node shall run; default: the shipped one')
+    add('--device', default='cuda', help="'cpu', 'cuda' or 'cuda:N' (cuda)")
+    add('--engine', default='torch', help="'torch' or 'onnxruntime' (torch)")
+    add('--image-topic', default='/image')
+    add('--camera-info-topic', default='/camera_info')
+    add(
+        '--timeout', type=float, default=5.0, help='seconds to wait for the camera; 0: do not look'
+    )
+    return parser.parse_args(args)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of `ros2 run sds_perception doctor`; 1 where there is a fault."""
+    faults = 0
+    for finding in examine(_parse(args)):
+        print(finding, flush=True)
+        faults += finding.fault
+    print(f'{faults} fault(s)' if faults else 'ready to launch')
+    return 1 if faults else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
