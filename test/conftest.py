@@ -1,0 +1,77 @@
+"""What every test shares: the tiny network, and no skipping where ROS is required."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from sds_perception.camera import Camera
+from sds_perception.network import NETWORKS, SdsNetwork, build_network
+from sds_perception.release import Release
+
+SIZE = (64, 128)  # (H, W) the tiny release is for
+ROS_REQUIRED = os.environ.get('SDS_REQUIRE_ROS') == '1'
+
+
+def pytest_configure() -> None:
+    """In CI the absence of ROS is a failure, not a reason to skip."""
+    if ROS_REQUIRED and find_spec('rclpy') is None:
+        pytest.exit('SDS_REQUIRE_ROS=1 but rclpy is not installed', returncode=1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    report = yield
+    if ROS_REQUIRED and report.skipped and 'ros' in item.path.parts and not report.wasxfail:
+        report.outcome, report.longrepr = 'failed', f'skipped though ROS is required: {item.name}'
+    return report
+
+
+def used(network: SdsNetwork, seed: int = 0) -> SdsNetwork:
+    """The network as training leaves it: BatchNorms with a past, gates and biases off zero."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                for tensor, low, high in (
+                    (module.running_mean, -0.2, 0.2),
+                    (module.running_var, 0.5, 1.5),
+                    (module.weight, 0.7, 1.3),
+                    (module.bias, -0.2, 0.2),
+                ):
+                    tensor.uniform_(low, high, generator=generator)
+    return network.eval()
+
+
+@pytest.fixture(scope='session')
+def tiny_network() -> SdsNetwork:
+    """`tiny` as training could leave it, in eval mode; tests must not change it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return used(build_network(NETWORKS['tiny']))
+
+
+@pytest.fixture(scope='session')
+def camera() -> Camera:
+    """The camera the metric release was trained with, off centre on purpose."""
+    return Camera(100.0, 105.0, 61.0, 33.5, SIZE[1], SIZE[0])
+
+
+@pytest.fixture(scope='session')
+def metric_release(tiny_network: SdsNetwork, camera: Camera) -> Release:
+    """A release whose depth is in metres when the frame comes with a camera."""
+    return Release(
+        NETWORKS['tiny'],
+        tiny_network.state_dict(),
+        SIZE,
+        'metric',
+        depth_scale=1.7,
+        camera=camera,
+        provenance={'commit': 'f00', 'trained': True, 'scores': {'miou': 0.5}},
+    )
