@@ -8,6 +8,7 @@ found. An estimate says which it was, how good, and how old; without one the dep
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -132,6 +133,40 @@ class CameraHeightScale:
 
     def _factor(self) -> float:
         return float(np.exp(np.median(np.log(self._factors))))  # ratios average as logarithms
+
+
+class FirstKnown:
+    """Asks several sources in order; the first that knows wins, none means relative depth."""
+
+    def __init__(self, scales: Sequence[MetricScale]) -> None:
+        self._scales = tuple(scales)
+
+    def update(self, scene: Scene) -> ScaleEstimate | None:
+        """The first estimate with a factor; None where nobody knows one."""
+        for scale in self._scales:
+            estimate = scale.update(scene)
+            if estimate.factor is not None:
+                return estimate
+        return None
+
+    def reset(self) -> None:
+        """Every source forgets its past."""
+        for scale in self._scales:
+            scale.reset()
+
+
+def in_metres(
+    scene: Scene, estimate: ScaleEstimate | None, max_depth_m: float | None = None
+) -> Scene:
+    """The scene in metres, NaN beyond `max_depth_m`; relative where there is no estimate."""
+    if estimate is None or estimate.factor is None:
+        return scene if scene.depth_kind == 'relative' else replace(scene, depth_kind='relative')
+    scene = apply(scene, estimate)
+    if not max_depth_m:
+        return scene
+    return replace(
+        scene, depth=np.where(scene.depth > max_depth_m, np.float32(np.nan), scene.depth)
+    )
 
 
 def _positive(name: str, value: float) -> float:

@@ -1,0 +1,130 @@
+"""What a sensor_msgs/CameraInfo means for a picture, and what it becomes for an output.
+
+Takes any object with the fields of CameraInfo (rclpy's, or one read from a bag) and gives fields
+back, so that the node and the offline tool cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sds_perception.camera import Camera, CameraError
+from sds_perception.rectification import Rectifier
+
+
+class Region(Protocol):
+    """The fields of sensor_msgs/RegionOfInterest that move the picture."""
+
+    x_offset: int
+    y_offset: int
+    width: int
+    height: int
+
+
+class InfoFields(Protocol):
+    """The fields of sensor_msgs/CameraInfo."""
+
+    width: int
+    height: int
+    distortion_model: str
+    d: ArrayLike
+    k: ArrayLike
+    r: ArrayLike
+    p: ArrayLike
+    binning_x: int
+    binning_y: int
+    roi: Region
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A lens and the pinhole the network sees through it."""
+
+    camera: Camera  # of the picture the network sees
+    distortion_model: str
+    d: NDArray[np.float64]  # what distortion is left in that picture
+    r: NDArray[np.float64]  # (9,)
+    p: NDArray[np.float64]  # (3, 4) at the camera's size, with the stereo baseline in it
+    rectifier: Rectifier | None = None  # None where the picture is taken as it comes
+
+    def published(self, camera: Camera) -> dict[str, Any]:
+        """The fields of the CameraInfo of an output with the intrinsics `camera`."""
+        return {
+            'width': camera.width,
+            'height': camera.height,
+            'distortion_model': self.distortion_model,
+            'd': self.d,
+            'k': camera.matrix.reshape(-1),
+            'r': self.r,
+            'p': _resized(self.p, self.camera, camera).reshape(-1),
+        }
+
+
+def pinhole(camera: Camera) -> Calibration:
+    """The calibration of a camera without lens errors."""
+    p = np.hstack((camera.matrix, np.zeros((3, 1))))
+    return Calibration(camera, 'plumb_bob', np.zeros(5), np.eye(3).reshape(-1), p)
+
+
+def calibration_from_info(
+    info: InfoFields, width: int, height: int, *, rectify: bool = False
+) -> Calibration:
+    """What `info` means for a picture of `width` x `height`; computes maps if it is to rectify.
+
+    Raises:
+        CameraError: `info` is uncalibrated, of another size, or of an unknown lens.
+    """
+    camera = camera_from_info(info, width, height)
+    p = _projection(info, camera)
+    d, r = np.asarray(info.d, np.float64), np.asarray(info.r, np.float64).reshape(-1)
+    if not rectify:
+        return Calibration(camera, info.distortion_model, d, r, p)
+    rectifier = Rectifier(camera.matrix, d, r, p, info.distortion_model, (width, height))
+    straight = np.zeros_like(d), np.eye(3).reshape(-1)
+    return Calibration(rectifier.camera, info.distortion_model, *straight, p, rectifier)
+
+
+def camera_from_info(info: InfoFields, width: int, height: int) -> Camera:
+    """The camera of a picture of this size; binning and region of interest are honoured.
+
+    Raises:
+        CameraError: `info` is uncalibrated or of another size.
+    """
+    camera = _in_region(Camera.from_matrix(info.k, info.width, info.height), info.roi)
+    binned = camera.width // max(info.binning_x, 1), camera.height // max(info.binning_y, 1)
+    if binned != (width, height):
+        raise CameraError(
+            f'camera_info is for {binned[0]}x{binned[1]}, the image is {width}x{height}'
+        )
+    return camera.resized(width, height)
+
+
+def _in_region(camera: Camera, roi: Region) -> Camera:
+    """The camera of the region of interest; a region without a size is the whole picture."""
+    if not (roi.width and roi.height):
+        return camera
+    return camera.cropped(roi.x_offset, roi.y_offset, roi.width, roi.height)
+
+
+def _projection(info: InfoFields, camera: Camera) -> NDArray[np.float64]:
+    """(3, 4) P of `info` at the size of `camera`; K where the driver filled none in."""
+    p = np.array(info.p, np.float64).reshape(3, 4)
+    if not p[0, 0] > 0:
+        p = np.hstack((np.array(info.k, np.float64).reshape(3, 3), np.zeros((3, 1))))
+    region = _in_region(Camera.from_matrix(p[:, :3], info.width, info.height), info.roi)
+    p[:, :3] = region.matrix
+    return _resized(p, region, camera)
+
+
+def _resized(p: NDArray[np.float64], source: Camera, target: Camera) -> NDArray[np.float64]:
+    """(3, 4) projection of a picture as large as `source`, at the size of `target`."""
+    resized = p.copy()
+    pinhole = Camera.from_matrix(p[:, :3], source.width, source.height)
+    resized[:, :3] = pinhole.resized(target.width, target.height).matrix
+    resized[0, 3] *= target.width / source.width  # focal length times baseline, in pixels
+    resized[1, 3] *= target.height / source.height
+    return resized

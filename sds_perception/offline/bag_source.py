@@ -1,0 +1,173 @@
+"""Frames from a ROS 2 bag, read without ROS."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, get_typestore
+
+from sds_perception.calibration import Calibration, calibration_from_info, pinhole
+from sds_perception.camera import CameraError
+from sds_perception.image_codec import (
+    BrokenImage,
+    UnsupportedImage,
+    rgb_from_compressed,
+    rgb_from_image,
+)
+from sds_perception.offline.camera_choice import CameraChoice
+from sds_perception.offline.frames import Frame, OfflineError, Skipped
+
+IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+INFO = 'sensor_msgs/msg/CameraInfo'
+UNUSABLE = (UnsupportedImage, BrokenImage, CameraError, SerdeError)  # one frame's own fault
+
+
+class BagSource:
+    """The pictures of one topic of a bag, each with the CameraInfo that belongs to it.
+
+    Args:
+        path: bag folder, or a .db3 or .mcap file.
+        topic: of the pictures; may be left out where the bag has only one such topic.
+        choice: a camera that takes the place of the bag's own.
+        rectify: take the lens out by CameraInfo.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        topic: str | None = None,
+        choice: CameraChoice | None = None,
+        *,
+        rectify: bool = False,
+    ) -> None:
+        self._path, self._choice = path, choice
+        self._types = get_typestore(Stores.LATEST)
+        with open_bag(path) as reader:
+            self._pictures = _picture_topic(path, reader.connections, topic)
+            info = None if choice else _info_topic(reader.connections, self._pictures.topic)
+            self._infos = _Infos(self._messages_of(reader, info), rectify=rectify)
+            same = [each for each in reader.connections if _same(each, self._pictures)]
+            self.count = sum(each.msgcount for each in same)
+        self.note = choice.note if choice else ''
+        if not choice and info is None:
+            self.note = f'{path.name} has no CameraInfo for {self._pictures.topic}: no metres'
+
+    def frames(self) -> Iterator[Frame | Skipped]:
+        """Every picture once, in the bag's order."""
+        with open_bag(self._path) as reader:
+            wanted = [each for each in reader.connections if _same(each, self._pictures)]
+            for number, (_, logged_ns, data) in enumerate(reader.messages(wanted)):
+                try:
+                    yield self._frame(f'{number:06d}', logged_ns, data)
+                except UNUSABLE as problem:
+                    yield Skipped(f'{number:06d}', str(problem))
+
+    def _frame(self, name: str, logged_ns: int, data: bytes) -> Frame:
+        message: Any = self._types.deserialize_cdr(data, self._pictures.msgtype)
+        rgb, stamp_ns = _rgb(message, self._pictures.msgtype), stamp_of(message.header)
+        height, width = rgb.shape[:2]
+        if self._choice:
+            calibration: Calibration | None = pinhole(self._choice(width, height))
+        else:
+            calibration = self._infos.calibration(stamp_ns, width, height)
+        if calibration and calibration.rectifier:
+            rgb = calibration.rectifier(rgb)
+        return Frame(name, rgb, stamp_ns, logged_ns, message.header.frame_id, calibration)
+
+    def _messages_of(self, reader: Reader, wanted: Connection | None) -> Iterator[Any]:
+        if wanted is not None:
+            for connection, _, data in reader.messages([wanted]):
+                yield self._types.deserialize_cdr(data, connection.msgtype)
+
+
+class _Infos:
+    """All CameraInfo of a camera by stamp; the lens maps are made once per calibration."""
+
+    def __init__(self, messages: Iterator[Any], *, rectify: bool) -> None:
+        found = sorted(((stamp_of(each.header), each) for each in messages), key=lambda x: x[0])
+        self._stamps, self._messages = [s for s, _ in found], [m for _, m in found]
+        self._rectify = rectify
+        self._known: dict[tuple[object, ...], Calibration] = {}
+
+    def calibration(self, stamp_ns: int, width: int, height: int) -> Calibration | None:
+        """Of the info with this stamp, or else the last before it, or else the first."""
+        if not self._messages:
+            return None
+        info = self._messages[max(bisect_right(self._stamps, stamp_ns) - 1, 0)]
+        key = (_numbers(info), width, height)
+        if key not in self._known:
+            self._known[key] = calibration_from_info(info, width, height, rectify=self._rectify)
+        return self._known[key]
+
+
+def stamp_of(header: Any) -> int:
+    """Nanoseconds of a std_msgs/Header."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[Reader]:
+    """Open a ROS 2 bag folder or file; OfflineError says what is wrong with it."""
+    try:
+        with Reader(path) as reader:
+            yield reader
+    except (ReaderError, OSError) as problem:
+        raise OfflineError(f'{path} is not a readable ROS 2 bag: {problem}') from problem
+
+
+def _rgb(message: Any, kind: str) -> NDArray[np.uint8]:
+    if kind == COMPRESSED:
+        return rgb_from_compressed(message.data, message.format)
+    return rgb_from_image(
+        message.data,
+        height=message.height,
+        width=message.width,
+        step=message.step,
+        encoding=message.encoding,
+        is_bigendian=bool(message.is_bigendian),
+    )
+
+
+def _picture_topic(path: Path, connections: list[Connection], topic: str | None) -> Connection:
+    pictures = [each for each in connections if each.msgtype in (IMAGE, COMPRESSED)]
+    names = ', '.join(sorted({each.topic for each in pictures})) or 'none'
+    if topic is not None:
+        pictures = [each for each in pictures if each.topic == topic]
+        if not pictures:
+            raise OfflineError(f'{path} has no picture topic {topic}; it has: {names}')
+    if not pictures:
+        raise OfflineError(f'{path} holds no Image or CompressedImage')
+    if len({each.topic for each in pictures}) > 1:
+        raise OfflineError(f'{path} has several picture topics, choose one with --topic: {names}')
+    return pictures[0]
+
+
+def _info_topic(connections: list[Connection], picture_topic: str) -> Connection | None:
+    """The sibling 'camera_info', or else the bag's only CameraInfo."""
+    infos = {each.topic: each for each in connections if each.msgtype == INFO}
+    base = picture_topic.removesuffix('/compressed')
+    sibling = infos.get(base.rsplit('/', 1)[0] + '/camera_info')
+    if sibling is None and len(infos) == 1:
+        return next(iter(infos.values()))
+    return sibling
+
+
+def _same(one: Connection, other: Connection) -> bool:
+    return (one.topic, one.msgtype) == (other.topic, other.msgtype)
+
+
+def _numbers(info: Any) -> tuple[object, ...]:
+    """Everything of a CameraInfo but its header; equal exactly when the calibration is."""
+    roi = info.roi
+    lens = (info.distortion_model, *info.k, *info.d, *info.r, *info.p)
+    sizes = (info.width, info.height, info.binning_x, info.binning_y)
+    return (*lens, *sizes, roi.x_offset, roi.y_offset, roi.width, roi.height)

@@ -1,0 +1,65 @@
+"""A folder of pictures (or a video) as the bag its camera would have recorded.
+
+python -m sds_perception.offline.make_bag FOLDER --camera FILE --rate 10 --output BAG
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sds_perception.offline.bag_writer import write_bag
+from sds_perception.offline.camera_choice import CameraChoice
+from sds_perception.offline.frames import Frame, OfflineError
+from sds_perception.offline.pictures import PictureFiles, Video
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; 2 where the pictures or the camera cannot be used."""
+    wanted = _parse(arguments)
+    try:
+        choice = CameraChoice(wanted.camera)
+        if wanted.input.is_dir():
+            source: PictureFiles | Video = PictureFiles(wanted.input, choice, wanted.rate)
+        else:
+            source = Video(wanted.input, choice)
+        bag = write_bag(
+            wanted.output,
+            _usable(source),
+            topic=wanted.topic,
+            storage=wanted.storage,
+            compressed=wanted.compressed,
+        )
+    except OfflineError as problem:
+        print(f'make_bag: {problem}', file=sys.stderr)
+        return 2
+    print(f'{wanted.output}: {", ".join(f"{n} on {t}" for t, n in bag.counts.items())}')
+    print(f'digest {bag.digest}')
+    return 0
+
+
+def _usable(source: PictureFiles | Video) -> Iterator[Frame]:
+    """The frames; a picture that cannot be read ends it, for a drive has no holes."""
+    for item in source.frames():
+        if not isinstance(item, Frame):
+            raise OfflineError(f'{item.name}: {item.reason}')
+        yield item
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    made = argparse.ArgumentParser('make_bag', description=__doc__.splitlines()[0])
+    add = made.add_argument
+    add('input', type=Path, help='folder of pictures in the order of their names, or a video')
+    add('--camera', required=True, metavar='FILE|DEGREES', help='calibration or field of view')
+    add('--rate', type=float, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
+    add('--output', type=Path, required=True, help='bag to make; must not exist yet')
+    add('--topic', default='/camera/image_raw', help='of the pictures (/camera/image_raw)')
+    add('--storage', choices=('mcap', 'db3'), default='mcap')
+    add('--compressed', action='store_true', help='as JPEG on TOPIC/compressed')
+    return made.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

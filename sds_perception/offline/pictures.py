@@ -1,0 +1,98 @@
+"""Frames from picture files and videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.calibration import Calibration, pinhole
+from sds_perception.camera import CameraError
+from sds_perception.offline.camera_choice import CameraChoice
+from sds_perception.offline.frames import Frame, OfflineError, Skipped
+
+PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+FOLDER_RATE_HZ = 10.0  # where nobody says how fast the pictures were taken
+
+
+class PictureFiles:
+    """One picture, or those of a folder by name."""
+
+    def __init__(
+        self, path: Path, choice: CameraChoice | None, rate_hz: float = FOLDER_RATE_HZ
+    ) -> None:
+        self._files = _pictures_in(path) if path.is_dir() else [path]
+        self._choice, self._rate_hz = choice, rate_hz
+        self.count, self.note = len(self._files), choice.note if choice else ''
+
+    def frames(self) -> Iterator[Frame | Skipped]:
+        """Every file once, stamped by its place in the order."""
+        names = _unique_names(self._files)
+        for number, (file, name) in enumerate(zip(self._files, names, strict=True)):
+            bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            if bgr is None:
+                yield Skipped(file.name, 'not a picture OpenCV can read')
+            else:
+                yield _frame(name, bgr, round(number / self._rate_hz * 1e9), self._choice)
+
+
+class Video:
+    """The frames of a video file."""
+
+    def __init__(self, path: Path, choice: CameraChoice | None) -> None:
+        self._path, self._choice = path, choice
+        capture = self._opened()
+        self._rate_hz = capture.get(cv2.CAP_PROP_FPS) or FOLDER_RATE_HZ
+        self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self.note = choice.note if choice else ''
+        capture.release()
+
+    def frames(self) -> Iterator[Frame | Skipped]:
+        """Every frame once, stamped by number and rate; ends at the first that cannot be read."""
+        capture, number = self._opened(), 0
+        try:
+            while (read := capture.read())[0]:
+                stamp_ns = round(number / self._rate_hz * 1e9)
+                yield _frame(f'{number:06d}', read[1], stamp_ns, self._choice)
+                number += 1
+        finally:
+            capture.release()
+
+    def _opened(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self._path))
+        if not capture.isOpened():
+            raise OfflineError(f'{self._path} is no picture, no bag and no video OpenCV can read')
+        return capture
+
+
+def _frame(
+    name: str, bgr: NDArray[np.uint8], stamp_ns: int, choice: CameraChoice | None
+) -> Frame | Skipped:
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+    try:
+        calibration = _calibration(choice, rgb)
+    except CameraError as problem:
+        return Skipped(name, str(problem))
+    return Frame(name, rgb, stamp_ns, stamp_ns, 'camera', calibration)
+
+
+def _calibration(choice: CameraChoice | None, rgb: NDArray[np.uint8]) -> Calibration | None:
+    return pinhole(choice(rgb.shape[1], rgb.shape[0])) if choice else None
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES)
+    if not files:
+        raise OfflineError(
+            f'{folder} holds no picture ({", ".join(PICTURE_SUFFIXES)}) and is no ROS 2 bag'
+        )
+    return files
+
+
+def _unique_names(files: list[Path]) -> list[str]:
+    """Stems, or whole names where two files differ only in their suffix."""
+    stems = [file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [file.name for file in files]
