@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sds_perception.network import NETWORKS, NetworkConfig
 from sds_training.augment.color_aug import ColorAugConfig
-from sds_training.augment.mix import MixConfig
+from sds_training.augment.mix_config import MixConfig
 from sds_training.augment.photometric import StrongConfig
 from sds_training.data.config import DataConfig
 from sds_training.networks.pose import PoseConfig

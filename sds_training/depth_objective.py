@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -43,7 +45,8 @@ class DepthObjective:
         if not len(rows):
             raise ValueError(f'no frame of this batch has neighbours: {clips.names}')
         image, neighbours = clips.image[rows].float() / 255, clips.neighbours[rows].float() / 255
-        colours = draw_color_aug(len(rows), self.config.color_aug, generator, step=step)
+        global_only = replace(self.config.color_aug, probability=0.0)  # no labels to part them by
+        colours = draw_color_aug(len(rows), global_only, generator, step=step)
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
         prediction, source_from_target = networks(seen[:, 0], seen[:, 0], seen[:, 1:])

@@ -18,6 +18,7 @@ from sds_training.augment.color_aug import (
     apply_background_jitter,
     apply_color_aug,
     draw_color_aug,
+    ground_mask,
     movable_mask,
 )
 from sds_training.augment.mix import apply_mix, draw_mix
@@ -85,7 +86,7 @@ class JointObjective:
         # ColorAug: the network sees movable things and background in colours of their own.
         known = torch.cat((labelled.label.long(), belief.label if belief else pool.label.long()))
         colours = draw_color_aug(len(image), config.color_aug, generator, step=step)
-        seen = apply_color_aug(image, movable_mask(known), colours)
+        seen = apply_color_aug(image, movable_mask(known), colours, ground_mask(known))
 
         inputs = torch.cat((seen, mixed.image)) if mixed else seen
         rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)

@@ -78,14 +78,14 @@ def walk(
     """The steps from where the learner stands to the last one."""
     fabric, often = learner.fabric, config.journal
     supply = step_batches(config, fabric, learner.step)
-    watch = Stopwatch(learner.step)
+    lap = Lap()
     while learner.step < config.steps:
-        with watch.waiting():
+        with lap.waiting():
             group = [batch.to(fabric.device) for batch in next(supply)]
         terms = learner.advance(group)
         step, last = learner.step, learner.step == config.steps
         if journal:
-            report(journal, learner, terms, watch, often, last)
+            report(journal, learner, terms, lap, often, last)
         if often.evaluate_every and step % often.evaluate_every == 0 and not last:
             scored(config, learner, passport, journal)
         if step % often.save_every == 0 or last:
@@ -98,40 +98,48 @@ def report(
     journal: Journal,
     learner: Learner,
     terms: dict[str, Tensor],
-    watch: Stopwatch,
+    lap: Lap,
     often: JournalConfig,
     last: bool,
 ) -> None:
-    """Figures and pictures of the step just taken, as often as the config wants them."""
+    """Figures and pictures of the steps just taken, as often as the config wants them."""
     step = learner.step
     journal.moved_on()
+    lap.add(terms)
     if step % often.print_every == 0 or last:
-        figures = {name: float(value) for name, value in terms.items()}
-        journal.record(step, 'train', {**figures, **watch.lap(step), 'skipped': learner.skipped})
+        journal.record(step, 'train', {**lap.finish(), 'skipped': learner.skipped})
     if (step % often.picture_every == 0 or last) and learner.views is not None:
         for name, picture in step_pictures(learner.views).items():
             journal.picture(step, name, picture)
 
 
-class Stopwatch:
-    """Seconds per step since the last lap, and the share of them spent waiting for data."""
+class Lap:
+    """Means of the terms since the last record, seconds per step, and the share of waiting."""
 
-    def __init__(self, step: int) -> None:
-        self._began, self._waited, self._step = time.perf_counter(), 0.0, step
+    def __init__(self) -> None:
+        self._began, self._waited, self._steps = time.perf_counter(), 0.0, 0
+        self._terms: dict[str, list[Tensor]] = {}
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count what happens inside as waiting."""
+        """Count what happens inside as waiting for data."""
         asked = time.perf_counter()
         yield
         self._waited += time.perf_counter() - asked
 
-    def lap(self, step: int) -> dict[str, float]:
-        """Figures since the last lap; starts the next one."""
+    def add(self, terms: dict[str, Tensor]) -> None:
+        """Note one step; a term may be missing where a batch had nothing for it."""
+        self._steps += 1
+        for name, value in terms.items():
+            self._terms.setdefault(name, []).append(value)
+
+    def finish(self) -> dict[str, float]:
+        """Figures of this lap; starts the next one."""
         spent = time.perf_counter() - self._began
-        figures = {'s_per_step': spent / (step - self._step), 'loader_share': self._waited / spent}
-        self._began, self._waited, self._step = time.perf_counter(), 0.0, step
-        return figures
+        means = {name: float(torch.stack(each).mean()) for name, each in self._terms.items()}
+        times = {'s_per_step': spent / self._steps, 'loader_share': self._waited / spent}
+        self.__init__()  # type: ignore[misc]
+        return {**means, **times}
 
 
 def launched(config: TrainingConfig) -> Fabric:

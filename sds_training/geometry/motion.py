@@ -7,25 +7,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def cross_matrix(vector: Tensor) -> Tensor:
-    """(B, 3) vectors to (B, 3, 3) matrices that multiply as a cross product does."""
-    x, y, z = vector.unbind(dim=1)
-    zero = torch.zeros_like(x)
-    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=1).view(-1, 3, 3)
-
-
 def rotation_from_axis_angle(axis_angle: Tensor) -> Tensor:
     """Rodrigues' formula: (B, 3), axis times angle in radians, to (B, 3, 3) rotations.
 
-    Smooth at zero, where a freshly made pose network starts: the two quotients are written with
-    sinc, and the squared angle is kept off the root's singular point.
+    Smooth at zero, where a freshly made pose network starts: the quotients by the angle are
+    written with sinc, and the angle is kept off the root's singular point.
     """
-    angle = (axis_angle.square().sum(dim=1) + 1e-12).sqrt()[:, None, None]
-    k = cross_matrix(axis_angle)
+    square = axis_angle.square().sum(dim=1)[:, None, None]
+    angle = (square + 1e-12).sqrt()
     sine_over_angle = torch.sinc(angle / torch.pi)
     versine_over_square = 0.5 * torch.sinc(angle / (2 * torch.pi)).square()
-    identity = torch.eye(3, dtype=k.dtype, device=k.device)
-    return identity + sine_over_angle * k + versine_over_square * (k @ k)
+    x, y, z = axis_angle.unbind(dim=1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=1).view(-1, 3, 3)
+    outer = axis_angle[:, :, None] * axis_angle[:, None, :]
+    identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
+    cosine = 1 - versine_over_square * square
+    return cosine * identity + sine_over_angle * cross + versine_over_square * outer
 
 
 def rigid_transform(axis_angle: Tensor, translation: Tensor) -> Tensor:
@@ -35,9 +33,13 @@ def rigid_transform(axis_angle: Tensor, translation: Tensor) -> Tensor:
 
 
 def invert_rigid(transform: Tensor) -> Tensor:
-    """Inverse of rigid (..., 4, 4) matrices, exact without a general inversion."""
-    back = transform[..., :3, :3].transpose(-1, -2)
-    return _with_last_row(torch.cat((back, -back @ transform[..., :3, 3:]), dim=-1))
+    """Inverse of rigid (..., 4, 4) matrices, by transposing the rotation.
+
+    No matrix product: mixed precision would round one to three digits.
+    """
+    rotation, translation = transform[..., :3, :3], transform[..., :3, 3:]
+    moved_back = -(rotation * translation).sum(dim=-2)[..., None]
+    return _with_last_row(torch.cat((rotation.transpose(-1, -2), moved_back), dim=-1))
 
 
 def transform_points(points: Tensor, transform: Tensor) -> Tensor:

@@ -9,13 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sds_training.geometry import warp
-from sds_training.losses.photometric import (
-    Moments,
-    Reprojection,
-    identity_error,
-    minimum_reprojection,
-    moments_of,
-)
+from sds_training.losses.photometric import Moments, moments_of
+from sds_training.losses.reprojection import Reprojection, identity_error, minimum_reprojection
 from sds_training.losses.smoothness import edge_aware_smoothness
 
 

@@ -34,5 +34,7 @@ class LearnerNetworks(nn.Module):
         """
         prediction = self.student(image)
         if len(target) == 0:
-            return prediction, torch.eye(4, device=image.device).expand(0, neighbours.shape[1], 4, 4)
+            return prediction, torch.eye(4, device=image.device).expand(
+                0, neighbours.shape[1], 4, 4
+            )
         return prediction, source_from_target(self.pose, target, neighbours)

@@ -70,7 +70,7 @@ class PoseNetwork(nn.Module):
         features = self.encoder(pair)
         if isinstance(features, list):  # timm's features_only
             features = features[-1]
-        motion = OUTPUT_SCALE * self.head(features).mean(dim=(2, 3))
+        motion = OUTPUT_SCALE * self.head(features).float().mean(dim=(2, 3))
         return motion[:, :3], motion[:, 3:]
 
 
