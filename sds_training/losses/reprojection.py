@@ -1,0 +1,62 @@
+"""Which source explains a pixel of the target best, and where none should (method.md 1.4)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sds_training.losses.photometric import Moments, moments_of, photometric_error
+
+TIE_BREAK = 1e-5  # standard deviation of the noise on unwarped errors
+
+
+class Reprojection(NamedTuple):
+    """The best explanation of each pixel of the target."""
+
+    error: Tensor  # (B, 1, H, W), minimum over all sources, warped and unwarped
+    automask: Tensor  # (B, 1, H, W) bool, True where an unwarped source wins: no depth is learnt
+
+
+@torch.no_grad()
+def identity_error(
+    sources: Tensor, target: Tensor | Moments, generator: torch.Generator
+) -> Tensor:
+    """Error of the unwarped sources, with noise that breaks ties; once per step, for all scales.
+
+    Args:
+        sources: (B, S, 3, H, W) in [0, 1].
+        target: (B, 3, H, W) in [0, 1], or its `moments_of`.
+        generator: draws the noise, on the generator's own device.
+
+    Returns:
+        (B, S, H, W), without a graph.
+    """
+    target = target if isinstance(target, Moments) else moments_of(target)
+    errors = [photometric_error(source, target) for source in sources.unbind(dim=1)]
+    error = torch.cat(errors, dim=1)
+    noise = torch.randn(error.shape, generator=generator, device=generator.device)
+    return error.add_(noise.to(error), alpha=TIE_BREAK)
+
+
+def minimum_reprojection(
+    views: Tensor, target: Tensor | Moments, identity: Tensor | None
+) -> Reprojection:
+    """Per pixel, the error of the source that explains the target best.
+
+    A thing hidden in one source is usually seen in the other; a thing that moves with the camera
+    is explained best by not warping at all, and such pixels teach no depth.
+
+    Args:
+        views: (B, S, 3, H, W), sources warped to the target.
+        target: (B, 3, H, W), or its `moments_of`.
+        identity: (B, S, H, W) from `identity_error`, or None to do without the automask.
+    """
+    target = target if isinstance(target, Moments) else moments_of(target)
+    errors = [photometric_error(view, target) for view in views.unbind(dim=1)]
+    warped = torch.cat(errors, dim=1).amin(dim=1, keepdim=True)
+    if identity is None:
+        return Reprojection(warped, torch.zeros_like(warped, dtype=torch.bool))
+    unwarped = identity.amin(dim=1, keepdim=True)
+    return Reprojection(torch.minimum(warped, unwarped), unwarped < warped)
