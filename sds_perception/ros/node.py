@@ -116,7 +116,15 @@ class PerceptionNode(LifecycleNode):
 
     def health(self, camera: str = '') -> CameraHealth:
         """Counters and latency of one camera; '' is the only one of a single-camera node."""
-        return self._channels[camera].source.health
+        return self.camera(camera).health
+
+    def network_calls(self) -> int:
+        """How often the engine ran for frames since the node was activated."""
+        return self._pipeline.network_calls if self._pipeline else 0
+
+    def camera(self, name: str = '') -> CameraInput:
+        """The input of one camera."""
+        return self._channels[name].source
 
     def _build(self, config: NodeConfig) -> None:
         release = read_release(config.release)
@@ -216,18 +224,22 @@ def _engine_options(config: NodeConfig) -> dict[str, Any]:
 def main(args: list[str] | None = None) -> int:
     """Run the node until shut down; a second Ctrl-C changes nothing."""
     keep_large_buffers()
-    rclpy.init(args=args)
-    executor = MultiThreadedExecutor(num_threads=2)  # callbacks; diagnostics beside them
-    node = PerceptionNode()
-    executor.add_node(node)
+    node = executor = None
     try:
+        rclpy.init(args=args)
+        executor = MultiThreadedExecutor(num_threads=2)  # callbacks; diagnostics beside them
+        node = PerceptionNode()
+        executor.add_node(node)
+        node.get_logger().info('ready to be configured')
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
         ignore_signals()
-        executor.shutdown()
-        node.destroy_node()
+        if executor is not None:
+            executor.shutdown()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
         ignore_signals()
     return 0

@@ -69,6 +69,7 @@ class Pipeline:
     ) -> None:
         self._perceiver, self._channels, self._scheduler = perceiver, channels, scheduler
         self._config, self._clock = config, clock
+        self.network_calls = 0
         self._thread = threading.Thread(target=self._run, name='perception', daemon=True)
 
     def start(self) -> None:
@@ -92,6 +93,7 @@ class Pipeline:
         frames = [each for each in decoded if each is not None]
         if not frames:
             return
+        self.network_calls += 1
         try:
             scenes = self._perceiver.perceive(
                 [frame.rgb for frame in frames],

@@ -1,0 +1,135 @@
+"""What bad input gets: counted, named, skipped; the node lives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from conftest import Graph, camera_info, counts, image, until
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+BAD_IMAGES: dict[str, tuple[Callable[[Image], None], str]] = {
+    'an encoding nobody knows': (lambda m: setattr(m, 'encoding', 'xyz9'), "'xyz9'"),
+    'too short': (lambda m: m.data.pop(), 'shorter'),
+    'too long': (lambda m: m.data.append(0), 'longer'),
+    'rows that overlap': (lambda m: setattr(m, 'step', 10), 'step'),
+    'no rows': (lambda m: setattr(m, 'height', 0), 'positive'),
+    'no columns': (lambda m: setattr(m, 'width', 0), 'positive'),
+}
+
+
+@pytest.mark.parametrize('what', BAD_IMAGES)
+def test_a_broken_image_is_counted_named_and_skipped(graph: Graph, what: str) -> None:
+    spoil, word = BAD_IMAGES[what]
+    node = graph.active()
+    received = graph.collect('labels')
+    publisher = graph.publisher()
+    bad = image()
+    spoil(bad)
+    publisher.publish(bad)
+    until(lambda: counts(node).get('rejected') == 1, 'the frame was rejected')
+    assert word in node.health().last_rejection
+    assert not received
+    publisher.publish(image())
+    until(lambda: received, 'the node went on')
+
+
+@pytest.mark.parametrize('data', [b'', b'\xff\xd8 not a picture', b'GIF89a'])
+def test_a_broken_jpeg_is_counted_and_skipped(graph: Graph, data: bytes) -> None:
+    node = graph.active(image_transport='compressed')
+    graph.collect('labels')
+    message = CompressedImage(format='jpeg', header=image().header)
+    message.data.frombytes(data)
+    graph.publisher('/image/compressed', CompressedImage).publish(message)
+    until(lambda: counts(node).get('rejected') == 1, 'the frame was rejected')
+    assert 'jpeg' in node.health().last_rejection
+
+
+def uncalibrated() -> CameraInfo:
+    info = camera_info()
+    info.k = [0.0] * 9
+    return info
+
+
+@pytest.mark.parametrize(
+    ('info', 'word'), [(camera_info(32, 24), '32x24'), (uncalibrated(), 'uncalibrated')]
+)
+def test_a_foreign_camera_info_rejects_the_frame_until_a_right_one_comes(
+    graph: Graph, info: CameraInfo, word: str
+) -> None:
+    node = graph.active()
+    received = graph.collect('labels')
+    images, infos = graph.publisher(), graph.publisher('/camera_info', CameraInfo)
+    infos.publish(info)
+    until(lambda: node.camera().info, 'the camera_info arrived')
+    images.publish(image())
+    until(lambda: counts(node).get('rejected') == 1, 'the frame was rejected')
+    assert word in node.health().last_rejection
+    infos.publish(camera_info())
+    until(lambda: node.camera().info.k[0] == node.camera().info.width == 64, 'it was mended')
+    images.publish(image())
+    until(lambda: received, 'the node went on')
+
+
+def test_a_frame_that_is_too_old_is_not_shown_to_the_network(graph: Graph) -> None:
+    node = graph.active(max_age_s=1.0)
+    graph.collect('labels')
+    graph.publisher().publish(image(stamp=(7, 0)))
+    until(lambda: counts(node).get('too old') == 1, 'the frame was discarded')
+    assert not counts(node).get('processed')
+
+
+def test_the_network_rests_while_nobody_subscribes(graph: Graph) -> None:
+    node = graph.active()
+    graph.publisher().publish(image())
+    until(lambda: counts(node).get('nobody subscribed') == 1, 'the frame was left alone')
+    assert not counts(node).get('processed')
+
+
+def test_the_network_runs_without_subscribers_when_told_so(graph: Graph) -> None:
+    node = graph.active(always_run=True)
+    graph.publisher().publish(image())
+    until(lambda: counts(node).get('processed') == 1, 'the frame was processed')
+
+
+def test_stamps_that_jump_back_are_noticed_and_followed(graph: Graph) -> None:
+    node = graph.active(max_rate_hz=1000.0)
+    received = graph.collect('labels')
+    publisher = graph.publisher()
+    for second in (100, 3):
+        received.clear()
+        publisher.publish(image(stamp=(second, 0)))
+        until(lambda: received, f'labels of second {second} came')
+    assert counts(node)['stamps jumped back'] == 1
+
+
+def test_a_straggler_is_not_shown_after_its_successor(graph: Graph) -> None:
+    node = graph.active()
+    received = graph.collect('labels')
+    publisher = graph.publisher()
+    publisher.publish(image(stamp=(100, 200_000_000)))
+    until(lambda: received, 'labels came')
+    publisher.publish(image(stamp=(100, 100_000_000)))
+    until(lambda: counts(node).get('out of order') == 1, 'the straggler was left out')
+    assert len(received) == 1
+
+
+def test_diagnostics_name_the_fault(graph: Graph) -> None:
+    graph.active()
+    graph.collect('labels')
+    arrays = graph.collect('/diagnostics', DiagnosticArray, QoSProfile(depth=10))
+    lines = graph.statuses()
+    publisher = graph.publisher()
+    bad = image()
+    bad.encoding = 'xyz9'
+
+    def said() -> bool:
+        publisher.publish(bad)
+        told = [s.message for array in list(arrays) for s in array.status]
+        return any('xyz9' in each for each in told) and any('xyz9' in line for line in lines)
+
+    until(said, 'diagnostics and status named the encoding')
+    assert any(json.loads(line)['level'] == 'ERROR' for line in lines)

@@ -1,0 +1,65 @@
+"""Several cameras in one process on one set of weights."""
+
+from __future__ import annotations
+
+from conftest import Graph, counts, image, until
+from sensor_msgs.msg import Image
+
+PAIR = ['left', 'right']
+
+
+def test_each_camera_gets_its_own_results_under_its_own_name(graph: Graph) -> None:
+    graph.active(cameras=PAIR)
+    received = {name: graph.collect(f'{name}/labels') for name in PAIR}
+    publishers = {name: graph.publisher(f'/{name}/image') for name in PAIR}
+    sizes = {'left': (64, 48), 'right': (80, 60)}
+    for name in PAIR:
+        publishers[name].publish(image(*sizes[name], frame=name))
+    until(lambda: all(received.values()), 'both results came')
+    for name in PAIR:
+        message = received[name][0]
+        assert message.header.frame_id == name
+        assert (message.width, message.height) == sizes[name]
+
+
+def test_frames_that_wait_together_share_one_network_call(graph: Graph) -> None:
+    node = graph.active(cameras=PAIR, batch_deadline_s=1.0)
+    received = {name: graph.collect(f'{name}/labels') for name in PAIR}
+    publishers = {name: graph.publisher(f'/{name}/image') for name in PAIR}
+    before = node.network_calls()
+    for turn in range(5):
+        for name in PAIR:
+            publishers[name].publish(image())
+        until(lambda n=turn + 1: all(len(each) == n for each in received.values()), 'both came')
+    assert node.network_calls() - before <= 6  # the first turn may have found one camera silent
+
+
+def test_a_camera_that_fails_does_not_stop_the_other(graph: Graph) -> None:
+    node = graph.active(cameras=PAIR)
+    received = graph.collect('right/labels')
+    graph.collect('left/labels')
+    left, right = (graph.publisher(f'/{name}/image') for name in PAIR)
+    broken = image()
+    broken.step = 1
+    for turn in range(5):
+        left.publish(broken)
+        right.publish(image())
+        until(lambda n=turn + 1: len(received) == n, 'the good camera was served')
+    until(lambda: counts(node, 'left').get('rejected') == 5, 'the bad one was counted')
+    assert not counts(node, 'right').get('rejected')
+
+
+def test_one_camera_nobody_listens_to_costs_nothing(graph: Graph) -> None:
+    node = graph.active(cameras=PAIR)
+    received = graph.collect('right/labels')
+    left, right = (graph.publisher(f'/{name}/image') for name in PAIR)
+    left.publish(image())
+    right.publish(image())
+    until(lambda: received and counts(node, 'left').get('nobody subscribed'), 'both were seen')
+    assert not counts(node, 'left').get('processed')
+
+
+def test_a_single_camera_is_called_image(graph: Graph) -> None:
+    graph.active()
+    names = dict(graph.helper.get_topic_names_and_types())
+    assert Image.__name__ in names['/image'][0]

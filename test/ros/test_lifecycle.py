@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import Graph, counts, image, until
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+
+
+def resident_mib() -> float:
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+def own_threads() -> int:
+    """All but the pool of the test's executor, which grows as it likes."""
+    return sum('ThreadPool' not in thread.name for thread in threading.enumerate())
+
+
+def cycle(node) -> None:
+    for step in ('configure', 'activate', 'deactivate', 'cleanup'):
+        assert getattr(node, f'trigger_{step}')().name == 'SUCCESS', step
+
+
+def test_twenty_lives_leave_no_threads_topics_or_memory_behind(graph: Graph) -> None:
+    node = graph.node()
+    for _ in range(4):
+        cycle(node)
+    threads, publishers = own_threads(), len(list(node.publishers))
+    subscriptions, before_mib = len(list(node.subscriptions)), resident_mib()
+    for _ in range(16):
+        cycle(node)
+    assert own_threads() == threads
+    assert len(list(node.publishers)) == publishers
+    assert len(list(node.subscriptions)) == subscriptions
+    assert resident_mib() - before_mib < 8
+
+
+def test_a_node_sees_again_after_each_activation(graph: Graph) -> None:
+    node = graph.active()
+    received = graph.collect('labels')
+    publisher = graph.publisher()
+    for _ in range(3):
+        received.clear()
+        until(publisher.get_subscription_count, 'the node subscribed')
+        publisher.publish(image())
+        until(lambda: received, 'labels came')
+        node.trigger_deactivate()
+        until(lambda: not publisher.get_subscription_count(), 'the node unsubscribed')
+        node.trigger_activate()
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'), [(None, 'does not exist'), (b'not a release', 'damaged')]
+)
+def test_a_bad_release_fails_in_one_sentence_and_can_be_replaced(
+    graph: Graph, tmp_path: Path, tiny_release: Path, content: bytes | None, sentence: str
+) -> None:
+    path = tmp_path / 'release.safetensors'
+    if content is not None:
+        path.write_bytes(content)
+    node = graph.node(release=str(path))
+    assert node.trigger_configure().name == 'FAILURE'
+    assert sentence in node.trouble[1]
+    assert '\n' not in node.trouble[1]
+    path.write_bytes(tiny_release.read_bytes())
+    assert node.trigger_configure().name == 'SUCCESS'
+
+
+def test_cuda_without_cuda_is_refused_not_replaced(graph: Graph, monkeypatch) -> None:
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    node = graph.node(device='cuda')
+    assert node.trigger_configure().name == 'FAILURE'
+    assert 'cuda' in node.trouble[1]
+
+
+def test_the_state_can_be_changed_from_another_node(graph: Graph) -> None:
+    graph.node()
+    client = graph.helper.create_client(ChangeState, '/sds_perception/change_state')
+    assert client.wait_for_service(5.0)
+    for step in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        answer = client.call_async(ChangeState.Request(transition=Transition(id=step)))
+        assert until(lambda answer=answer: answer.done() and answer.result(), 'answered').success
+
+
+def test_a_node_can_be_shut_down_from_every_state(graph: Graph) -> None:
+    for steps in ([], ['configure'], ['configure', 'activate']):
+        node = graph.node()
+        for step in steps:
+            getattr(node, f'trigger_{step}')()
+        assert node.trigger_shutdown().name == 'SUCCESS'
+        graph.executor.remove_node(node)
+        graph.nodes.remove(node)
+        node.destroy_node()
+
+
+def test_the_report_tells_counts_and_percentiles(graph: Graph, tmp_path: Path) -> None:
+    node = graph.active(report_file=str(tmp_path / 'reports' / 'run.json'))
+    received = graph.collect('labels')
+    graph.publisher().publish(image())
+    until(lambda: received and counts(node).get('processed'), 'labels came')
+    node.trigger_shutdown()
+    report = json.loads((tmp_path / 'reports' / 'run.json').read_text())
+    camera = report['cameras']['camera']
+    assert camera['counts']['processed'] == 1
+    stages = {'wait', 'decode', 'prepare', 'network', 'post', 'publish', 'total', 'age'}
+    assert stages <= set(camera['latency_ms'])
+    assert set(camera['latency_ms']['network']) == {'p50', 'p95', 'p99'}

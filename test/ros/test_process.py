@@ -1,0 +1,59 @@
+"""The real process: how it starts and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from std_msgs.msg import Header
+
+from sds_perception.ros.messages import ImageWriter
+from sds_perception.ros.process import keep_large_buffers
+
+
+@pytest.fixture
+def process(tiny_release: Path):
+    command = [sys.executable, '-m', 'sds_perception.ros.node', '--ros-args']
+    command += ['-p', f'release:={tiny_release}', '-p', 'device:=cpu']
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    yield running
+    if running.poll() is None:
+        running.kill()
+    running.communicate()
+
+
+def spinning(process: subprocess.Popen) -> None:
+    """Wait until the node is up: its executor has loaded the message libraries by then."""
+    for line in process.stderr:
+        if 'ready' in line:
+            return
+    pytest.fail('the node ended before it was ready')
+
+
+@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGINT] * 2, [signal.SIGTERM]])
+def test_one_or_two_interrupts_end_the_node_with_exit_code_0(process, signals) -> None:
+    spinning(process)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.1)
+    assert process.wait(timeout=10) == 0
+
+
+def test_filling_a_1080p_image_takes_no_time_worth_mentioning() -> None:
+    writer, picture = ImageWriter(), np.zeros((1080, 1920), np.float32)
+    writer.fill(picture, '32FC1', Header())
+    began = time.perf_counter()
+    message = writer.fill(picture + 1, '32FC1', Header())
+    assert time.perf_counter() - began < 0.03  # element by element it takes over a second
+    assert np.frombuffer(message.data, np.float32).sum() == 1080 * 1920
+
+
+def test_glibc_keeps_large_buffers() -> None:
+    if not sys.platform.startswith('linux'):
+        pytest.skip('glibc only')
+    assert keep_large_buffers()
