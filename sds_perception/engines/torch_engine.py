@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,15 +16,19 @@ from sds_perception.release import Release
 
 def choose_device(wanted: str) -> torch.device:
     """The device asked for; never another one."""
-    if wanted.startswith('cuda') and not torch.cuda.is_available():
+    if not re.fullmatch(r'cpu|cuda(:\d+)?', wanted):
+        raise EngineError(f"device is '{wanted}', wanted 'cpu', 'cuda' or 'cuda:N'")
+    device = torch.device(wanted)
+    if device.type == 'cuda' and not torch.cuda.is_available():
         raise EngineError(
             f"device is '{wanted}' but torch sees no CUDA device; "
             "install the matching driver or set device to 'cpu'"
         )
-    try:
-        return torch.device(wanted)
-    except RuntimeError as problem:
-        raise EngineError(f"device is '{wanted}', wanted 'cpu', 'cuda' or 'cuda:N'") from problem
+    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+        raise EngineError(
+            f"device is '{wanted}' but torch sees {torch.cuda.device_count()} CUDA devices"
+        )
+    return device
 
 
 class TorchEngine:

@@ -7,9 +7,13 @@ from typing import Any
 
 from sds_perception.labels import CLASSES
 
-COARSEST_LEVEL = (
-    4  # decoder level i works at stride 2**i; the encoder's last tap enters at level 4
-)
+COARSEST_LEVEL = 4  # level i works at stride 2**i; the encoder's last tap enters at level 4
+CHOICES = {
+    'merge': ('add', 'concat'),
+    'block': ('batch_relu', 'reflect_elu'),
+    'exchange': ('ccam', 'pad', 'none'),
+    'ccam_activation': ('sigmoid', 'softmax', 'tanh'),
+}
 
 
 class NetworkConfigError(ValueError):
@@ -68,28 +72,36 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if isinstance(getattr(self, each.name), list):  # JSON and YAML know no tuples
-                object.__setattr__(self, each.name, tuple(getattr(self, each.name)))
+            object.__setattr__(self, each.name, _without_lists(getattr(self, each.name)))
+        self._check_decoders()
+        self._check_pixels()
+
+    def _check_decoders(self) -> None:
         self._require('output_stride', self.output_stride in (16, 32), '16 or 32')
-        self._require('decoder_channels', 1 <= len(self.decoder_channels) <= 5, '1 to 5 entries')
-        self._require('merge', self.merge in ('add', 'concat'), "'add' or 'concat'")
-        self._require('block', self.block in ('batch_relu', 'reflect_elu'), 'a known block')
         self._require(
-            'exchange', self.exchange in ('ccam', 'pad', 'none'), "'ccam', 'pad', 'none'"
+            'decoder_channels',
+            1 <= len(self.decoder_channels) <= 5 and min(self.decoder_channels) >= 4,
+            '1 to 5 entries of at least 4',  # CCAM squeezes channels by 4
         )
-        self._require(
-            'ccam_activation',
-            self.ccam_activation in ('sigmoid', 'softmax', 'tanh'),
-            "'sigmoid', 'softmax' or 'tanh'",
-        )
+        self._require('classes', self.classes >= 1, '1 or more')
+        for name, choices in CHOICES.items():
+            self._require(name, getattr(self, name) in choices, f'one of {choices}')
         self._require(
             'exchange_levels',
             set(self.exchange_levels) <= set(self.levels),
-            f'among the decoder levels {self.levels}',
+            f'levels among {self.levels}',
+        )
+
+    def _check_pixels(self) -> None:
+        nearest_first = (
+            len(self.depth_range) == 2 and 0 < self.depth_range[0] < self.depth_range[1]
         )
         self._require(
-            'depth_range', 0 < self.depth_range[0] < self.depth_range[1], '0 < nearest < farthest'
+            'depth_range', nearest_first, '(nearest, farthest) with 0 < nearest < farthest'
         )
+        self._require('pixel_mean', len(self.pixel_mean) == 3, 'one number for each of RGB')
+        std_usable = len(self.pixel_std) == 3 and min(self.pixel_std) > 0
+        self._require('pixel_std', std_usable, 'a positive number for each of RGB')
 
     def _require(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:
@@ -122,6 +134,15 @@ class NetworkConfig:
             unknown, missing = sorted(set(values) - known), sorted(known - set(values))
             raise NetworkConfigError(f'network config: unknown keys {unknown}, missing {missing}')
         return cls(**values)
+
+
+def _without_lists(value: Any) -> Any:
+    """The value with tuples for lists, also inside a dict: JSON and YAML know no tuples."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        return {name: _without_lists(each) for name, each in value.items()}
+    return value
 
 
 NETWORKS: dict[str, NetworkConfig] = {

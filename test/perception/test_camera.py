@@ -50,9 +50,7 @@ def test_after_a_crop_a_point_lands_where_the_crop_shows_it():
 
 def test_after_a_flip_the_mirrored_point_lands_where_the_mirrored_picture_shows_it():
     shown = spot(picture(CAMERA, POINT)[:, ::-1])
-    np.testing.assert_allclose(
-        CAMERA.flipped().project(POINT * [-1, 1, 1]), shown, atol=1e-3
-    )
+    np.testing.assert_allclose(CAMERA.flipped().project(POINT * [-1, 1, 1]), shown, atol=1e-3)
 
 
 def test_crop_flip_and_resize_together_still_agree_with_the_picture():

@@ -21,9 +21,7 @@ from sds_perception.labels import (
 
 
 def test_the_table_is_the_one_of_the_cityscapes_scripts():
-    official = {
-        each.trainId: each for each in official_labels if 0 <= each.trainId < UNLABELLED
-    }
+    official = {each.trainId: each for each in official_labels if 0 <= each.trainId < UNLABELLED}
     assert len(official) == len(CLASSES) == 19
     for number, ours in enumerate(CLASSES):
         theirs = official[number]
