@@ -6,6 +6,7 @@ what is shipped. It is also the only caller of an engine.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from time import perf_counter
@@ -51,6 +52,7 @@ class Perceiver:
         max_depth: float | None = None,
         min_confidence: float = 0.0,
     ) -> None:
+        _check_options(output_size, max_depth, min_confidence)
         self.release, self.engine = release, engine
         self.output_size = output_size
         self.max_depth, self.min_confidence = max_depth, min_confidence
@@ -183,6 +185,24 @@ class Perceiver:
         if self.max_depth is not None:
             np.copyto(depth, np.nan, where=depth > self.max_depth)
         return depth
+
+
+def _check_options(
+    output_size: str | float, max_depth: float | None, min_confidence: float
+) -> None:
+    if output_size not in ('frame', 'network'):
+        try:
+            usable = 0 < float(output_size) < math.inf
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(
+                f"output size is {output_size!r}, wanted 'frame', 'network' or a positive fraction"
+            )
+    if max_depth is not None and not max_depth > 0:
+        raise ValueError(f'maximum depth is {max_depth}, wanted a positive one or None')
+    if not 0 <= min_confidence <= 1:
+        raise ValueError(f'minimum confidence is {min_confidence}, wanted 0 to 1')
 
 
 def _check(rgb: NDArray[np.uint8], camera: Camera | None) -> None:

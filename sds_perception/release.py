@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -57,6 +57,13 @@ class Release:
             raise ReleaseError(
                 f"release depth kind is {self.depth_kind!r}, wanted 'relative' or 'metric'"
             )
+        if not 0 < self.depth_scale < math.inf:
+            raise ReleaseError(f'release depth scale is {self.depth_scale}, wanted a positive one')
+        if self.network_config.classes != len(CLASSES):
+            raise ReleaseError(
+                f'release network has {self.network_config.classes} classes, '
+                f'its class table {len(CLASSES)}'
+            )
 
     @property
     def trained(self) -> bool:
@@ -90,7 +97,7 @@ def write_release(path: str | os.PathLike[str], release: Release) -> str:
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in release.weights.items()
     }
-    _check_keys(release.network_config, weights, str(path))
+    _check_keys(release.network_config, weights)
     passport = json.dumps(release.passport(), sort_keys=True)
     digest = _digest(weights, passport)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.partial', delete=False) as partial:
@@ -134,22 +141,21 @@ def _verified(path: Path, metadata: Mapping[str, str], weights: dict[str, Tensor
             f'release {path} was altered: its digest is {digest[:12]}, '
             f'its passport says {metadata["digest"][:12]}'
         )
-    passport = json.loads(metadata['sds'])
-    if passport.get('format') != FORMAT:
-        raise ReleaseError(
-            f'release {path} has format {passport.get("format")!r}, wanted {FORMAT!r}'
-        )
-    if passport['classes'] != CLASS_TABLE:
-        raise ReleaseError(f'release {path} has another class table than the 19 of Cityscapes')
     try:
-        release = _from_passport(passport, weights, digest)
-    except (KeyError, TypeError, ValueError) as problem:
-        raise ReleaseError(f'release {path} has an invalid passport: {problem}') from problem
-    _check_keys(release.network_config, weights, str(path))
+        release = _from_passport(json.loads(metadata['sds']), weights, digest)
+        _check_keys(release.network_config, weights)
+    except ReleaseError as problem:
+        raise ReleaseError(f'release {path} cannot be used: {problem}') from problem
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
+        raise ReleaseError(f'release {path} has an invalid passport: {problem!r}') from problem
     return release
 
 
 def _from_passport(passport: dict[str, Any], weights: dict[str, Tensor], digest: str) -> Release:
+    if passport.get('format') != FORMAT:
+        raise ReleaseError(f'its format is {passport.get("format")!r}, wanted {FORMAT!r}')
+    if passport['classes'] != CLASS_TABLE:
+        raise ReleaseError('it has another class table than the 19 of Cityscapes')
     height, width = passport['input_size']
     return Release(
         network_config=NetworkConfig.from_dict(passport['network']),
@@ -163,7 +169,7 @@ def _from_passport(passport: dict[str, Any], weights: dict[str, Tensor], digest:
     )
 
 
-def _check_keys(config: NetworkConfig, weights: Mapping[str, Tensor], path: str) -> None:
+def _check_keys(config: NetworkConfig, weights: Mapping[str, Tensor]) -> None:
     """Every tensor the network has, in its shape, and none besides."""
     with torch.device('meta'):
         wanted = {name: value.shape for name, value in build_network(config).state_dict().items()}
@@ -173,7 +179,7 @@ def _check_keys(config: NetworkConfig, weights: Mapping[str, Tensor], path: str)
     missing, foreign = sorted(wanted.keys() - found), sorted(found.keys() - wanted)
     misshapen = sorted(key for key in wanted.keys() & found if wanted[key] != found[key])
     raise ReleaseError(
-        f'release {path} does not fit its network: missing {missing[:3]}, '
+        f'the weights do not fit the network: missing {missing[:3]}, '
         f'foreign {foreign[:3]}, misshapen {misshapen[:3]}'
     )
 
@@ -182,9 +188,11 @@ def _digest(weights: Mapping[str, Tensor], passport: str) -> str:
     """sha256 over the passport and every tensor's name, type, shape and bytes."""
     summary = hashlib.sha256(passport.encode())
     for name in sorted(weights):
-        array: np.ndarray[Any, Any] = weights[name].numpy()
-        summary.update(f'{name} {array.dtype} {array.shape}'.encode())
-        summary.update(np.ascontiguousarray(array).tobytes())
+        tensor = weights[name]
+        dtype = str(tensor.dtype).removeprefix('torch.')
+        summary.update(f'{name} {dtype} {tuple(tensor.shape)}'.encode())
+        # As bytes: numpy has no bfloat16, and a foreign file may hold any type.
+        summary.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return summary.hexdigest()
 
 
