@@ -6,6 +6,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def _write_shards(
         return
     # Spawned, not forked: the caller may hold threads of torch, and a fork would inherit locks.
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(processes, context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(processes, context, initializer=_begin_worker) as pool:
         jobs = [
             pool.submit(write_shard, first + n, group, config) for n, group in enumerate(groups)
         ]
@@ -146,5 +147,14 @@ def _sweep(folder: Path, root: Path) -> None:
             path.unlink()
 
 
-def _one_thread() -> None:
+def _begin_worker() -> None:
+    """Use one thread, and end with the parent: an orphan would write into its successor's shards."""
     cv2.setNumThreads(0)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)

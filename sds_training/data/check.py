@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-
+from sds_perception.labels import CLASSES
 from sds_training.data.cityscapes import KINDS, DataError, Layout, scan
-from sds_training.data.files import read_picture, wrong_label_type
+from sds_training.data.files import read_label_ids, read_picture
 
 LABELS_READ = 20  # label files per split whose pixels are looked at
+HIGHEST_TRAIN_ID = len(CLASSES) - 1
 PICTURES = ('images', 'sequence')
 SCORED_ONLY = ('val', 'test')  # nothing is learnt from these, so neighbours do not matter
 WRONG_LABELS = ('_labelTrainIds', '_color', '_instanceIds', '_instanceTrainIds', '_gtCoarse')
@@ -120,31 +120,32 @@ def _wrong_label_files(folder: Path, layout: Layout) -> Iterator[Finding]:
 
 
 def _label_pixels(layout: Layout) -> Iterator[Finding]:
-    """Read some labels, evenly spaced, and their pictures' sizes."""
+    """Read some labels, evenly spaced; the first that is wrong stands for all."""
     names = sorted(layout.labels.keys() & layout.images.keys())
     highest = 0
     for name in names[:: max(1, len(names) // LABELS_READ)]:
-        path = layout.labels[name]
-        ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        problem = 'cannot be read as a picture' if ids is None else wrong_label_type(ids)
-        if problem:
-            yield Finding(True, f'{path} {problem}')
+        try:
+            highest = max(highest, _highest_id(layout.labels[name], layout.images[name]))
+        except DataError as problem:
+            yield Finding(True, str(problem))
             return
-        highest = max(highest, int(ids.max()))
-        picture = read_picture(layout.images[name])
-        if picture.shape[:2] != ids.shape:
-            yield Finding(
-                True,
-                f'{path} is {ids.shape[1]}x{ids.shape[0]}, its picture is '
-                f'{picture.shape[1]}x{picture.shape[0]}',
-            )
-            return
-    if names and highest <= 18:
+    if names and highest <= HIGHEST_TRAIN_ID:
         yield Finding(
             True,
             f'{layout.split}: the label files look like train ids, their highest value is '
             f'{highest}; label ids reach 33 (sky is 23, car is 26)',
         )
+
+
+def _highest_id(label: Path, image: Path) -> int:
+    """The highest id of a label file that is of the right type and of its picture's size."""
+    ids = read_label_ids(label)
+    height, width = read_picture(image).shape[:2]
+    if ids.shape != (height, width):
+        raise DataError(
+            f'{label} is {ids.shape[1]}x{ids.shape[0]}, its picture is {width}x{height}'
+        )
+    return int(ids.max())
 
 
 def _check_neighbours(layout: Layout, gap: int) -> Iterator[Finding]:

@@ -36,8 +36,10 @@ class Clip:
         """Metres driven between the frame and each neighbour, NaN where no speed is known."""
         if self.neighbours is None:
             return float('nan'), float('nan')
-        own, *others = (None if path is None else read_speed(path) for path in self.vehicles)
-        return tuple(_mean_speed(own, other) * gap_s for other in others)
+        own, earlier, later = (
+            None if path is None else read_speed(path) for path in self.vehicles
+        )
+        return _mean_speed(own, earlier) * gap_s, _mean_speed(own, later) * gap_s
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,18 @@ def training_pools(config: DataConfig, split: str) -> Pools:
 def _clip(layout: Layout, name: str, config: DataConfig, with_label: bool = False) -> Clip:
     image = layout.picture(name)
     assert image is not None, name
-    vehicles = tuple(
-        layout.vehicles.get(shifted(name, by))
-        for by in (0, -config.neighbour_gap, config.neighbour_gap)
-    )
+    gap, vehicles = config.neighbour_gap, layout.vehicles
     return Clip(
         name=name,
         image=image,
-        neighbours=layout.neighbours(name, config.neighbour_gap),
+        neighbours=layout.neighbours(name, gap),
         label=layout.labels[name] if with_label else None,
         camera=layout.camera(name),
-        vehicles=vehicles,
+        vehicles=(
+            vehicles.get(name),
+            vehicles.get(shifted(name, -gap)),
+            vehicles.get(shifted(name, gap)),
+        ),
     )
 
 

@@ -42,13 +42,18 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 def read_label(path: Path) -> NDArray[np.uint8]:
     """Read a labelIds file as (H, W) train ids; other label types are refused."""
+    return TRAIN_ID_FROM_LABEL_ID[read_label_ids(path)]
+
+
+def read_label_ids(path: Path) -> NDArray[np.uint8]:
+    """Read a labelIds file as it is, (H, W) label ids; other label types are refused."""
     ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if ids is None:
         raise DataError(f'{path} cannot be read as a label picture; is the file cut short?')
     problem = wrong_label_type(ids)
     if problem:
         raise DataError(f'{path} {problem}')
-    return TRAIN_ID_FROM_LABEL_ID[ids]
+    return ids
 
 
 def wrong_label_type(ids: NDArray) -> str | None:
@@ -71,9 +76,9 @@ def read_camera(path: Path) -> StereoCamera:
     numbers = _read_json(path)
     try:
         intrinsic = numbers['intrinsic']
-        values = [float(intrinsic[key]) for key in ('fx', 'fy', 'u0', 'v0')]
+        fx, fy, u0, v0 = (float(intrinsic[key]) for key in ('fx', 'fy', 'u0', 'v0'))
         baseline_m = float(numbers.get('extrinsic', {}).get('baseline', 'nan'))
-        camera = StereoCamera(*values, baseline_m)
+        camera = StereoCamera(fx, fy, u0, v0, baseline_m)
         camera.at(1, 1)
     except (KeyError, TypeError, ValueError, CameraError) as problem:
         raise DataError(f'{path} is not a Cityscapes camera file: {problem}') from problem

@@ -36,8 +36,10 @@ class Samples(NamedTuple):
 
     def to(self, device: torch.device | str) -> Samples:
         """The same samples with every tensor on `device`; pinned memory is copied in passing."""
-        moved = (part.to(device, non_blocking=True) for part in self[:-1])
-        return Samples(*moved, self.names)
+        parts = self._asdict()
+        names = parts.pop('names')
+        moved = {key: part.to(device, non_blocking=True) for key, part in parts.items()}
+        return Samples(**moved, names=names)
 
 
 class Batch(NamedTuple):
