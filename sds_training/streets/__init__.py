@@ -1,0 +1,1 @@
+"""Procedural streets with exact labels, depth and motion, written in Cityscapes layout."""

@@ -1,0 +1,142 @@
+"""Triangles with everything a picture and its truth need: surface, class and object.
+
+World axes: x forward at the start of the drive, y left, z up; metres. Texture coordinates are in
+metres on the surface, so that a texture keeps its size whatever it is wrapped around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sds_training.streets.texture_names import TEXTURE_ID
+
+Floats = NDArray[np.float32]
+
+
+class Material(NamedTuple):
+    """What a surface is (Cityscapes label id) and how it looks."""
+
+    label: int
+    texture: str = 'plain'
+    tint: tuple[float, float, float] = (0.5, 0.5, 0.5)  # linear RGB reflectance, 0..1
+    gloss: float = 0.0  # share of the light that mirrors the sky, 0..1
+    glow: float = 0.0  # light of its own, in units of the tint
+
+    def tinted(self, tint: ArrayLike) -> Material:
+        """The same material in another colour."""
+        return self._replace(tint=tuple(float(v) for v in np.clip(tint, 0.0, 1.0)))
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """T triangles; every array has T rows."""
+
+    corners: Floats  # (T, 3, 3) metres
+    uv: Floats  # (T, 3, 2) metres on the surface
+    normals: Floats  # (T, 3, 3) unit shading normals at the corners
+    texture: NDArray[np.int16]
+    tint: Floats  # (T, 3)
+    gloss: Floats
+    glow: Floats
+    label: NDArray[np.uint8]  # Cityscapes label ids
+    thing: NDArray[np.int32]  # number of the object, 0 where nobody counts
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def placed(self, xyz: ArrayLike, yaw: float = 0.0, scale: float = 1.0) -> Mesh:
+        """The mesh turned by `yaw` about z, then moved to `xyz`; textures stay on the surface."""
+        turn = np.array(rotation_z(yaw), np.float32)
+        moved = (self.corners * np.float32(scale)) @ turn.T + np.asarray(xyz, np.float32)
+        return replace(self, corners=moved, normals=self.normals @ turn.T)
+
+    def as_thing(self, number: int) -> Mesh:
+        """The mesh as one countable object."""
+        return replace(self, thing=np.full(len(self), number, np.int32))
+
+    def mirrored(self) -> Mesh:
+        """The mesh with left and right exchanged."""
+        flip = np.array([1, -1, 1], np.float32)
+        return replace(self, corners=self.corners * flip, normals=self.normals * flip)
+
+
+def rotation_z(yaw: float) -> NDArray[np.float64]:
+    """(3, 3) rotation about the vertical."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def join(meshes: Iterable[Mesh]) -> Mesh:
+    """All triangles of several meshes in one; at least one mesh is needed."""
+    parts = list(meshes)
+    if not parts:
+        raise ValueError('nothing to join: an empty list of meshes, at least one is needed')
+    names = Mesh.__dataclass_fields__
+    return Mesh(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+
+
+def from_triangles(
+    corners: ArrayLike,
+    material: Material,
+    uv: Floats | None = None,
+    normals: Floats | None = None,
+    tint: Floats | None = None,
+) -> Mesh:
+    """A mesh of one material; `uv` defaults to a box projection, `normals` to flat ones."""
+    corners = np.asarray(corners, np.float32).reshape(-1, 3, 3)
+    count = len(corners)
+    flat = flat_normals(corners)
+    return Mesh(
+        corners=corners,
+        uv=box_projection(corners, flat) if uv is None else uv.astype(np.float32),
+        normals=np.repeat(flat[:, None], 3, 1) if normals is None else normals,
+        texture=np.full(count, TEXTURE_ID[material.texture], np.int16),
+        tint=np.broadcast_to(
+            np.asarray(material.tint if tint is None else tint, np.float32), (count, 3)
+        ),
+        gloss=np.full(count, material.gloss, np.float32),
+        glow=np.full(count, material.glow, np.float32),
+        label=np.full(count, material.label, np.uint8),
+        thing=np.zeros(count, np.int32),
+    )
+
+
+def from_quads(
+    corners: ArrayLike,
+    material: Material,
+    uv: Floats | None = None,
+    normals: Floats | None = None,
+    tint: Floats | None = None,
+) -> Mesh:
+    """A mesh from (N, 4, 3) corners in order around each quad; extras have N rows too."""
+    corners = np.asarray(corners, np.float32).reshape(-1, 4, 3)
+    order = np.array([[0, 1, 2], [0, 2, 3]])
+
+    def split(values: Floats | None) -> Floats | None:
+        return None if values is None else values[:, order].reshape(-1, 3, values.shape[-1])
+
+    tint = None if tint is None else np.repeat(np.asarray(tint, np.float32), 2, axis=0)
+    return from_triangles(split(corners), material, split(uv), split(normals), tint)
+
+
+def flat_normals(corners: Floats) -> Floats:
+    """(T, 3) unit normals; degenerate triangles get z up."""
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    return np.where(length > 1e-12, normal / np.maximum(length, 1e-12), (0, 0, 1)).astype('f4')
+
+
+def box_projection(corners: Floats, normals: Floats) -> Floats:
+    """(T, 3, 2) texture metres: the map of flat faces, run and height on upright ones."""
+    along = np.stack((-normals[:, 1], normals[:, 0], np.zeros(len(normals))), -1)
+    length = np.linalg.norm(along, axis=-1, keepdims=True)
+    along = along / np.maximum(length, 1e-6)
+    run = np.einsum('tij,tj->ti', corners, along)
+    upright = np.stack((run, corners[..., 2]), -1)
+    flat = np.abs(normals[:, 2]) > 0.75
+    return np.where(flat[:, None, None], corners[..., :2], upright).astype(np.float32)
