@@ -57,12 +57,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def perception(context: LaunchContext) -> list[object]:
-    """The node and its way to active; a function because '' must not hide the parameter file."""
-    given = {
-        name: value
-        for name in ('release', 'device', 'engine')
-        if (value := LaunchConfiguration(name).perform(context))
-    }
+    """The node and its way to active."""
     profile = LaunchConfiguration('dds_profile')
     node = LifecycleNode(
         package='sds_perception',
@@ -71,7 +66,7 @@ def perception(context: LaunchContext) -> list[object]:
         namespace=LaunchConfiguration('namespace'),
         parameters=[
             LaunchConfiguration('params_file'),
-            {'use_sim_time': LaunchConfiguration('use_sim_time'), **given},
+            {'use_sim_time': LaunchConfiguration('use_sim_time'), **overrides(context)},
         ],
         remappings=[
             ('image', LaunchConfiguration('image_topic')),
@@ -87,6 +82,15 @@ def perception(context: LaunchContext) -> list[object]:
         output='screen',
     )
     return [*start(node), node]
+
+
+def overrides(context: LaunchContext) -> dict[str, str]:
+    """Arguments that were given; an empty one must not hide the parameter file."""
+    values = {
+        name: LaunchConfiguration(name).perform(context)
+        for name in ('release', 'device', 'engine')
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def start(node: LifecycleNode) -> list[RegisterEventHandler]:

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from sds_perception.ros import doctor
+from sds_perception.ros.shipped import PROFILE_VARIABLES, shipped_file
+
+PROFILE = str(shipped_file('config/vehicle/fastdds.xml'))
+HEALTHY = dict.fromkeys(PROFILE_VARIABLES, PROFILE)
+
+
+def faults(findings):
+    return [each.sentence for each in findings if each.fault]
+
+
+def test_the_shipped_profile_under_both_names_has_no_fault():
+    assert faults(doctor.check_transport(HEALTHY)) == []
+
+
+@pytest.mark.parametrize('missing', PROFILE_VARIABLES)
+def test_each_missing_profile_variable_is_one_sentence_that_names_it(missing):
+    environment = {name: path for name, path in HEALTHY.items() if name != missing}
+    (sentence,) = faults(doctor.check_transport(environment))
+    assert sentence.startswith(f'{missing} is not set')
+    assert PROFILE in sentence
+
+
+def test_a_profile_with_a_small_segment_is_a_fault(tmp_path):
+    small = tmp_path / 'small.xml'
+    small.write_text(Path(PROFILE).read_text().replace('67108864', '524288'))
+    (sentence,) = faults(doctor.check_transport({**HEALTHY, PROFILE_VARIABLES[0]: str(small)}))
+    assert 'segment is 0.5 MiB' in sentence
+
+
+@pytest.mark.parametrize('content', [None, '<dds><unclosed></dds>'])
+def test_a_profile_that_cannot_be_read_is_a_fault(tmp_path, content):
+    broken = tmp_path / 'broken.xml'
+    if content is not None:
+        broken.write_text(content)
+    (sentence,) = faults(doctor.check_transport({**HEALTHY, PROFILE_VARIABLES[1]: str(broken)}))
+    assert 'cannot be read as XML' in sentence
+
+
+def test_another_middleware_does_not_need_the_profile():
+    assert faults(doctor.check_transport({'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'})) == []
+
+
+@pytest.mark.parametrize('domain', ['300', 'front', '-1'])
+def test_a_domain_dds_does_not_have_is_a_fault(domain):
+    (sentence,) = faults(doctor.check_transport({**HEALTHY, 'ROS_DOMAIN_ID': domain}))
+    assert repr(domain) in sentence
+
+
+def test_shared_memory_that_is_missing_is_a_fault(tmp_path):
+    assert doctor.check_shared_memory(str(tmp_path / 'nowhere')).fault
+
+
+def test_a_library_that_cannot_be_imported_is_a_fault_and_the_rest_is_examined():
+    found = doctor.check_libraries(('no_such_library', 'numpy'))
+    assert [each.subject for each in found if each.fault] == ['no_such_library']
+    assert found[-1].subject == 'numpy'
+
+
+def test_a_gpu_that_is_not_there_is_a_fault():
+    torch = pytest.importorskip('torch')
+    if torch.cuda.is_available():
+        pytest.skip('this machine has a GPU')
+    assert 'sees no GPU' in doctor.check_device('cuda').sentence
+    assert not doctor.check_device('cpu').fault
+
+
+def test_a_damaged_release_is_a_fault(tmp_path):
+    damaged = tmp_path / 'damaged.safetensors'
+    damaged.write_bytes(b'\x10' + bytes(40))
+    wanted = Namespace(release=str(damaged), device='cpu', engine='torch')
+    (sentence,) = faults(doctor.check_release(wanted))
+    assert 'damaged' in sentence
+
+
+def test_a_good_release_is_run_and_timed(tmp_path):
+    from sds_perception.network import NETWORKS
+    from sds_perception.release import untrained_release, write_release
+
+    path = tmp_path / 'tiny.safetensors'
+    write_release(path, untrained_release(NETWORKS['tiny'], (64, 128)))
+    wanted = Namespace(release=str(path), device='cpu', engine='torch')
+    release, engine = doctor.check_release(wanted)
+    assert 'UNTRAINED' in release.sentence
+    assert 'ms per frame' in engine.sentence and not engine.fault
+
+
+def test_the_command_ends_with_one_and_a_sentence_per_fault(capsys, monkeypatch):
+    for name in PROFILE_VARIABLES:
+        monkeypatch.setenv(name, PROFILE)
+    told = ['--device', 'cpu', '--release', '/no/such.safetensors', '--timeout', '0']
+    assert doctor.main(told) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith('FAULT')] == [
+        'FAULT release     release /no/such.safetensors does not exist or is not a file'
+    ]
+    assert lines[-1] == '1 fault(s)'

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from rosbags.rosbag2 import Reader  # noqa: E402
+
+from sds_perception.ros.bag_topics import (  # noqa: E402
+    BagError,
+    bag_qos,
+    matching_qos,
+    message_class,
+    offered_qos,
+)
+from sds_perception.ros.drive import Moving, as_drive, drive_in, write_drive  # noqa: E402
+from sds_perception.ros.recorded import messages  # noqa: E402
+from sds_perception.ros.replay import Player, ReplayPlan, open_bag  # noqa: E402
+from sds_perception.ros.vehicle_process import ChildProcess, wait_until  # noqa: E402
+
+pytestmark = pytest.mark.ros
+FRAMES, RATE_HZ = 12, 20.0
+
+
+@pytest.fixture
+def bag(tmp_path) -> Path:
+    pictures = (np.full((24, 32, 3), number, np.uint8) for number in range(FRAMES))
+    write_drive(tmp_path / 'drive', Moving(pictures, RATE_HZ))
+    return tmp_path / 'drive'
+
+
+def play_and_record(bag: Path, output: Path, *options: str) -> float:
+    """Two processes; the seconds the player took."""
+    topics = ['--topics', '/drive/image', '/drive/camera_info', '/clock']
+    log = output.with_suffix('.log')
+    arguments = [str(bag), '--clock', '--linger', '0.5', *options]
+    with ChildProcess('sds_perception.ros.record', [str(output), *topics], log) as recorder:
+        with ChildProcess(
+            'sds_perception.ros.replay', arguments, bag.with_suffix('.log')
+        ) as player:
+            began = time.monotonic()
+            assert player.wait(30) == 0
+        assert recorder.stop() == 0
+    return time.monotonic() - began
+
+
+def test_what_is_played_into_another_process_is_recorded_whole(bag, tmp_path):
+    play_and_record(bag, tmp_path / 'copy')
+    sent = list(messages(bag, ['/drive/image']))
+    received = list(messages(tmp_path / 'copy', ['/drive/image']))
+    assert [stamp for _, stamp, _ in received] == [stamp for _, stamp, _ in sent]
+    assert [m.data for _, _, m in received] == [m.data for _, _, m in sent]
+    with Reader(tmp_path / 'copy') as reader:
+        clock = [data for c, _, data in reader.messages() if c.topic == '/clock']
+    assert len(clock) > FRAMES
+
+
+def test_passes_play_the_bag_again_from_its_first_stamp(bag, tmp_path):
+    play_and_record(bag, tmp_path / 'twice', '--loop', '2', '--rate', '2')
+    stamps = [stamp for _, stamp, _ in messages(tmp_path / 'twice', ['/drive/image'])]
+    assert stamps[:FRAMES] == stamps[FRAMES:]
+    assert len(stamps) == 2 * FRAMES
+
+
+def test_the_player_keeps_the_pace_of_the_bag_times_the_rate(bag, node):
+    with open_bag(bag) as reader:
+        for rate in (1.0, 4.0):
+            player = Player(node, reader, ReplayPlan(bag, rate=rate, linger_s=0.0))
+            began = time.monotonic()
+            player.play()
+            wanted_s = (FRAMES - 1) / RATE_HZ / rate
+            assert wanted_s * 0.95 < time.monotonic() - began < wanted_s + 0.2
+            assert player.played == 2 * FRAMES
+
+
+def test_a_topic_the_bag_lacks_is_refused_by_name(bag, node):
+    with open_bag(bag) as reader, pytest.raises(BagError, match='no topic /rear'):
+        Player(node, reader, ReplayPlan(bag, topics=('/rear',)))
+
+
+@pytest.mark.parametrize('rate', [0.0, -1.0])
+def test_a_rate_that_is_not_positive_is_refused(rate):
+    with pytest.raises(BagError, match='rate must be above 0'):
+        ReplayPlan(Path('bag'), rate=rate)
+
+
+def test_a_folder_without_a_bag_is_refused_in_one_sentence(tmp_path):
+    with pytest.raises(BagError, match='not a readable ROS 2 bag'), open_bag(tmp_path):
+        pass
+
+
+def test_a_recording_never_replaces_a_bag(bag, tmp_path):
+    log = tmp_path / 'record.log'
+    process = ChildProcess('sds_perception.ros.record', [str(bag), '--topics', '/x'], log)
+    with pytest.raises(Exception, match='exists already'), process:
+        wait_until(lambda: not process.running, 20.0, 'its end')
+
+
+def test_an_unknown_message_type_is_refused_by_name():
+    with pytest.raises(BagError, match='no_msgs/msg/Thing'):
+        message_class('no_msgs/msg/Thing')
+
+
+def test_quality_of_service_survives_the_bag():
+    profile = QoSProfile(
+        depth=7,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+    connection = _connection([bag_qos(profile)])
+    assert offered_qos(connection).depth == 7
+    assert offered_qos(connection).reliability == ReliabilityPolicy.BEST_EFFORT
+    assert offered_qos(connection).durability == DurabilityPolicy.TRANSIENT_LOCAL
+
+
+def test_a_bag_that_says_nothing_is_offered_reliable():
+    assert offered_qos(_connection([])).reliability == ReliabilityPolicy.RELIABLE
+
+
+def test_a_listener_asks_for_no_more_than_every_publisher_offers():
+    reliable = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+    lossy = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    assert matching_qos([reliable, lossy], 5).reliability == ReliabilityPolicy.BEST_EFFORT
+    assert matching_qos([reliable], 5).reliability == ReliabilityPolicy.RELIABLE
+
+
+def test_a_drive_finds_its_camera_and_its_truth(bag):
+    drive = drive_in(bag)
+    assert (drive.image_topic, drive.info_topic) == ('/drive/image', '/drive/camera_info')
+    assert (drive.frames, drive.compressed, drive.truth_topics) == (FRAMES, False, ())
+
+
+def test_a_folder_of_pictures_becomes_a_drive_that_admits_its_guess(tmp_path):
+    import cv2
+
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(folder / f'{number}.png'), np.full((24, 32, 3), number, np.uint8))
+    drive = as_drive(folder, tmp_path / 'scratch')
+    assert drive.frames == 3
+    assert 'camera of 60 degrees is assumed' in drive.note
+
+
+def test_an_empty_folder_and_a_text_file_are_refused(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'note.txt').write_text('not a video')
+    with pytest.raises(BagError, match='holds no pictures'):
+        as_drive(tmp_path / 'empty', tmp_path / 'scratch')
+    with pytest.raises(BagError, match='neither a bag nor a video'):
+        as_drive(tmp_path / 'note.txt', tmp_path / 'scratch')
+
+
+def _connection(qos):
+    from types import SimpleNamespace
+
+    return SimpleNamespace(topic='/t', ext=SimpleNamespace(offered_qos_profiles=qos))
+
+
+@pytest.fixture
+def node():
+    from sds_perception.ros.shipped import prepare_transport
+
+    prepare_transport()
+    rclpy.init()
+    made = rclpy.create_node('test_replay')
+    yield made
+    made.destroy_node()
+    rclpy.try_shutdown()
