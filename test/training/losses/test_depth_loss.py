@@ -1,0 +1,140 @@
+"""Depth learnt from neighbours: the whole of L_D on scenes whose answer is known."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from sds_perception.network import depth_from_disparity, disparity_from_depth
+from sds_training.geometry import invert_rigid, rigid_transform, warp
+from sds_training.losses.depth import DepthLoss, self_supervised_depth_loss
+from sds_training.losses.smoothness import edge_aware_smoothness
+
+RANGE = (0.5, 50.0)
+SIZE = (32, 64)
+INTRINSICS = torch.tensor([[[50.0, 0, 31.5], [0, 50.0, 15.5], [0, 0, 1]]])
+
+
+def texture(seed: int = 0) -> torch.Tensor:
+    """Smooth random colours: warping them is nearly exact."""
+    coarse = torch.rand(1, 3, 8, 16, generator=torch.Generator().manual_seed(seed))
+    return F.interpolate(coarse, size=SIZE, mode='bicubic', align_corners=False).clamp(0, 1)
+
+
+def sideways(distance: float) -> torch.Tensor:
+    return rigid_transform(torch.zeros(1, 3), torch.tensor([[distance, 0.0, 0.0]]))
+
+
+def constant(depth: float, scale: int = 0) -> torch.Tensor:
+    value = disparity_from_depth(depth, RANGE)
+    return torch.full((1, 1, SIZE[0] >> scale, SIZE[1] >> scale), value)
+
+
+def wall_clip(depth: float = 5.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A wall at `depth`, seen before and after the target: target, sources, motions."""
+    target = texture()
+    motions = torch.stack((sideways(-0.4), sideways(0.4)), dim=1)
+    plane = torch.full((1, 1, *SIZE), depth)
+    sources = [warp(target, plane, invert_rigid(motions[:, s]), INTRINSICS) for s in range(2)]
+    return target, torch.stack(sources, dim=1), motions
+
+
+def loss_of(depth: float, valid: torch.Tensor | None = None, scales: int = 4) -> DepthLoss:
+    target, sources, motions = wall_clip()
+    disparities = tuple(constant(depth, scale).requires_grad_() for scale in range(scales))
+    generator = torch.Generator().manual_seed(0)
+    return self_supervised_depth_loss(
+        disparities, target, sources, motions, INTRINSICS, RANGE, valid, generator
+    )
+
+
+def test_the_true_depth_explains_the_neighbours_best() -> None:
+    errors = {depth: loss_of(depth).photometric.item() for depth in (3.5, 4.5, 5.0, 5.5, 7.0)}
+    assert min(errors, key=errors.get) == 5.0
+    assert errors[5.0] < 0.3 * errors[3.5]
+
+
+def test_the_gradient_points_to_the_true_depth() -> None:
+    target, sources, motions = wall_clip()
+    for depth, sign in ((4.5, 1), (5.6, -1)):  # disparity too large, too small
+        disparity = constant(depth).requires_grad_()
+        found = self_supervised_depth_loss(
+            (disparity,), target, sources, motions, INTRINSICS, RANGE, None, torch.Generator()
+        )
+        found.photometric.backward()
+        assert sign * disparity.grad.sum() > 0
+
+
+def test_depth_is_the_networks_own_conversion_at_full_size() -> None:
+    found = loss_of(7.0)
+    wanted = depth_from_disparity(constant(7.0), RANGE)
+    torch.testing.assert_close(found.depth, wanted)
+    assert not found.depth.requires_grad
+
+
+def test_scales_count_alike_in_the_photometric_term() -> None:
+    torch.testing.assert_close(
+        loss_of(6.0).photometric, loss_of(6.0, scales=1).photometric, rtol=1e-3, atol=1e-5
+    )
+
+
+def test_frames_without_neighbours_neither_count_nor_disturb() -> None:
+    target, sources, motions = wall_clip()
+    alone = loss_of(4.0, scales=1)
+    strange = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(9))
+    disparity = torch.cat((constant(4.0), constant(9.0))).requires_grad_()
+    both = self_supervised_depth_loss(
+        (disparity,),
+        torch.cat((target, strange)),
+        torch.cat((sources, sources)),
+        torch.cat((motions, motions)),
+        INTRINSICS.expand(2, 3, 3),
+        RANGE,
+        torch.tensor([True, False]),
+        torch.Generator().manual_seed(0),
+    )
+    torch.testing.assert_close(both.photometric, alone.photometric)
+    torch.testing.assert_close(both.smoothness, alone.smoothness)
+    assert both.depth.shape == (2, 1, *SIZE)
+    both.photometric.backward()
+    assert disparity.grad[0].any() and not disparity.grad[1].any()
+
+
+def test_without_any_neighbours_the_terms_are_zero_with_a_graph() -> None:
+    found = loss_of(4.0, valid=torch.tensor([False]))
+    assert found.photometric.item() == 0 and found.smoothness.item() == 0
+    (found.photometric + found.smoothness).backward()
+
+
+def test_the_loss_repeats_itself_with_the_same_generator() -> None:
+    assert torch.equal(loss_of(4.0).photometric, loss_of(4.0).photometric)
+
+
+def test_coarse_smoothness_counts_by_its_stride() -> None:
+    target, sources, motions = wall_clip()
+    slope = torch.linspace(0.1, 0.3, SIZE[1] // 4).expand(1, 1, SIZE[0] // 4, -1).contiguous()
+    found = self_supervised_depth_loss(
+        (slope,), target, sources, motions, INTRINSICS, RANGE, None, torch.Generator()
+    )
+    image = F.interpolate(target, scale_factor=0.25, mode='area')
+    torch.testing.assert_close(found.smoothness, edge_aware_smoothness(slope, image) / 4)
+
+
+def test_a_constant_disparity_is_perfectly_smooth() -> None:
+    assert edge_aware_smoothness(torch.full((1, 1, 8, 8), 0.3), texture()[..., :8, :8]) == 0
+
+
+def test_smoothness_does_not_care_for_the_unit_of_disparity() -> None:
+    disparity = 0.1 + torch.rand(2, 1, *SIZE, generator=torch.Generator().manual_seed(1))
+    image = texture().expand(2, -1, -1, -1)
+    torch.testing.assert_close(
+        edge_aware_smoothness(disparity, image), edge_aware_smoothness(7 * disparity, image)
+    )
+
+
+def test_a_step_in_disparity_is_forgiven_where_the_picture_has_one() -> None:
+    step = torch.ones(1, 1, 8, 8)
+    step[..., 4:] = 2
+    edge = (step - 1).expand(-1, 3, -1, -1)
+    flat = torch.zeros_like(edge)
+    assert edge_aware_smoothness(step, edge) < 0.5 * edge_aware_smoothness(step, flat)

@@ -1,0 +1,86 @@
+"""The pose network and the direction of time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sds_training.geometry import invert_rigid, rigid_transform
+from sds_training.networks.pose import (
+    PoseConfig,
+    PoseConfigError,
+    PoseNetwork,
+    source_from_target,
+)
+
+
+@pytest.fixture(scope='module')
+def pose() -> PoseNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return PoseNetwork(PoseConfig()).eval()
+
+
+def frames(count: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.rand(2, 3, 32, 64, generator=generator) for _ in range(count)]
+
+
+def test_a_pair_seen_from_either_end_has_inverse_motions(pose: PoseNetwork) -> None:
+    a, b, x = frames(3)
+    earlier_from_later = source_from_target(pose, b, torch.stack((a, x), dim=1))[:, 0]
+    later_from_earlier = source_from_target(pose, a, torch.stack((x, b), dim=1))[:, 1]
+    both = earlier_from_later @ later_from_earlier
+    torch.testing.assert_close(both, torch.eye(4).expand(2, 4, 4), rtol=0, atol=1e-5)
+
+
+def test_the_motion_to_the_later_frame_is_the_networks_own(pose: PoseNetwork) -> None:
+    a, b, c = frames(3)
+    found = source_from_target(pose, b, torch.stack((a, c), dim=1))
+    torch.testing.assert_close(found[:, 1], rigid_transform(*pose(b, c)))
+    torch.testing.assert_close(found[:, 0], invert_rigid(rigid_transform(*pose(a, b))))
+
+
+def test_the_order_of_frames_matters(pose: PoseNetwork) -> None:
+    a, b = frames(2)
+    assert not torch.allclose(pose(a, b)[1], pose(b, a)[1], atol=1e-6)
+
+
+def test_motions_start_small_but_not_at_zero(pose: PoseNetwork) -> None:
+    turn, shift = pose(*frames(2))
+    assert turn.shape == shift.shape == (2, 3)
+    assert 0 < turn.abs().max() < 0.2 and 0 < shift.abs().max() < 0.2
+
+
+def test_pairs_of_a_batch_do_not_affect_each_other(pose: PoseNetwork) -> None:
+    a, b = frames(2)
+    torch.testing.assert_close(pose(a, b)[1][:1], pose(a[:1], b[:1])[1], rtol=0, atol=1e-6)
+
+
+def test_every_weight_of_the_pose_network_learns(pose: PoseNetwork) -> None:
+    turn, shift = pose(*frames(2))
+    gradients = torch.autograd.grad(turn.sum() + shift.square().sum(), list(pose.parameters()))
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)
+
+
+def test_a_timm_encoder_takes_both_frames_at_once() -> None:
+    pose = PoseNetwork(PoseConfig(encoder='resnet18')).eval()
+    turn, shift = pose(*frames(2))
+    assert turn.shape == shift.shape == (2, 3)
+    assert next(pose.encoder.parameters()).shape[1] == 6
+
+
+def test_an_unknown_encoder_is_refused_by_name() -> None:
+    with pytest.raises(PoseConfigError, match='resnet_none'):
+        PoseNetwork(PoseConfig(encoder='resnet_none'))
+
+
+def test_public_weights_of_the_small_encoder_are_refused() -> None:
+    with pytest.raises(PoseConfigError, match='no public weights'):
+        PoseConfig(pretrained=True)
+
+
+def test_three_neighbours_are_refused(pose: PoseNetwork) -> None:
+    (a,) = frames(1)
+    with pytest.raises(ValueError, match='got 3'):
+        source_from_target(pose, a, a[:, None].expand(-1, 3, -1, -1, -1))
