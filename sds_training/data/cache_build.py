@@ -148,7 +148,7 @@ def _sweep(folder: Path, root: Path) -> None:
 
 
 def _begin_worker() -> None:
-    """Use one thread, and end with the parent: orphans would write into their successor's shards."""
+    """Use one thread and end with the parent: orphans would write into its successor's shards."""
     cv2.setNumThreads(0)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
