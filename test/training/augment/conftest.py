@@ -1,0 +1,51 @@
+"""Small streets: flat ground, a wall at the end, and things that can move standing on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sds_perception.labels import TRAIN_ID
+from sds_training.augment.scene import MixScene
+
+HEIGHT, WIDTH = 48, 96
+CENTRE = (47.5, 19.5)  # principal point (u, v); the horizon is row 19.5
+CAMERA_HEIGHT, FOCAL, WALL = 1.5, 60.0, 30.0
+
+Thing = tuple[str, int, int, int, int]  # class, left, width, foot row, height
+
+
+def street(things: list[Thing], seed: int = 0) -> MixScene:
+    """One frame of a street; each thing stands upright at the depth of its foot."""
+    below = (torch.arange(HEIGHT) - CENTRE[1]).clamp(min=1e-3)
+    depth = (FOCAL * CAMERA_HEIGHT / below).clamp(max=WALL)[:, None].repeat(1, WIDTH)
+    label = torch.where(depth < WALL, TRAIN_ID['road'], TRAIN_ID['building'])
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.rand(3, HEIGHT, WIDTH, generator=generator)
+    for name, left, width, foot, height in things:
+        window = slice(foot - height, foot), slice(left, left + width)
+        label[window] = TRAIN_ID[name]
+        depth[window] = depth[foot - 1, 0]
+    probability = F.one_hot(label, 19).permute(2, 0, 1).float()
+    trust = torch.rand(HEIGHT, WIDTH, generator=generator)
+    return MixScene(image[None], label[None], probability[None], depth[None, None], trust[None])
+
+
+@pytest.fixture
+def batch_of() -> Callable[..., MixScene]:
+    """Streets with the given things, one list for each frame, as one batch."""
+
+    def build(*frames: list[Thing]) -> MixScene:
+        streets = [street(things, seed) for seed, things in enumerate(frames)]
+        return MixScene(*(torch.cat(parts) for parts in zip(*streets, strict=True)))
+
+    return build
+
+
+@pytest.fixture
+def centres() -> Callable[[int], torch.Tensor]:
+    """The principal points of `count` streets, (B, 2)."""
+    return lambda count: torch.tensor([CENTRE] * count)
