@@ -24,6 +24,7 @@ import torch
 
 from sds_perception.engines import EngineError
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
+from sds_perception.engines.streamline import streamlined
 from sds_perception.release import Release
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class GraphShape:
     detail: Detail = 'fast'
     batch: int = 1
     half: bool = False  # float16 weights and activations, for CUDA and TensorRT
+    for_cpu: bool = True  # rewritten for a runtime on the CPU (streamline.py)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -49,8 +51,8 @@ class GraphShape:
 
     def __str__(self) -> str:
         height, width = self.input_size
-        number = 'fp16' if self.half else 'fp32'
-        return f'{self.batch}x{height}x{width}-{self.detail}-{number}'
+        number, place = 'fp16' if self.half else 'fp32', 'cpu' if self.for_cpu else 'gpu'
+        return f'{self.batch}x{height}x{width}-{self.detail}-{place}-{number}'
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
@@ -102,7 +104,9 @@ def exported_onnx(
 def onnx_model(release: Release, shape: GraphShape) -> Any:
     """The graph as an `onnx.ModelProto`, BatchNorm folded into the convolutions."""
     _exporter_versions()
-    graph = VehicleGraph(folded(release.network()), shape.detail).eval()
+    network = release.network()
+    rewritten = streamlined(network) if shape.for_cpu else folded(network)
+    graph = VehicleGraph(rewritten, shape.detail).eval()
     graph = graph.half() if shape.half else graph
     frames = torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8)
     talk = io.StringIO()  # the exporter prints its progress; ours goes through logging

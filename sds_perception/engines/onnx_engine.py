@@ -67,7 +67,9 @@ class OnnxEngine:
         precision = require_precision(precision, provider)
         self.input_size = input_size or release.input_size
         self.batch = batch
-        shape = GraphShape(self.input_size, detail, batch, half=precision == 'fp16')
+        shape = GraphShape(
+            self.input_size, detail, batch, half=precision == 'fp16', for_cpu=provider == 'cpu'
+        )
         if precision == 'int8' and calibrated is None:
             raise EngineError('precision int8 needs calibration: sds-engine build --calibrate')
         path = Path(calibrated) if calibrated else exported_onnx(release, shape, cache)
