@@ -1,0 +1,179 @@
+"""One drive: draw everything about it, then render any of its frames with the exact truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_training.streets.atlas import build_atlas
+from sds_training.streets.cities import CITIES, City
+from sds_training.streets.light import Light, draw_light
+from sds_training.streets.mesh import Floats, Mesh, join
+from sds_training.streets.motion import FRAMES, RATE_HZ, Motion, draw_motion
+from sds_training.streets.path import Path, draw_path
+from sds_training.streets.sensor import Sensor, develop, draw_sensor
+from sds_training.streets.shading import Eye, shade
+from sds_training.streets.street import LABEL_ID, draw_street
+from sds_training.streets.textures import draw_textures
+from sds_training.streets.tracer import Hits, Surfaces, Tracer
+from sds_training.streets.traffic import Mover, draw_traffic
+from sds_training.streets.world import build_world
+
+EGO_VEHICLE = 1  # Cityscapes label id
+FIRST_INSTANCE_LABEL = 24  # person; classes from here on are counted
+_EDGE = 0.035  # difference in tone between neighbours that calls for more rays
+_MIDDLE_GREY = 0.19
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture with everything that is true about it."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    label_ids: NDArray[np.uint8]  # (H, W) Cityscapes label ids
+    instance_ids: NDArray[np.uint16]  # (H, W) as Cityscapes writes them
+    depth_m: NDArray[np.float32]  # (H, W) along the optical axis, NaN in the sky and on the hood
+    world_from_camera: NDArray[np.float64]  # (4, 4)
+    moving: NDArray[np.bool_]  # (H, W) pixels of things that move
+
+
+@dataclass(frozen=True)
+class Drive:
+    """All that was drawn for one snippet; frames follow from it without further choice."""
+
+    seed: tuple[int, int]  # of the data set, number of the snippet
+    city: City
+    path: Path
+    motion: Motion
+    sensor: Sensor
+    light: Light
+    world: Mesh
+    movers: tuple[Mover, ...]
+    textures: NDArray[np.uint8]
+
+    @property
+    def first_mover(self) -> int:
+        """Object numbers from here on belong to things that move."""
+        return int(self.world.thing.max(initial=0)) + 1
+
+    @cached_property
+    def _standing(self) -> Surfaces:
+        return Surfaces(self.world)
+
+    @cached_property
+    def _atlas(self):  # noqa: ANN202
+        return build_atlas(self.textures)
+
+    @cached_property
+    def _exposure(self) -> float:
+        """Gain that brings the first frame's middle brightness to a middle grey."""
+        light = self._trace(0, stride=4)[0]
+        level = float(np.exp(np.log(light.mean(axis=-1) + 0.01).mean()))
+        return self.sensor.exposure * _MIDDLE_GREY / max(level, 1e-3)
+
+    def render(self, frame: int) -> Frame:
+        """Render one frame; the same frame is always the same bytes."""
+        sensor, pose = self.sensor, self.motion.world_from_camera(frame)
+        shape = sensor.hood.shape
+        light, hits = self._trace(frame)
+        light = light.reshape(*shape, 3)
+        depth = np.where(hits.found, hits.distance, np.nan).reshape(shape).astype(np.float32)
+        label = np.where(hits.found, hits.label, LABEL_ID['sky']).reshape(shape).astype(np.uint8)
+        thing = np.where(hits.found, hits.thing, 0).reshape(shape)
+        rng = np.random.default_rng((*self.seed, 7, frame))
+        drift = self._drift(frame, depth)
+        image = develop(light, sensor, self._exposure, drift, rng)
+        label[sensor.hood], depth[sensor.hood] = EGO_VEHICLE, np.nan
+        counted = (label >= FIRST_INSTANCE_LABEL) & (thing > 0)
+        instance = np.where(counted, label.astype(np.uint16) * 1000 + thing % 1000, label)
+        moving = (thing >= self.first_mover) & ~sensor.hood
+        return Frame(image, label, instance.astype(np.uint16), depth, pose, moving)
+
+    def _tracer(self, frame: int) -> Tracer:
+        moved = [
+            mover.mesh(self.path, frame).as_thing(self.first_mover + number)
+            for number, mover in enumerate(self.movers)
+        ]
+        return Tracer(self._standing, Surfaces(join(moved)) if moved else None)
+
+    def _trace(self, frame: int, stride: int = 1) -> tuple[Floats, Hits]:
+        """Linear light (N, 3) and the hits of the pixels' centres."""
+        pose = self.motion.world_from_camera(frame).astype(np.float32)
+        camera, turn = self.sensor.camera, pose[:3, :3]
+        step_x, step_y = turn[:, 0] / np.float32(camera.fx), turn[:, 1] / np.float32(camera.fy)
+        eye = Eye(pose[:3, 3], step_x * stride, step_y * stride)
+        grid = camera.rays()[::stride, ::stride]
+        rays = np.ascontiguousarray(grid.reshape(-1, 3) @ turn.T)
+        tracer = self._tracer(frame)
+        hits = tracer.look(eye.origin, rays)
+        light = shade(tracer, self._atlas, self.light, eye, rays, hits)
+        if stride > 1:
+            return light, hits
+        edges = _edges(light.reshape(*grid.shape) * np.float32(self._exposure))
+        total = light[edges]
+        for x, y in ((-0.35, -0.12), (0.12, -0.35), (0.35, 0.12), (-0.12, 0.35)):
+            beside = rays[edges] + np.float32(x) * step_x + np.float32(y) * step_y
+            total = total + shade(tracer, self._atlas, self.light, eye, beside,
+                                  tracer.look(eye.origin, beside))  # fmt: skip
+        light[edges] = total / 5
+        return light, hits
+
+    def _drift(self, frame: int, depth: Floats) -> Floats:
+        """(H, W, 2) pixels each pixel's content moves until the next frame, were it to stand."""
+        now = frame if frame + 1 < len(self.motion.s) else max(frame - 1, 0)
+        later = min(now + 1, len(self.motion.s) - 1)
+        move = np.linalg.inv(self.motion.world_from_camera(later)) @ (
+            self.motion.world_from_camera(now))  # fmt: skip
+        camera, rays = self.sensor.camera, self.sensor.camera.rays()
+        far = np.where(np.isfinite(depth), depth, 1e4)[..., None]
+        moved = (rays * far) @ move[:3, :3].T.astype(np.float32) + move[:3, 3].astype(np.float32)
+        z = np.maximum(moved[..., 2:], 0.1)
+        scale = np.array([camera.fx, camera.fy], np.float32)
+        return (moved[..., :2] / z - rays[..., :2]) * scale
+
+
+def _edges(light: Floats) -> NDArray[np.intp]:
+    """Pixel numbers of both sides of every visible edge in (H, W, 3) exposed light."""
+    tone = np.sqrt(np.clip(light, 0.0, 1.5))
+    found = np.zeros(tone.shape[:2], bool)
+    down = np.abs(tone[1:] - tone[:-1]).max(-1) > _EDGE * 1.5
+    right = np.abs(tone[:, 1:] - tone[:, :-1]).max(-1) > _EDGE * 1.5
+    found[1:] |= down
+    found[:-1] |= down
+    found[:, 1:] |= right
+    found[:, :-1] |= right
+    return np.flatnonzero(found)
+
+
+def draw_drive(
+    seed: int, number: int, width: int, height: int, frames: int = FRAMES
+) -> Drive:
+    """Draw snippet `number` of the data set with this seed."""
+    names = ('city', 'path', 'sensor', 'light', 'motion', 'street', 'world', 'traffic', 'textures')
+    rng = {n: np.random.default_rng((seed, number, k)) for k, n in enumerate(names)}
+    city = CITIES[rng['city'].integers(len(CITIES))]
+    path = draw_path(rng['path'])
+    sensor = draw_sensor(rng['sensor'], width, height)
+    motion = draw_motion(rng['motion'], path, sensor.height_m, sensor.pitch, frames)
+    street = draw_street(rng['street'], city, path)
+    return Drive(
+        seed=(seed, number),
+        city=city,
+        path=path,
+        motion=motion,
+        sensor=sensor,
+        light=draw_light(rng['light']),
+        world=build_world(street, path, rng['world']),
+        movers=tuple(draw_traffic(rng['traffic'], street, path, motion)),
+        textures=draw_textures(rng['textures']),
+    )
+
+
+def timestamps_ns(frames: int) -> NDArray[np.int64]:
+    """Stamps of the frames at 17 Hz, nanoseconds from the first."""
+    return np.round(np.arange(frames) * (1e9 / RATE_HZ)).astype(np.int64)
+
+
