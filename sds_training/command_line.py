@@ -31,6 +31,7 @@ def training_parser(program: str) -> ArgumentParser:
         usage=f'{program} CONFIG.yaml [--FIELD VALUE ...]',
         description='Train a network as a file says; every field below can be overridden.',
         exit_on_error=False,
+        allow_abbrev=False,  # a mistyped field must not become another one
     )
     parser.add_argument('--config', action=ActionConfigFile, help='the training file')
     parser.add_class_arguments(TrainingConfig)

@@ -24,7 +24,7 @@ class Encoder(nn.Module):
             self.taps = timm.create_model(
                 config.encoder, features_only=True, pretrained=pretrained, **options
             )
-        except (RuntimeError, TypeError) as problem:
+        except (RuntimeError, TypeError, ValueError) as problem:
             raise NetworkConfigError(
                 f'encoder {config.encoder!r} with {options} cannot be made by timm: {problem}'
             ) from problem

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from sds_perception.release import read_release
+from sds_training.config import TrainingConfig
+from sds_training.export import main as export_main
+from sds_training.run_state import newest_state
+from sds_training.train import train
+
+Make = Callable[..., TrainingConfig]
+
+# Without BatchNorm, mixing and colours a batch's frames do not affect each other, so that two
+# processes with half the batch each must learn what one learns.
+INDEPENDENT = (
+    '--network.changes={"encoder_options": {"channels": [24, 48, 96, 160], "stem_width": 8, '
+    '"norm_layer": "groupnorm1"}, "block": "reflect_elu"}',
+    '--loss.consistency=0',
+    '--color_aug.global_probability=0',
+    '--color_aug.probability=0',
+    '--optimiser.kind=sgd',
+    '--steps=3',
+)
+
+
+def test_a_batch_from_disk_changes_the_weights_and_ends_as_a_release(tiny_run: Make) -> None:
+    config = tiny_run()
+    path = train(config)
+    release = read_release(path)
+    run_dir = Path(config.run_dir)
+    records = [json.loads(line) for line in (run_dir / 'journal.jsonl').read_text().splitlines()]
+    assert [each['step'] for each in records] == [1, 2, 3, 4]
+    assert {'supervised', 'consistency', 'photometric', 'smoothness', 'speed'} <= records[
+        -1
+    ].keys()
+    assert {each.name for each in (run_dir / 'pictures').iterdir()} == {
+        'clean_00000004.png',
+        'mixed_00000004.png',
+    }
+    assert release.trained and release.depth_kind == 'metric' and release.camera is not None
+    assert release.camera.fy == pytest.approx(90.0)
+    assert release.provenance['data']['labelled'] == 2
+    assert 0 <= release.provenance['scores']['mean_iou'] <= 1
+
+
+def test_depth_pretraining_starts_a_joint_run(tiny_run: Make, tmp_path: Path) -> None:
+    depth = tiny_run('--stage=depth', '--steps=2', run_dir=tmp_path / 'depth')
+    train(depth)
+    state = newest_state(depth)
+    assert state is not None
+    file = next(Path(depth.run_dir, 'states').glob('*2.pt'))
+    joint = tiny_run(f'--init_from={file}', '--steps=1', '--optimiser.rate=0', '--loss.depth=0')
+    train(joint)
+    moved = newest_state(joint)
+    assert moved is not None
+    key = 'student.depth_heads.0.score.weight'
+    assert torch.equal(moved['networks'][key], state['networks'][key])
+
+
+def test_export_writes_the_release_that_the_run_wrote(tiny_run: Make, tmp_path: Path) -> None:
+    config = tiny_run('--steps=1')
+    written = read_release(train(config))
+    file = tmp_path / 'exported.safetensors'
+    assert export_main([config.run_dir, str(file)]) == 0
+    exported = read_release(file)
+    assert all(torch.equal(exported.weights[n], w) for n, w in written.weights.items())
+    assert exported.provenance['config_digest'] == written.provenance['config_digest']
+
+
+def test_export_of_no_run_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export_main([str(tmp_path), str(tmp_path / 'x.safetensors')]) == 2
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_two_processes_learn_what_one_learns_on_the_same_batch(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    one = tiny_run(*INDEPENDENT, '--data.labelled_batch=2', '--data.unlabelled_batch=2')
+    train(one)
+    two = tmp_path / 'two'
+    torchrun = [
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        '--nproc_per_node=2',
+        '--standalone',
+    ]
+    words = [
+        str(tmp_path / 'tiny.yaml'),
+        *INDEPENDENT,
+        f'--run_dir={two}',
+        '--fabric.devices=2',
+        '--data.labelled_batch=1',
+        '--data.unlabelled_batch=1',
+    ]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    ended = subprocess.run(
+        [*torchrun, '-m', 'sds_training.train', *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    alone, state = newest_state(one), next((two / 'states').glob('*3.pt'))
+    together = torch.load(state, weights_only=True)['networks']
+    assert alone is not None
+    for name, wanted in alone['networks'].items():
+        torch.testing.assert_close(together[name], wanted, rtol=1e-3, atol=2e-5, msg=name)
