@@ -27,6 +27,9 @@ from sds_perception.ros.bag_topics import BagError, message_class, offered_qos
 from sds_perception.ros.tool_node import tool_node, until_stopped
 
 CLOCK_PERIOD_S = 0.01
+# A node that matches its QoS to ours subscribes anew within a heartbeat of seeing us.
+SETTLE_S = 1.5
+_LOOK_EVERY_S = 0.05
 PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
@@ -69,15 +72,18 @@ class Player:
         wanted = [each.topic_name for each in self._pictures]
         wanted += [self._node.resolve_topic_name(topic) for topic in self._plan.awaited]
         give_up_s = time.monotonic() + self._plan.wait_s
-        while silent := [each for each in wanted if not self._node.count_subscribers(each)]:
-            if time.monotonic() > give_up_s:
+        heard_s = 0.0
+        while heard_s < SETTLE_S:
+            silent = [each for each in wanted if not self._node.count_subscribers(each)]
+            if silent and time.monotonic() > give_up_s:
                 self._node.get_logger().warning(
                     f'nobody subscribed to {", ".join(silent)} in {self._plan.wait_s:g} s; '
                     'playing all the same'
                 )
                 return
             self._tell_time(self._reader.start_time)
-            time.sleep(0.05)
+            time.sleep(_LOOK_EVERY_S)
+            heard_s = 0.0 if silent else heard_s + _LOOK_EVERY_S
 
     def play(self) -> None:
         """Play the bag `passes` times; a later pass jumps back in time, as a looping bag does."""
