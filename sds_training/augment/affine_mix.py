@@ -136,12 +136,9 @@ def _place(
     placement = _rectangle(thing, motion)
     if placement.height <= 0 or placement.width <= 0:
         return None
-    whole = torch.zeros(source.label.shape, dtype=torch.bool)
-    height, width = thing.mask.shape
-    whole[thing.top : thing.top + height, thing.left : thing.left + width] = torch.from_numpy(
-        thing.mask
-    )
-    moved = sample_nearest(whole, placement, outside=False).numpy()
+    u, v = motion.centre_px
+    from_cutout = replace(placement, centre_px=(u - thing.left, v - thing.top))
+    moved = sample_nearest(torch.from_numpy(thing.mask), from_cutout, outside=False).numpy()
     depth = sample_linear(torch.from_numpy(source.depth)[None], placement)[0].numpy()
     limit = target.depth[placement.window] * (1 + config.tolerance)
     seen = _without_fragments(

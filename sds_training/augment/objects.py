@@ -12,11 +12,19 @@ from torch import Tensor
 
 from sds_perception.labels import MOVABLE, RIDER, TWO_WHEELERS
 
-_CYCLISTS = (RIDER, *TWO_WHEELERS)
-GROUPS: tuple[tuple[int, ...], ...] = (
-    _CYCLISTS,  # a rider and the bicycle or motorcycle that touches him are one thing
-    *((train_id,) for train_id in MOVABLE if train_id not in _CYCLISTS),
-)
+
+def _group_of() -> NDArray[np.uint8]:
+    """(256,) by train id: things of one group are one if they touch; 0 cannot move.
+
+    A rider and the bicycle or motorcycle that touches him are one thing.
+    """
+    group = np.zeros(256, np.uint8)
+    group[list(MOVABLE)] = MOVABLE
+    group[list(TWO_WHEELERS)] = RIDER
+    return group
+
+
+_GROUP_OF = _group_of()
 
 
 class MovableObject(NamedTuple):
@@ -44,13 +52,13 @@ def movable_objects(label: NDArray[np.uint8], areas: tuple[float, float]) -> lis
         label: train ids, 255 = unlabelled.
         areas: least and greatest area as shares of the picture.
     """
-    present = np.bincount(label.ravel(), minlength=256) > 0
-    found: list[MovableObject] = []
-    for group in GROUPS:
-        ids = [train_id for train_id in group if present[train_id]]
-        if ids:
-            found += components(np.isin(label, ids), areas)
-    return found
+    group = _GROUP_OF[label]
+    return [
+        each
+        for number in np.flatnonzero(np.bincount(group.ravel()))
+        if number
+        for each in components(group == number, areas)
+    ]
 
 
 def components(mask: NDArray[np.bool_], areas: tuple[float, float]) -> list[MovableObject]:

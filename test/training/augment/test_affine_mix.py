@@ -175,7 +175,8 @@ def test_unsure_and_tiny_things_stay_where_they_are(batch_of: Scenes, centres: C
 
 def test_between_crops_the_horizon_decides_the_row(batch_of: Scenes) -> None:
     scene = batch_of([], [CAR])
-    scene.depth[0] = 30.0  # nothing hides the car
+    scene.depth[0] = 30.0  # nothing hides the car, ...
+    scene.depth[0, 0, 0, 0] = 0.1  # ... and its depth is not out of range
     apart = torch.tensor([[47.5, 22.5], [40.0, 19.5]])  # the target's horizon is 3 rows lower
     plan = draw_mix(scene, apart, affine(1.0), generator())
     rows, columns = torch.nonzero(pasted(plan, scene), as_tuple=True)
