@@ -1,0 +1,132 @@
+"""Where a training step's time goes: `python -m sds_training.bench CONFIG [--FIELD VALUE ...]`.
+
+Prints shares of one step and compares the cache with the original files, all in one run. Shares
+of a part count its forward pass; what a term costs with its backward pass is the difference
+between steps with and without it, taken in interleaved rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from sds_training import objective
+from sds_training.command_line import read_config
+from sds_training.config import TrainingConfig
+from sds_training.data.config import DataConfig
+from sds_training.data.loading import StepBatches
+from sds_training.learner import Learner
+from sds_training.networks import joint
+from sds_training.passport import data_passport
+from sds_training.train import launched
+
+
+class Clock:
+    """Adds up the seconds spent inside the callables it is wrapped around."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, owner: Any, name: str) -> None:
+        """Replace `owner.name` by itself, timed."""
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            began = perf_counter()
+            try:
+                return original(*arguments, **options)
+            finally:
+                self.seconds += perf_counter() - began
+
+        setattr(owner, name, timed)
+
+
+def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
+    """Median seconds per step, and shares of it, over `steps` steps after three to warm up."""
+    fabric = launched(config)
+    learner = Learner(config, fabric, data_passport(config)['camera']['fy'])
+    supply = StepBatches(config.data, 'train', config.seed)
+    clocks = {name: Clock() for name in ('loader', 'follow and optimiser', 'pose, photometric')}
+    clocks['loader'].around(type(supply), '__getitem__')
+    clocks['follow and optimiser'].around(learner.teacher, 'follow')
+    clocks['follow and optimiser'].around(learner.optimiser, 'step')
+    clocks['pose, photometric'].around(joint, 'source_from_target')
+    clocks['pose, photometric'].around(objective, 'self_supervised_depth_loss')
+    spent = []
+    for step in range(steps + 3):
+        if step == 3:
+            for clock in clocks.values():
+                clock.seconds = 0.0
+        began = perf_counter()
+        learner.advance([supply[step]])
+        spent.append(perf_counter() - began)
+    whole = sum(spent[3:])
+    shares = {f'share of {name}': clock.seconds / whole for name, clock in clocks.items()}
+    return {'s_per_step': median(spent[3:]), 'best_s_per_step': min(spent[3:]), **shares}
+
+
+def depth_cost(config: TrainingConfig, rounds: int) -> float:
+    """Share of a step that the depth terms cost with their backward pass."""
+    without = replace(config, loss=replace(config.loss, depth=0.0))
+    fabric = launched(config)
+    focal = data_passport(config)['camera']['fy']
+    learners = [Learner(each, fabric, focal) for each in (config, without)]
+    supply = StepBatches(config.data, 'train', config.seed)
+    spent: list[list[float]] = [[], []]
+    for step in range(rounds + 2):
+        batch = supply[step]
+        for seconds, learner in zip(spent, learners, strict=True):
+            began = perf_counter()
+            learner.advance([batch])
+            seconds.append(perf_counter() - began)
+    full, rest = (median(each[2:]) for each in spent)
+    return 1 - rest / full
+
+
+def cache_gain(config: DataConfig, batches: int) -> float:
+    """How many times faster batches come from the cache than from the original files."""
+    seconds = []
+    for use_cache, count in ((True, batches * 10), (False, batches)):
+        supply = StepBatches(replace(config, use_cache=use_cache, workers=0), 'train', 0)
+        supply[0]
+        began = perf_counter()
+        for step in range(count):
+            supply[step + 1]
+        seconds.append((perf_counter() - began) / count)
+    return seconds[1] / seconds[0]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the figures and the machine's facts as JSON."""
+    parser = argparse.ArgumentParser(prog='bench', description=__doc__)
+    parser.add_argument('config', help='training file')
+    parser.add_argument('--rounds', type=int, default=20)
+    options, words = parser.parse_known_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        words = [*words, f'--run_dir={Path(folder)}', '--teacher.start_step=0']
+        config = read_config([options.config, *words], 'bench')
+        figures = {'share of depth with backward': depth_cost(config, options.rounds)}
+        figures |= step_shares(config, options.rounds)
+        if config.data.use_cache:
+            figures['cache gain over originals'] = cache_gain(config.data, 4)
+    facts = {
+        'torch': torch.__version__,
+        'threads': torch.get_num_threads(),
+        'crop': list(config.data.crop),
+        'batch': config.data.labelled_batch + config.data.unlabelled_batch,
+    }
+    print(json.dumps({**facts, **{name: round(v, 4) for name, v in figures.items()}}, indent=1))
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
