@@ -61,8 +61,8 @@ def color_depth(
     log_depth = cv2.log(depth)  # NaN stays NaN
     # index = 255 at near, 1 at far, linear in log depth
     slope = -254.0 / max(float(np.log(far / near)), 1e-6)
-    index = cv2.multiply(log_depth, slope, dst=log_depth)
-    index = cv2.add(index, 255.0 - slope * float(np.log(near)), dst=index)
+    index = np.multiply(log_depth, np.float32(slope), out=log_depth)
+    index += np.float32(255.0 - slope * float(np.log(near)))
     np.clip(index, 1, 255, out=index)
     cv2.patchNaNs(index, 0.0)
     return cv2.applyColorMap(index.astype(np.uint8), _DEPTH_TABLE, dst=out)
@@ -106,9 +106,10 @@ def _range(
 def _captioned(tile: RGB, text: str) -> RGB:
     tile = tile.copy()
     scale = _text_scale(tile.shape[1])
-    (_, height), baseline = cv2.getTextSize(text, _FONT, scale, 1)
-    tile[: height + 2 * baseline] //= 3
-    origin = (2 * baseline, height + baseline // 2 + 1)
+    (_, height), _ = cv2.getTextSize('Ag', _FONT, scale, 1)  # the same line for every caption
+    margin = height // 2
+    tile[: height + 2 * margin] //= 3
+    origin = (margin, height + margin)
     return cv2.putText(tile, text, origin, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 

@@ -58,7 +58,8 @@ class RoadPlaneFinder:
             return None
         picked = road[:: -(-len(road) // _SAMPLES)]
         rays, log_z = self._rays[picked], np.log(z[picked].astype(np.float64))
-        m = _refined(rays, log_z, _best_hypothesis(rays, log_z))
+        m = _best_hypothesis(rays, log_z)
+        m = _refined(rays, log_z, m) if m is not None else None
         if m is None:
             return None
         return _plane(m, rays, log_z, road_share=len(road) / len(z))
@@ -92,9 +93,9 @@ def _best_hypothesis(rays: Vector, log_z: Vector) -> Vector | None:
     return planes[misfit.sum(axis=1).argmin()]
 
 
-def _refined(rays: Vector, log_z: Vector, m: Vector | None) -> Vector | None:
+def _refined(rays: Vector, log_z: Vector, m: Vector) -> Vector | None:
     """Gauss-Newton on the log residuals with Tukey's weights: what is far off counts nothing."""
-    for _ in range(_REFINEMENTS if m is not None else 0):
+    for _ in range(_REFINEMENTS):
         residual = _residuals(m, rays, log_z)
         sigma = max(1.4826 * float(np.median(np.abs(residual))), _SIGMA_FLOOR)
         weight = np.maximum(1.0 - (residual / (_TUKEY * sigma)) ** 2, 0.0) ** 2
@@ -107,4 +108,4 @@ def _refined(rays: Vector, log_z: Vector, m: Vector | None) -> Vector | None:
         m = m - step
         if np.abs(step).max() < _STEP_DONE * np.abs(m).max():
             break
-    return m if m is not None and np.isfinite(m).all() and m.any() else None
+    return m if np.isfinite(m).all() and m.any() else None

@@ -11,6 +11,8 @@ from ruamel.yaml import YAML, YAMLError
 from sds_perception.camera import Camera, CameraError
 from sds_perception.offline.frames import OfflineError
 
+Unsized = tuple[float, float, float, float]  # fx, fy, cx, cy of the pictures as they are
+
 
 class CameraChoice:
     """Intrinsics from a file or from an angle, fitted to pictures of any size.
@@ -22,9 +24,8 @@ class CameraChoice:
     """
 
     def __init__(self, text: str) -> None:
-        self._fov_deg, self._fields = _angle(text), {}
-        if self._fov_deg is None:
-            self._fields = _read(Path(text))
+        self._fov_deg = _angle(text)
+        self._found = _read(Path(text)) if self._fov_deg is None else None
         self.note = f'a camera of {text} degrees is assumed' if self._fov_deg else ''
 
     def __call__(self, width: int, height: int) -> Camera:
@@ -33,12 +34,11 @@ class CameraChoice:
         Raises:
             CameraError: the file is for pictures of another shape.
         """
-        if self._fov_deg is not None:
+        if self._found is None:
             return Camera.guess(width, height, self._fov_deg)
-        if 'intrinsic' in self._fields:
-            values = [float(self._fields['intrinsic'][name]) for name in ('fx', 'fy', 'u0', 'v0')]
-            return Camera(*values, width, height)
-        camera = _of_driver(self._fields)
+        if isinstance(self._found, tuple):
+            return Camera(*self._found, width, height)
+        camera = self._found
         if abs(camera.width * height - camera.height * width) > max(camera.width, camera.height):
             raise CameraError(
                 f'the camera file is for {camera.width}x{camera.height}, '
@@ -57,21 +57,25 @@ def _angle(text: str) -> float | None:
     return degrees
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Camera | Unsized:
     try:
         text = path.read_text()
         fields = json.loads(text) if path.suffix == '.json' else YAML(typ='safe').load(text)
     except (OSError, ValueError, YAMLError) as problem:
         detail = str(problem).splitlines()[0]
         raise OfflineError(f'camera file {path} cannot be read: {detail}') from problem
-    known = isinstance(fields, dict) and ('intrinsic' in fields or 'camera_matrix' in fields)
-    if not known:
+    if not isinstance(fields, dict) or not {'intrinsic', 'camera_matrix'} & fields.keys():
         raise OfflineError(f"camera file {path} has neither 'intrinsic' nor 'camera_matrix'")
     try:
-        _ = fields['intrinsic']['fx'] if 'intrinsic' in fields else _of_driver(fields)
+        return _of_cityscapes(fields) if 'intrinsic' in fields else _of_driver(fields)
     except (KeyError, TypeError, ValueError) as problem:
         raise OfflineError(f'camera file {path} is incomplete: {problem}') from problem
-    return fields
+
+
+def _of_cityscapes(fields: dict[str, Any]) -> Unsized:
+    fx, fy, u0, v0 = (float(fields['intrinsic'][name]) for name in ('fx', 'fy', 'u0', 'v0'))
+    Camera(fx, fy, u0, v0, 1, 1)  # refuses what cannot be a camera
+    return fx, fy, u0, v0
 
 
 def _of_driver(fields: dict[str, Any]) -> Camera:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -36,8 +38,8 @@ class Tally:
     def lines(self) -> Iterator[str]:
         """The run in sentences."""
         of = f' of {self.expected}' if self.stopped and self.expected else ''
-        kinds = ', '.join(f'{count} with {kind} depth' for kind, count in self.kinds.items())
-        yield f'{"stopped after" if self.stopped else "perceived"} {self.done}{of} frames: {kinds}'
+        kinds = ''.join(f', {count} with {kind} depth' for kind, count in self.kinds.items())
+        yield f'{"stopped after" if self.stopped else "perceived"} {self.done}{of} frames{kinds}'
         if self.done:
             stages = (f'{k} {1e3 * s / self.done:.1f}' for k, s in self.seconds.items())
             yield f'milliseconds per frame: {", ".join(stages)}'
@@ -55,20 +57,20 @@ def perceive_all(
     max_depth_m: float | None = None,
 ) -> Tally:
     """Run the source to its end or to Ctrl-C; a frame that cannot be used is named and skipped."""
-    tally, last_ns = Tally(source.count), None
-    with _progress(source.count) as tick:
-        try:
-            for item in source.frames():
-                if isinstance(item, Frame):
-                    if last_ns is not None and item.stamp_ns < last_ns:
-                        scale.reset()  # the drive began again
-                    last_ns = item.stamp_ns
-                    item = _perceive(item, perceiver, scale, sink, tally, max_depth_m)
-                if isinstance(item, Skipped):
-                    tally.skipped.append(item)
-                tick()
-        except KeyboardInterrupt:
-            tally.stopped = True
+    tally, last_ns = Tally(source.count), 0
+    with _progress(source.count) as tick, _asked_to_stop() as asked:
+        for item in source.frames():
+            if isinstance(item, Frame):
+                if item.stamp_ns < last_ns:
+                    scale.reset()  # the drive began again
+                last_ns = item.stamp_ns
+                item = _perceive(item, perceiver, scale, sink, tally, max_depth_m)
+            if isinstance(item, Skipped):
+                tally.skipped.append(item)
+            tick()
+            if asked.is_set():
+                tally.stopped = True
+                break
     return tally
 
 
@@ -95,6 +97,22 @@ def _perceive(
     tally.kinds[scene.depth_kind] += 1
     tally.done += 1
     return None
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, so that the frame in hand is written whole; a second one ends at once."""
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -11,10 +11,12 @@ from sds_perception.camera import Camera
 from sds_perception.labels import ROAD, SKY, TRAIN_ID
 from sds_perception.metric_scale import (
     CameraHeightScale,
+    FirstKnown,
     FixedScale,
     ReleaseScale,
     ScaleEstimate,
     apply,
+    in_metres,
 )
 from sds_perception.scene import Scene
 
@@ -204,6 +206,29 @@ def test_a_fixed_factor_is_applied_as_given() -> None:
     scene = street(unit_m=5.0)
     fixed = apply(scene, FixedScale(5.0).update(scene))
     np.testing.assert_allclose(fixed.depth, street().depth, rtol=1e-6)
+
+
+def test_of_several_sources_the_first_that_knows_wins() -> None:
+    scene = street(unit_m=5.0)
+    scales = FirstKnown([ReleaseScale(), CameraHeightScale(HEIGHT_M), FixedScale(9.0)])
+    assert scales.update(scene).source == 'camera_height'
+    scales.reset()
+    assert scales.update(without_road(scene)).source == 'fixed'
+    assert FirstKnown([ReleaseScale()]).update(scene) is None
+
+
+def test_metres_beyond_the_range_are_unknown_and_relative_depth_has_no_range() -> None:
+    scene = street(unit_m=5.0)
+    metric = in_metres(scene, FixedScale(5.0).update(scene), max_depth_m=20.0)
+    true = street().depth
+    np.testing.assert_array_equal(np.isnan(metric.depth), np.isnan(true) | (true > 20.0))
+    assert in_metres(scene, None, max_depth_m=20.0) is scene
+
+
+def test_metric_depth_nobody_vouches_for_is_called_relative() -> None:
+    scene = street()
+    metric = Scene(scene.labels, scene.depth, scene.confidence, 'metric', CAMERA)
+    assert in_metres(metric, None).depth_kind == 'relative'
 
 
 @pytest.mark.parametrize('value', [0.0, -1.0, np.nan, np.inf])

@@ -1,0 +1,135 @@
+"""From the words of the command line to a run: source, release, scale, sink, every frame."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from sds_perception.camera import CameraError
+from sds_perception.engines import EngineError
+from sds_perception.metric_scale import (
+    CameraHeightScale,
+    FirstKnown,
+    FixedScale,
+    MetricScale,
+    ReleaseScale,
+)
+from sds_perception.network import NETWORKS
+from sds_perception.offline.bag_source import BagSource
+from sds_perception.offline.camera_choice import CameraChoice
+from sds_perception.offline.frames import OfflineError, Source
+from sds_perception.offline.pictures import PICTURE_SUFFIXES, PictureFiles, Video
+from sds_perception.offline.run import perceive_all, printed
+from sds_perception.offline.sinks import BagSink, FileSink
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import (
+    Release,
+    ReleaseError,
+    default_release,
+    read_release,
+    untrained_release,
+)
+
+PROBLEMS = (OfflineError, ReleaseError, EngineError, CameraError, OSError)
+BAG_SUFFIXES = ('.mcap', '.db3')
+UNTRAINED_SIZE = (256, 512)
+
+
+def run_or_refuse(wanted: argparse.Namespace) -> int:
+    """Do what the command line asks: 0 done, 130 stopped by Ctrl-C, 2 refused in one sentence."""
+    try:
+        return run(wanted)
+    except PROBLEMS as problem:
+        print(f'sds-perceive: {problem}', file=sys.stderr)
+        return 2
+
+
+def run(wanted: argparse.Namespace) -> int:
+    """Do what the command line asks; raises one of `PROBLEMS` where it cannot be done."""
+    scale = scale_named(wanted.scale)
+    source = open_source(wanted)
+    release = chosen_release(wanted)
+    device = wanted.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    perceiver = Perceiver.from_release(
+        release,
+        device=device,
+        engine=wanted.engine,
+        detail=wanted.detail,
+        input_size=wanted.input_size,
+    )
+    printed(note for note in (_about(release, device), source.note) if note)
+    with open_sink(wanted, isinstance(source, BagSource)) as sink:
+        tally = perceive_all(source, perceiver, scale, sink, wanted.max_depth)
+    printed([*tally.lines(), *sink.report()])
+    if tally.stopped:
+        return 130
+    if not tally.done:
+        raise OfflineError(f'no frame of {wanted.input} could be used')
+    return 0
+
+
+def open_source(wanted: argparse.Namespace) -> Source:
+    """The frames of what INPUT turns out to be."""
+    path: Path = wanted.input
+    choice = CameraChoice(wanted.camera) if wanted.camera else None
+    if not path.exists():
+        raise OfflineError(f'{path} does not exist')
+    if path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').exists():
+        return BagSource(path, wanted.topic, choice, rectify=wanted.rectify)
+    if wanted.topic or wanted.rectify:
+        raise OfflineError(f'--topic and --rectify are for bags, and {path} is none')
+    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+        return PictureFiles(path, choice)
+    return Video(path, choice)
+
+
+def open_sink(wanted: argparse.Namespace, from_bag: bool) -> FileSink | BagSink:
+    """A bag of the input's storage for a bag, files for the rest, unless told otherwise."""
+    kind = wanted.write
+    if kind == 'auto':
+        kind = 'bag' if from_bag else 'files'
+    if kind == 'bag':
+        is_db3 = wanted.input.suffix == '.db3' or any(wanted.input.glob('*.db3'))
+        return BagSink(wanted.output, 'db3' if is_db3 else 'mcap')
+    return FileSink(wanted.output, pictures=wanted.pictures, depth_png=wanted.depth_png)
+
+
+def chosen_release(wanted: argparse.Namespace) -> Release:
+    """The release named, random weights if asked for, else the one that came with the package."""
+    if wanted.untrained:
+        return untrained_release(NETWORKS[wanted.untrained], UNTRAINED_SIZE)
+    path = wanted.release or default_release()
+    if path is None:
+        raise ReleaseError(
+            'no release came with this package: name one with --release, or try the tool with '
+            '--untrained tiny'
+        )
+    return read_release(path)
+
+
+def scale_named(text: str) -> FirstKnown:
+    """Read 'release', 'height:METRES', 'fixed:FACTOR' or 'none', or several with commas."""
+    scales: list[MetricScale] = []
+    for word in text.split(','):
+        name, _, value = word.strip().partition(':')
+        try:
+            if name == 'release' and not value:
+                scales.append(ReleaseScale())
+            elif name == 'height':
+                scales.append(CameraHeightScale(float(value)))
+            elif name == 'fixed':
+                scales.append(FixedScale(float(value)))
+            elif name != 'none' or value:
+                raise ValueError('wanted release, height:METRES, fixed:FACTOR or none')
+        except ValueError as problem:
+            raise OfflineError(f"--scale '{word}': {problem}") from problem
+    return FirstKnown(scales)
+
+
+def _about(release: Release, device: str) -> str:
+    if release.trained:
+        return f'release {release.digest[:12]}, {release.depth_kind} depth, on {device}'
+    return f'on {device}; the weights are UNTRAINED: this shows the tool, not the method'

@@ -1,0 +1,168 @@
+"""What goes into a bag comes out of it; what does not fit is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sds_perception.calibration import pinhole
+from sds_perception.camera import Camera
+from sds_perception.offline.bag_source import BagSource
+from sds_perception.offline.bag_writer import BagWriter, write_bag
+from sds_perception.offline.camera_choice import CameraChoice
+from sds_perception.offline.frames import Frame, OfflineError, Skipped
+
+
+def test_frames_come_back_exactly_once_in_order_with_their_headers(bag, frames) -> None:
+    source = BagSource(bag)
+    read = list(source.frames())
+    assert source.count == len(read) == len(frames)
+    for found, wanted in zip(read, frames, strict=True):
+        np.testing.assert_array_equal(found.rgb, wanted.rgb)
+        assert found.stamp_ns == wanted.stamp_ns
+        assert found.logged_ns == wanted.logged_ns
+        assert found.frame_id == wanted.frame_id
+        assert found.calibration.camera == wanted.calibration.camera
+
+
+def test_a_bag_is_read_by_its_file_too(bag, frames) -> None:
+    file = next(path for path in bag.iterdir() if path.suffix in ('.mcap', '.db3'))
+    assert len(list(BagSource(file).frames())) == len(frames)
+
+
+def test_compressed_pictures_are_read_and_find_their_camera_info(frames, tmp_path) -> None:
+    smooth = [replace(f, rgb=np.full_like(f.rgb, 40 * i)) for i, f in enumerate(frames)]
+    write_bag(tmp_path / 'jpeg', smooth, compressed=True)
+    read = list(BagSource(tmp_path / 'jpeg').frames())
+    assert all(found.calibration is not None for found in read)
+    for found, wanted in zip(read, smooth, strict=True):
+        assert np.abs(found.rgb.astype(int) - wanted.rgb).max() <= 3
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'db3'])
+def test_writing_the_same_frames_twice_gives_the_same_files(storage, frames, tmp_path) -> None:
+    digests, contents = [], []
+    for run in ('one', 'two'):
+        path = tmp_path / run / 'drive'
+        digests.append(write_bag(path, frames, storage=storage).digest)
+        contents.append({file.name: file.read_bytes() for file in sorted(path.iterdir())})
+    assert digests[0] == digests[1]
+    assert contents[0] == contents[1]
+
+
+def test_the_digest_notices_one_pixel_and_one_nanosecond(frames, tmp_path) -> None:
+    pixel = frames[2].rgb.copy()
+    pixel[0, 0, 0] ^= 1
+    variants = {
+        'same': frames,
+        'pixel': [*frames[:2], replace(frames[2], rgb=pixel), *frames[3:]],
+        'time': [*frames[:4], replace(frames[4], logged_ns=frames[4].logged_ns + 1)],
+    }
+    digests = {name: write_bag(tmp_path / name, each).digest for name, each in variants.items()}
+    assert len(set(digests.values())) == 3
+
+
+def two_cameras(tmp_path, frames):
+    with BagWriter(tmp_path / 'two') as bag:
+        for frame in frames:
+            bag.image('/left/image_raw', frame.rgb, 'rgb8', frame)
+            bag.image('/right/image_raw', frame.rgb[::-1], 'rgb8', frame)
+            camera = frame.calibration.camera
+            bag.camera_info('/right/camera_info', frame.calibration, camera, frame)
+            bag.camera_info(
+                '/left/camera_info', pinhole(camera.flipped()), camera.flipped(), frame
+            )
+    return tmp_path / 'two'
+
+
+def test_of_several_cameras_one_has_to_be_named(frames, tmp_path) -> None:
+    path = two_cameras(tmp_path, frames)
+    with pytest.raises(OfflineError, match='--topic: /left/image_raw, /right/image_raw'):
+        BagSource(path)
+    with pytest.raises(OfflineError, match='no picture topic /rear; it has: /left'):
+        BagSource(path, '/rear')
+
+
+def test_a_named_camera_gets_its_own_camera_info(frames, tmp_path) -> None:
+    right = next(BagSource(two_cameras(tmp_path, frames), '/right/image_raw').frames())
+    np.testing.assert_array_equal(right.rgb, frames[0].rgb[::-1])
+    assert right.calibration.camera == frames[0].calibration.camera
+
+
+def test_pictures_without_camera_info_have_no_camera_and_the_note_says_so(
+    frames, tmp_path
+) -> None:
+    write_bag(tmp_path / 'blind', [replace(f, calibration=None) for f in frames])
+    source = BagSource(tmp_path / 'blind')
+    assert 'no CameraInfo' in source.note
+    assert next(source.frames()).calibration is None
+
+
+def test_a_camera_given_by_hand_takes_the_place_of_the_bags_own(bag, frames) -> None:
+    read = next(BagSource(bag, choice=CameraChoice('100')).frames())
+    height, width = frames[0].rgb.shape[:2]
+    assert read.calibration.camera == Camera.guess(width, height, 100.0)
+
+
+def test_broken_and_foreign_frames_are_skipped_by_name(frames, tmp_path) -> None:
+    big = np.zeros((96, 160, 3), np.uint8)
+    with BagWriter(tmp_path / 'mixed') as bag:
+        for frame in frames:
+            bag.camera_info('/c/camera_info', frame.calibration, frame.calibration.camera, frame)
+        bag.image('/c/image', frames[0].rgb, 'rgb8', frames[0])
+        bag.image('/c/image', frames[1].rgb, 'bayer_rggb8', frames[1])
+        bag.image('/c/image', big, 'rgb8', frames[2])
+        bag.image('/c/image', frames[3].rgb[..., :2].copy(), 'rgb8', frames[3])
+        bag.image('/c/image', frames[4].rgb, 'rgb8', frames[4])
+    items = list(BagSource(tmp_path / 'mixed').frames())
+    assert [type(item) for item in items] == [Frame, Skipped, Skipped, Skipped, Frame]
+    assert 'bayer_rggb8' in items[1].reason
+    assert 'camera_info is for 80x48, the image is 160x96' in items[2].reason
+    assert 'smaller than a row' in items[3].reason
+
+
+def test_rectified_frames_have_lost_their_lens(frames, tmp_path) -> None:
+    camera = frames[0].calibration.camera
+    bent = replace(pinhole(camera), d=np.array([-0.3, 0.1, 0, 0, 0]))
+    write_bag(tmp_path / 'bent', [replace(f, calibration=bent) for f in frames])
+    read = next(BagSource(tmp_path / 'bent', rectify=True).frames())
+    assert read.calibration.rectifier is not None
+    np.testing.assert_array_equal(read.rgb, read.calibration.rectifier(frames[0].rgb))
+    assert not np.array_equal(read.rgb, frames[0].rgb)
+
+
+def test_each_frame_has_the_camera_info_of_its_stamp(frames, tmp_path) -> None:
+    calibrations = [pinhole(Camera.guess(80, 48, 50.0 + 5 * i)) for i in range(5)]
+    moved = [replace(f, calibration=c) for f, c in zip(frames, calibrations, strict=True)]
+    write_bag(tmp_path / 'zoom', moved)
+    read = list(BagSource(tmp_path / 'zoom').frames())
+    assert [r.calibration.camera for r in read] == [c.camera for c in calibrations]
+
+
+def test_what_is_written_reads_as_the_calibration_it_came_from(frames, tmp_path) -> None:
+    write_bag(tmp_path / 'drive', frames)
+    read = next(BagSource(tmp_path / 'drive').frames())
+    np.testing.assert_array_equal(read.calibration.p, frames[0].calibration.p)
+
+
+@pytest.mark.parametrize('content', [b'', b'not a bag'])
+@pytest.mark.parametrize('suffix', ['.mcap', '.db3'])
+def test_files_that_are_no_bags_are_refused(suffix, content, tmp_path) -> None:
+    file = tmp_path / f'broken{suffix}'
+    file.write_bytes(content)
+    with pytest.raises(OfflineError, match='not a readable ROS 2 bag|no Image'):
+        list(BagSource(file).frames())
+
+
+def test_a_cut_bag_is_refused_in_a_sentence(bag) -> None:
+    file = next(path for path in bag.iterdir() if path.suffix in ('.mcap', '.db3'))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(OfflineError, match='not a readable ROS 2 bag'):
+        list(BagSource(bag).frames())
+
+
+def test_an_existing_bag_is_not_written_over(bag, frames) -> None:
+    with pytest.raises(OfflineError, match='exists already'):
+        write_bag(bag, frames)

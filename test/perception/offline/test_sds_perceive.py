@@ -1,0 +1,279 @@
+"""The tool as people call it: what it writes, what it says, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
+
+from sds_perception.labels import NAMES
+from sds_perception.metric_scale import FirstKnown, ReleaseScale
+from sds_perception.network import NETWORKS
+from sds_perception.offline.bag_source import stamp_of
+from sds_perception.offline.bag_writer import write_bag
+from sds_perception.offline.cli import main
+from sds_perception.offline.command import scale_named
+from sds_perception.offline.frames import OfflineError
+from sds_perception.offline.make_bag import main as make_bag
+from sds_perception.offline.pictures import PictureFiles
+from sds_perception.offline.run import perceive_all
+from sds_perception.offline.sinks import FileSink
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import untrained_release, write_release
+
+TINY = ['--untrained', 'tiny', '--input-size', '32x64', '--device', 'cpu']
+
+
+def messages(bag: Path) -> list[tuple[str, int, object]]:
+    """Topic, bag time and decoded message of everything in a bag."""
+    types = get_typestore(Stores.LATEST)
+    with Reader(bag) as reader:
+        return [
+            (each.topic, logged_ns, types.deserialize_cdr(data, each.msgtype))
+            for each, logged_ns, data in reader.messages()
+        ]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = sorted(path for path in folder.rglob('*') if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def digest_in(said: str) -> str:
+    return said.rsplit('digest ', 1)[1].strip()
+
+
+def test_a_bag_becomes_a_bag_with_every_frame_once_under_its_own_header(
+    bag, frames, tmp_path, capsys
+) -> None:
+    assert main([str(bag), '--output', str(tmp_path / 'seen'), *TINY, '--scale', 'fixed:2']) == 0
+    found = messages(tmp_path / 'seen')
+    for name, encoding in (('labels', 'mono8'), ('depth', '32FC1'), ('confidence', 'mono8')):
+        mine = [each for each in found if each[0] == f'/sds_perception/{name}']
+        assert [logged for _, logged, _ in mine] == [f.logged_ns for f in frames]
+        assert [stamp_of(m.header) for *_, m in mine] == [f.stamp_ns for f in frames]
+        assert {m.header.frame_id for *_, m in mine} == {'front_optical'}
+        assert {(m.height, m.width, m.encoding) for *_, m in mine} == {(48, 80, encoding)}
+    infos = [m for topic, _, m in found if topic.endswith('camera_info')]
+    assert len(infos) == len(frames)
+    assert infos[0].k[0] == frames[0].calibration.camera.fx
+    assert 'UNTRAINED' in capsys.readouterr().out
+
+
+def test_the_result_has_the_storage_of_its_input(bag, tmp_path) -> None:
+    main([str(bag), '--output', str(tmp_path / 'seen'), *TINY])
+    suffixes = {path.suffix for path in bag.iterdir()}
+    assert {path.suffix for path in (tmp_path / 'seen').iterdir()} == suffixes
+
+
+def test_two_runs_over_a_bag_give_the_same_bytes_and_say_so(bag, tmp_path, capsys) -> None:
+    said = []
+    for run in ('one', 'two'):
+        assert main([str(bag), '--output', str(tmp_path / run / 'seen'), *TINY]) == 0
+        said.append(digest_in(capsys.readouterr().out))
+    assert said[0] == said[1]
+    assert contents(tmp_path / 'one') == contents(tmp_path / 'two')
+
+
+def test_two_runs_over_a_folder_give_the_same_bytes(folder, tmp_path, capsys) -> None:
+    said = []
+    for run in ('one', 'two'):
+        assert main([str(folder), '--output', str(tmp_path / run), *TINY]) == 0
+        said.append(digest_in(capsys.readouterr().out))
+    assert said[0] == said[1]
+    assert contents(tmp_path / 'one') == contents(tmp_path / 'two')
+
+
+def test_a_folder_gives_a_file_per_frame_and_product(folder, frames, tmp_path) -> None:
+    out = tmp_path / 'seen'
+    assert main([str(folder), '--output', str(out), *TINY]) == 0
+    names = sorted(f.name for f in frames)
+    for product in ('labels', 'confidence', 'depth_relative', 'overlay', 'side_by_side'):
+        assert sorted(path.stem for path in (out / product).iterdir()) == names
+    labels = cv2.imread(str(out / 'labels' / f'{names[0]}.png'), cv2.IMREAD_UNCHANGED)
+    assert labels.shape == (48, 80)
+    assert (labels < len(NAMES)).all()
+    depth = np.load(out / 'depth_relative' / f'{names[0]}.npy')
+    assert depth.dtype == np.float32
+
+
+def test_relative_depth_is_never_filed_as_metres(folder, tmp_path) -> None:
+    main([str(folder), '--output', str(tmp_path / 'seen'), *TINY])
+    assert not (tmp_path / 'seen' / 'depth_m').exists()
+    lines = (tmp_path / 'seen' / 'frames.jsonl').read_text().splitlines()
+    assert {json.loads(line)['depth_kind'] for line in lines} == {'relative'}
+
+
+def test_a_scale_makes_metres_and_the_list_says_where_from(folder, tmp_path) -> None:
+    plain, scaled = tmp_path / 'plain', tmp_path / 'scaled'
+    main([str(folder), '--output', str(plain), *TINY, '--no-pictures'])
+    arguments = ['--scale', 'release,fixed:3.5', '--no-pictures', '--max-depth', '0']
+    main([str(folder), '--output', str(scaled), *TINY, *arguments])
+    for name in ('000000', '000004'):
+        relative = np.load(plain / 'depth_relative' / f'{name}.npy')
+        metric = np.load(scaled / 'depth_m' / f'{name}.npy')
+        np.testing.assert_allclose(metric, 3.5 * relative, rtol=1e-6)
+    line = json.loads((scaled / 'frames.jsonl').read_text().splitlines()[0])
+    assert line['scale'] == {
+        'factor': 3.5, 'quality': 1.0, 'source': 'fixed', 'status': 'measured'
+    }  # fmt: skip
+    assert not (scaled / 'overlay').exists()
+
+
+def test_millimetres_are_metres_rounded_and_zero_where_unknown(folder, tmp_path) -> None:
+    arguments = ['--scale', 'fixed:40', '--no-pictures']
+    main([str(folder), '--output', str(tmp_path / 'm'), *TINY, *arguments])
+    main([str(folder), '--output', str(tmp_path / 'mm'), *TINY, *arguments, '--depth-png'])
+    metres = np.load(tmp_path / 'm' / 'depth_m' / '000000.npy')
+    stored = cv2.imread(str(tmp_path / 'mm' / 'depth_mm' / '000000.png'), cv2.IMREAD_UNCHANGED)
+    assert stored.dtype == np.uint16
+    shown = np.isfinite(metres) & (metres < 65.5)
+    np.testing.assert_allclose(stored[shown] / 1000.0, metres[shown], atol=0.00051)
+    assert not stored[~shown].any()
+
+
+def test_a_picture_and_a_video_are_inputs_too(folder, frames, tmp_path) -> None:
+    one = sorted(folder.iterdir())[0]
+    assert main([str(one), '--output', str(tmp_path / 'one'), *TINY]) == 0
+    assert len(list((tmp_path / 'one' / 'labels').iterdir())) == 1
+    video = tmp_path / 'drive.avi'
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*'MJPG'), 10, (80, 48))
+    for frame in frames:
+        writer.write(frame.rgb)
+    writer.release()
+    assert main([str(video), '--output', str(tmp_path / 'video'), *TINY]) == 0
+    lines = (tmp_path / 'video' / 'frames.jsonl').read_text().splitlines()
+    stamps = [json.loads(line)['stamp_ns'] for line in lines]
+    assert stamps == [100_000_000 * number for number in range(len(frames))]
+
+
+def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys) -> None:
+    (folder / 'zzz.png').write_bytes(b'no picture')
+    assert main([str(folder), '--output', str(tmp_path / 'seen'), *TINY]) == 0
+    assert 'skipped zzz.png' in capsys.readouterr().out
+    assert len(list((tmp_path / 'seen' / 'labels').iterdir())) == 5
+
+
+def test_ctrl_c_finishes_the_frame_and_lists_what_there_is(folder, tmp_path) -> None:
+    class Interrupted(PictureFiles):
+        def frames(self):
+            for number, item in enumerate(super().frames()):
+                if number == 2:
+                    signal.raise_signal(signal.SIGINT)
+                yield item
+
+    before = signal.getsignal(signal.SIGINT)
+    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
+    with FileSink(tmp_path / 'seen') as sink:
+        source = Interrupted(folder, None)
+        tally = perceive_all(source, perceiver, FirstKnown([ReleaseScale()]), sink)
+    assert (tally.stopped, tally.done) == (True, 3)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert 'stopped after 3 of 5 frames' in next(tally.lines())
+    for product in ('labels', 'depth_relative', 'overlay'):
+        assert len(list((tmp_path / 'seen' / product).iterdir())) == 3
+    assert len((tmp_path / 'seen' / 'frames.jsonl').read_text().splitlines()) == 3
+
+
+def test_a_jump_back_in_time_resets_the_scale(frames, tmp_path) -> None:
+    class Remembering(FirstKnown):
+        def __init__(self) -> None:
+            super().__init__([])
+            self.resets = 0
+
+        def reset(self) -> None:
+            self.resets += 1
+
+    class Looped(PictureFiles):
+        def frames(self):
+            yield from frames
+            yield from (replace(f, name=f'again_{f.name}') for f in frames)
+
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in' / 'a.png').write_bytes(b'')
+    scale = Remembering()
+    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
+    with FileSink(tmp_path / 'seen', pictures=False) as sink:
+        perceive_all(Looped(tmp_path / 'in', None), perceiver, scale, sink)
+    assert scale.resets == 1
+
+
+def test_a_release_file_is_used_and_named_by_its_digest(folder, tmp_path, capsys) -> None:
+    release = replace(untrained_release(NETWORKS['tiny'], (32, 64)), provenance={'trained': True})
+    digest = write_release(tmp_path / 'r.safetensors', release)
+    arguments = ['--release', str(tmp_path / 'r.safetensors'), '--device', 'cpu']
+    assert main([str(folder), '--output', str(tmp_path / 'seen'), *arguments]) == 0
+    said = capsys.readouterr().out
+    assert digest[:12] in said
+    assert 'UNTRAINED' not in said
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['missing'], 'does not exist'),
+        (['text.txt'], 'no picture, no bag and no video'),
+        (['empty'], 'holds no picture'),
+        (['bad.png'], 'no frame of .* could be used'),
+        (['good', '--scale', 'guess'], 'wanted release, height'),
+        (['good', '--camera', 'text.txt'], "neither 'intrinsic' nor 'camera_matrix'"),
+        (['good', '--topic', '/image'], 'for bags'),
+        (['good', '--output', 'good'], 'not an empty folder'),
+        (['good', '--device', 'tpu'], 'device'),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_sentence(
+    arguments, sentence, folder, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder.rename(tmp_path / 'good')
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'text.txt').write_text('{}')
+    (tmp_path / 'bad.png').write_bytes(b'no picture')
+    assert main(['--output', 'seen', *TINY, *arguments]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith('sds-perceive: ')
+    assert re.search(sentence, said)
+
+
+def test_a_release_that_is_none_is_refused(folder, tmp_path, capsys) -> None:
+    (tmp_path / 'foreign').write_bytes(b'x' * 100)
+    arguments = ['--output', str(tmp_path / 'seen'), '--release', str(tmp_path / 'foreign')]
+    assert main([str(folder), *arguments]) == 2
+    assert 'not a safetensors file' in capsys.readouterr().err
+    assert not (tmp_path / 'seen').exists()
+
+
+@pytest.mark.parametrize('text', ['height:0', 'height:', 'fixed:-1', 'release:2', 'none:1', ''])
+def test_scales_that_make_no_sense_are_refused(text) -> None:
+    with pytest.raises(OfflineError, match='--scale'):
+        scale_named(text)
+
+
+def test_make_bag_writes_the_folder_as_a_drive_the_tool_can_read(
+    folder, frames, tmp_path, capsys
+) -> None:
+    camera = {'intrinsic': {'fx': 70.0, 'fy': 71.0, 'u0': 40.0, 'v0': 24.0}}
+    (tmp_path / 'camera.json').write_text(json.dumps(camera))
+    arguments = ['--camera', str(tmp_path / 'camera.json'), '--rate', '5', '--output']
+    assert make_bag([str(folder), *arguments, str(tmp_path / 'bag')]) == 0
+    found = messages(tmp_path / 'bag')
+    stamps = [stamp_of(m.header) for topic, _, m in found if topic == '/camera/image_raw']
+    assert stamps == [200_000_000 * number for number in range(len(frames))]
+    assert [m.k[4] for topic, _, m in found if topic == '/camera/camera_info'] == [71.0] * 5
+    assert main([str(tmp_path / 'bag'), '--output', str(tmp_path / 'seen'), *TINY]) == 0
+
+
+def test_one_input_as_bag_and_as_files_gives_the_same_labels(frames, folder, tmp_path) -> None:
+    write_bag(tmp_path / 'bag', frames)
+    main([str(tmp_path / 'bag'), '--output', str(tmp_path / 'a'), '--write', 'files', *TINY])
+    main([str(folder), '--output', str(tmp_path / 'b'), *TINY])
+    assert contents(tmp_path / 'a' / 'labels') == contents(tmp_path / 'b' / 'labels')

@@ -1,0 +1,83 @@
+"""One reading of CameraInfo for whoever has one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sds_perception.calibration import calibration_from_info, pinhole
+from sds_perception.camera import Camera, CameraError
+
+K = [200.0, 0, 161, 0, 210.0, 119, 0, 0, 1]
+P = [180.0, 0, 158, -36.0, 0, 190.0, 121, 0, 0, 0, 1, 0]
+
+
+def info(**changes: object) -> SimpleNamespace:
+    region = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    fields = {
+        'width': 320,
+        'height': 240,
+        'distortion_model': 'plumb_bob',
+        'd': [-0.2, 0.05, 0, 0, 0],
+        'k': K,
+        'r': np.eye(3).reshape(-1),
+        'p': P,
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': region,
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def test_an_unrectified_picture_has_the_intrinsics_of_k_and_keeps_its_lens() -> None:
+    seen = calibration_from_info(info(), 320, 240)
+    assert seen.camera == Camera.from_matrix(K, 320, 240)
+    assert seen.rectifier is None
+    np.testing.assert_array_equal(seen.published(seen.camera)['d'], info().d)
+    np.testing.assert_allclose(seen.published(seen.camera)['p'], P)
+
+
+def test_a_rectified_picture_has_the_intrinsics_of_p_and_no_lens() -> None:
+    seen = calibration_from_info(info(), 320, 240, rectify=True)
+    assert seen.camera == Camera(180, 190, 158, 121, 320, 240)
+    assert seen.rectifier is not None
+    assert not np.any(seen.published(seen.camera)['d'])
+
+
+def test_a_smaller_output_has_smaller_intrinsics_and_the_same_baseline_in_metres() -> None:
+    seen = calibration_from_info(info(), 320, 240)
+    half = seen.published(seen.camera.resized(160, 120))
+    assert (half['width'], half['height']) == (160, 120)
+    np.testing.assert_allclose(half['k'], seen.camera.resized(160, 120).matrix.reshape(-1))
+    p = half['p'].reshape(3, 4)
+    assert p[0, 3] / p[0, 0] == pytest.approx(P[3] / P[0])
+
+
+def test_binning_and_regions_move_the_camera() -> None:
+    region = SimpleNamespace(x_offset=40, y_offset=20, width=240, height=200)
+    seen = calibration_from_info(info(roi=region, binning_x=2, binning_y=2), 120, 100)
+    whole = Camera.from_matrix(K, 320, 240)
+    assert seen.camera == whole.cropped(40, 20, 240, 200).resized(120, 100)
+
+
+def test_a_p_nobody_filled_in_is_k() -> None:
+    seen = calibration_from_info(info(p=np.zeros(12)), 320, 240)
+    np.testing.assert_allclose(seen.p[:, :3].reshape(-1), K)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'sentence'),
+    [({'width': 640}, 'is for 640x240, the image is 320x240'), ({'k': [0.0] * 9}, 'uncalibrated')],
+)
+def test_infos_of_another_picture_are_refused(changes, sentence) -> None:
+    with pytest.raises(CameraError, match=sentence):
+        calibration_from_info(info(**changes), 320, 240)
+
+
+def test_a_pinhole_publishes_itself() -> None:
+    camera = Camera.guess(64, 48)
+    fields = pinhole(camera).published(camera)
+    np.testing.assert_allclose(fields['p'].reshape(3, 4)[:, :3], camera.matrix)
+    assert not np.any(fields['d'])
