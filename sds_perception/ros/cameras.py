@@ -163,7 +163,7 @@ class CameraInput:
 
     def _camera_fault(self) -> str:
         if self.info is None:
-            return f'no CameraInfo on {self.info_topic}: no cloud, no camera_info, no metres'
+            return f'no CameraInfo on {self.info_topic}: no cloud, no camera_info'
         if not self.info.k[0] > 0:
             return f'uncalibrated CameraInfo on {self.info_topic}: K[0] is {self.info.k[0]:g}'
         info_frame = self.info.header.frame_id

@@ -27,7 +27,7 @@ class Finisher:
     """Finishes the scenes of one camera, in the order of their frames."""
 
     def __init__(self, config: NodeConfig, camera_name: str) -> None:
-        self._hood = _hood_mask(config.hood_mask.format(camera=camera_name))
+        self._hood = _hood_mask(config.hood_mask.replace('{camera}', camera_name))
         self._told: tuple[object, ...] = ()
         self._scales: list[MetricScale] = []
         self._epoch = 0

@@ -5,8 +5,13 @@ configure loads the release and warms the engine up; activate subscribes; the re
 
 from __future__ import annotations
 
+import gc
+import logging
 import sys
+import threading
 import traceback
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import rclpy
@@ -29,11 +34,28 @@ from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
-from sds_perception.ros.process import ignore_signals, keep_large_buffers
+from sds_perception.ros.process import ToRos, ignore_signals, keep_large_buffers, keep_pauses_short
 from sds_perception.ros.scheduler import Scheduler
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 REFUSALS = (ParameterError, ReleaseError, EngineError, OSError)  # the operator's to mend
+
+
+Transition = Callable[['PerceptionNode', LifecycleState], TransitionCallbackReturn]
+
+
+def spoken(transition: Transition) -> Transition:
+    """Log what went wrong in a transition: rclpy turns any exception into a silent ERROR."""
+
+    @wraps(transition)
+    def logged(node: PerceptionNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f'{transition.__name__}: {traceback.format_exc()}')
+            return TransitionCallbackReturn.ERROR
+
+    return logged
 
 
 class PerceptionNode(LifecycleNode):
@@ -48,6 +70,7 @@ class PerceptionNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._channels: dict[str, Channel] = {}
         self._label_names: LabelNames | None = None
+        self._tending = threading.RLock()  # heartbeat and transitions touch the same cameras
         self._heart = self.create_timer(
             self.config.diagnostics_period_s,
             self._beat,
@@ -70,6 +93,7 @@ class PerceptionNode(LifecycleNode):
         self._now('inactive', (Level.OK, 'inactive'))
         return SUCCESS
 
+    @spoken
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start to see."""
         super().on_activate(state)
@@ -77,18 +101,21 @@ class PerceptionNode(LifecycleNode):
         self._now('active', None)
         return SUCCESS
 
+    @spoken
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and finish the frame in hand."""
         self._close()
         self._now('inactive', (Level.OK, 'inactive'))
         return super().on_deactivate(state)
 
+    @spoken
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget the release and withdraw the topics."""
         self._take_down()
         self._now('unconfigured', (Level.WARN, 'unconfigured'))
         return SUCCESS
 
+    @spoken
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do all of the above, from any state."""
         self._take_down()
@@ -138,6 +165,7 @@ class PerceptionNode(LifecycleNode):
             **_engine_options(config),
         )
         self._perceiver.warm_up()
+        gc.collect()  # building leaves a copy of the weights in a reference cycle
         self._diagnostics.about = {
             'release': release.digest,
             'trained': str(release.trained),
@@ -167,12 +195,14 @@ class PerceptionNode(LifecycleNode):
         )
         self._pipeline.start()
         self._label_names.publish(Header(stamp=self.get_clock().now().to_msg()))
-        for channel in self._channels.values():
-            channel.source.open()
+        with self._tending:
+            for channel in self._channels.values():
+                channel.source.open()
 
     def _close(self) -> None:
-        for channel in self._channels.values():
-            channel.source.close()
+        with self._tending:
+            for channel in self._channels.values():
+                channel.source.close()
         if self._pipeline is not None:
             self._pipeline.stop()
             self._pipeline = None
@@ -181,28 +211,36 @@ class PerceptionNode(LifecycleNode):
         """Undo configure from whatever point it reached."""
         self._close()
         self._report()
-        for channel in self._channels.values():
-            channel.outputs.destroy()
+        with self._tending:
+            for channel in self._channels.values():
+                channel.outputs.destroy()
+            self._channels = {}
         if self._label_names is not None:
             self._label_names.destroy()
-        self._channels, self._label_names, self._perceiver = {}, None, None
+            self._label_names = None
+        self._perceiver = None
         self._settings.fixed = False
 
     def _report(self) -> None:
         healths = [channel.source.health for channel in self._channels.values()]
         path = self.config.report_file
-        if path and healths:
+        if not (path and healths):
+            return
+        try:
             write_report(path, healths, self._diagnostics.about)
+        except OSError as problem:
+            self.get_logger().error(f'cannot write report_file: {problem}')
 
     def _now(self, state: str, trouble: tuple[Level, str] | None) -> None:
         self._state, self._trouble = state, trouble
         self._beat()
 
     def _beat(self) -> None:
-        for channel in self._channels.values():
-            channel.source.look_around()
-        healths = [channel.source.health for channel in self._channels.values()]
-        self._diagnostics.publish(self._state, healths, self._trouble)
+        with self._tending:
+            for channel in self._channels.values():
+                channel.source.look_around()
+            healths = [channel.source.health for channel in self._channels.values()]
+            self._diagnostics.publish(self._state, healths, self._trouble)
 
 
 def _perceiver_size(config: NodeConfig) -> str | float:
@@ -211,25 +249,30 @@ def _perceiver_size(config: NodeConfig) -> str | float:
 
 
 def _engine_options(config: NodeConfig) -> dict[str, Any]:
-    """What only some engines know; an option the engine lacks is refused, not dropped."""
+    """What only some engines know."""
     if config.engine == 'onnxruntime':
-        return {'threads': config.threads, 'cache': config.engine_cache or None}
-    if config.engine_cache:
-        raise ParameterError('engine_cache is for the onnxruntime engine; torch keeps no files')
+        return {
+            'threads': config.threads,
+            'cache': config.engine_cache or None,
+            'provider': config.provider or None,
+            'precision': config.precision or None,
+        }
     if config.threads:
         torch.set_num_threads(config.threads)
-    return {}
+    return {'half': config.precision == 'fp16' if config.precision else None}
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until shut down; a second Ctrl-C changes nothing."""
     keep_large_buffers()
+    keep_pauses_short()
     node = executor = None
     try:
         rclpy.init(args=args)
         executor = MultiThreadedExecutor(num_threads=2)  # callbacks; diagnostics beside them
         node = PerceptionNode()
         executor.add_node(node)
+        logging.getLogger('sds_perception').addHandler(ToRos(node.get_logger()))
         node.get_logger().info('ready to be configured')
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):

@@ -41,6 +41,14 @@ class NodeConfig:
     release: str = setting('', 'Release file to run (.safetensors)')
     device: str = setting('cuda', "Where the network runs: 'cpu', 'cuda' or 'cuda:N'")
     engine: str = setting('torch', 'How it runs', choices=('torch', 'onnxruntime'))
+    provider: str = setting(
+        '',
+        "Execution provider of onnxruntime; '' is the one named like the device",
+        choices=('', 'cpu', 'cuda', 'tensorrt'),
+    )
+    precision: str = setting(
+        '', "Of the network; '' is the engine's own for the device", choices=('', 'fp32', 'fp16')
+    )
     engine_cache: str = setting('', "Folder that keeps built engines; '' is the user's cache")
     detail: str = setting(
         'fast', 'Upsample class numbers (fast) or scores (fine)', choices=('fast', 'fine')
@@ -113,6 +121,8 @@ class NodeConfig:
             raise ParameterError(
                 f'scale_source knows {", ".join(SCALE_SOURCES)}, not {wrong[0]!r}'
             )
+        if self.engine == 'torch' and (self.provider or self.engine_cache):
+            raise ParameterError('provider and engine_cache are for the onnxruntime engine only')
         for name in self.cameras:
             if not name.isidentifier() or self.cameras.count(name) > 1:
                 raise ParameterError(f'cameras needs distinct topic-safe names, got {name!r}')

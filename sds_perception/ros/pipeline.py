@@ -159,8 +159,11 @@ class Pipeline:
         channel.source.health.processed(seconds)
 
     def _failed(self, frames: list[Frame], problem: Exception) -> None:
+        """Count it; log it once, not thirty times a second."""
+        said = f'{type(problem).__name__}: {problem}'
         for frame in frames:
             health = self._channels[frame.camera_name].source.health
-            health.last_rejection = f'{type(problem).__name__}: {problem}'
+            if said != health.last_rejection:
+                log.error('frames of %s fail', health.name, exc_info=problem)
+            health.last_rejection = said
             health.count('failed')
-        log.exception('frames failed')

@@ -27,7 +27,13 @@ from std_msgs.msg import String  # noqa: E402
 from sds_perception.network import NETWORKS  # noqa: E402
 from sds_perception.release import untrained_release, write_release  # noqa: E402
 from sds_perception.ros.node import PerceptionNode  # noqa: E402
+from sds_perception.ros.process import keep_pauses_short  # noqa: E402
 from sds_perception.ros.qos import LATCHED, OUTPUT  # noqa: E402
+
+
+@pytest.fixture(scope='session', autouse=True)
+def short_pauses() -> None:
+    keep_pauses_short()
 
 
 @pytest.fixture(scope='session')
