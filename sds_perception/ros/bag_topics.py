@@ -17,11 +17,13 @@ from rosbags.interfaces import (
     QosTime,
 )
 
+from sds_perception.offline.frames import OfflineError
+
 _DEPTH = 10  # messages kept where a bag does not say
 _FOREVER = QosTime(9223372036, 854775807)
 
 
-class BagError(ValueError):
+class BagError(OfflineError):
     """A bag that cannot be played or written; the message is one sentence."""
 
 

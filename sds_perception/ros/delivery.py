@@ -31,11 +31,11 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
 from sds_perception.network import NETWORKS
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import default_release, untrained_release, write_release
-from sds_perception.ros.drive import camera_info
 from sds_perception.ros.messages import ImageWriter
 from sds_perception.ros.tool_node import tool_node
 from sds_perception.ros.vehicle_process import (
@@ -60,7 +60,8 @@ class CameraStandIn:
         self._infos = node.create_publisher(CameraInfo, '/delivery/camera_info', 10)
         header = Header(frame_id='camera_optical')
         height, width = frame.shape[:2]
-        self._info = camera_info(Camera.guess(width, height), header)
+        camera = Camera.guess(width, height)
+        self._info = CameraInfo(header=header, **pinhole(camera).published(camera))
         # Serialised once: the benchmark is of the node, not of this publisher's packing.
         self._bytes = bytearray(serialize_message(ImageWriter().fill(frame, 'bgr8', header)))
 

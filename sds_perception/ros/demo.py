@@ -23,6 +23,7 @@ import torch
 from rclpy.node import Node
 
 from sds_perception.network import NETWORKS
+from sds_perception.offline.frames import OfflineError
 from sds_perception.release import (
     Release,
     ReleaseError,
@@ -31,7 +32,6 @@ from sds_perception.release import (
     untrained_release,
     write_release,
 )
-from sds_perception.ros.bag_topics import BagError
 from sds_perception.ros.drive import Drive, as_drive
 from sds_perception.ros.recorded import (
     Film,
@@ -64,7 +64,7 @@ def run_demo(wanted: argparse.Namespace) -> dict[str, Any]:
     output.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(output / 'result', ignore_errors=True)
     given = wanted.input or rendered_street(output)
-    drive = as_drive(given, output / 'drive')
+    drive = as_drive(given, output / 'drive', wanted.camera)
     path = wanted.release or default_release() or untrained(output)
     release = read_release(path)
     print(f'playing {given} ({drive.frames} frames) into the node on {wanted.device}', flush=True)
@@ -81,7 +81,7 @@ def rendered_street(output: Path) -> Path:
     """A street nobody trained on, from the training package's own command."""
     command = shutil.which('sds-streets', path=_command_path())
     if command is None:
-        raise BagError(
+        raise OfflineError(
             'no INPUT was given, and sds-streets, which renders a drive, is not installed: '
             'give a bag, a video or a folder of pictures'
         )
@@ -216,6 +216,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='demo', description=__doc__.splitlines()[0])
     add = parser.add_argument
     add('input', nargs='?', type=Path, help='bag, video or folder; default: a rendered street')
+    add('--camera', default='60', help='of pictures or a video: calibration file or degrees (60)')
     add('--output', type=Path, default=Path('out/demo'), help='folder of the results')
     add('--release', type=Path, help='release file; default: the shipped one')
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu or cuda')
@@ -233,7 +234,7 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault('ROS_LOG_DIR', tempfile.gettempdir())
     try:
         print_summary(run_demo(wanted), wanted.output)
-    except (BagError, ReleaseError, VehicleError) as problem:
+    except (OfflineError, ReleaseError, VehicleError) as problem:
         print(f'demo: {problem}', file=sys.stderr)
         return 1
     return 0

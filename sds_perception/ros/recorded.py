@@ -13,10 +13,10 @@ from rclpy.serialization import deserialize_message
 
 from sds_perception import render
 from sds_perception.labels import CLASSES, UNLABELLED
+from sds_perception.offline.bag_source import open_bag
 from sds_perception.ros.bag_topics import message_class
 from sds_perception.ros.drive import Drive
 from sds_perception.ros.messages import rgb_from_message
-from sds_perception.ros.replay import open_bag
 from sds_perception.scene import Scene
 
 FAR_M = 80.0  # truth beyond this is not scored, as is usual
@@ -56,8 +56,7 @@ def scenes(bag: Path, node: str) -> Iterator[tuple[int, Scene]]:
 
 def seen(bag: Path, node: str, drive: Drive) -> Iterator[tuple[int, Seen]]:
     """Every recorded scene with the picture it was made from, matched by stamp."""
-    topic = f'{drive.image_topic}/compressed' if drive.compressed else drive.image_topic
-    pictures = messages(drive.bag, [topic])
+    pictures = messages(drive.bag, [drive.picture_topic])
     for stamp_ns, scene in scenes(bag, node):
         for _, taken_ns, message in pictures:
             if taken_ns == stamp_ns:

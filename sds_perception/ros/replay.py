@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +19,11 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.rosbag2 import Reader
 from rosgraph_msgs.msg import Clock
 
+from sds_perception.offline.bag_source import COMPRESSED, IMAGE, open_bag
+from sds_perception.offline.frames import OfflineError
 from sds_perception.ros.bag_topics import BagError, message_class, offered_qos
 from sds_perception.ros.tool_node import tool_node, until_stopped
 
@@ -30,7 +31,6 @@ CLOCK_PERIOD_S = 0.01
 # A node that matches its QoS to ours subscribes anew within a heartbeat of seeing us.
 SETTLE_S = 1.5
 _LOOK_EVERY_S = 0.05
-PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
 @dataclass(frozen=True)
@@ -127,18 +127,8 @@ class Player:
             return
         publisher = self._node.create_publisher(kind, connection.topic, offered_qos(connection))
         self._by_topic[connection.topic] = publisher
-        if connection.msgtype in PICTURES:
+        if connection.msgtype in (IMAGE, COMPRESSED):
             self._pictures.append(publisher)
-
-
-@contextmanager
-def open_bag(path: Path) -> Iterator[Reader]:
-    """Open a ROS 2 bag folder or file (db3 or mcap); BagError says what is wrong with it."""
-    try:
-        with Reader(path) as reader:
-            yield reader
-    except (ReaderError, OSError) as problem:
-        raise BagError(f'{path} is not a readable ROS 2 bag: {problem}') from problem
 
 
 def _parse(arguments: Sequence[str]) -> ReplayPlan:
@@ -193,7 +183,7 @@ def main(args: Sequence[str] | None = None) -> int:
                 player.wait_for_subscriber()
                 player.play()
             print(f'replay: {player.played} messages played from {plan.bag}')
-    except BagError as problem:
+    except OfflineError as problem:
         print(f'replay: {problem}', file=sys.stderr)
         return 2
     return 0

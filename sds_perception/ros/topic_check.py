@@ -9,10 +9,10 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from sds_perception.calibration import camera_from_info
 from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage
 from sds_perception.ros.bag_topics import matching_qos
-from sds_perception.ros.calibration import camera_from_info
 from sds_perception.ros.findings import Finding, fault
 from sds_perception.ros.messages import rgb_from_message
 from sds_perception.ros.tool_node import tool_node

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from drives import write_drive
 
 ROOT = Path(__file__).parents[2]
 FILES = ('perception', 'replay')
@@ -120,9 +122,5 @@ def _share() -> str | None:
 
 
 def _bag(folder: Path) -> Path:
-    import numpy as np
-
-    from sds_perception.ros.drive import Moving, write_drive
-
-    write_drive(folder / 'bag', Moving((np.zeros((48, 64, 3), np.uint8) for _ in range(6)), 2.0))
-    return folder / 'bag'
+    pictures = (np.full((48, 64, 3), 40 * number, np.uint8) for number in range(6))
+    return write_drive(folder / 'bag', pictures, rate_hz=2.0)

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drives import write_drive
 
 rclpy = pytest.importorskip('rclpy')
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rosbags.rosbag2 import Reader  # noqa: E402
 
+from sds_perception.offline.bag_source import open_bag  # noqa: E402
+from sds_perception.offline.frames import OfflineError  # noqa: E402
 from sds_perception.ros.bag_topics import (  # noqa: E402
     BagError,
     bag_qos,
@@ -18,9 +21,9 @@ from sds_perception.ros.bag_topics import (  # noqa: E402
     message_class,
     offered_qos,
 )
-from sds_perception.ros.drive import Moving, as_drive, drive_in, write_drive  # noqa: E402
+from sds_perception.ros.drive import as_drive, drive_in  # noqa: E402
 from sds_perception.ros.recorded import messages  # noqa: E402
-from sds_perception.ros.replay import Player, ReplayPlan, open_bag  # noqa: E402
+from sds_perception.ros.replay import Player, ReplayPlan  # noqa: E402
 from sds_perception.ros.vehicle_process import ChildProcess, wait_until  # noqa: E402
 
 pytestmark = pytest.mark.ros
@@ -30,8 +33,7 @@ FRAMES, RATE_HZ = 12, 20.0
 @pytest.fixture
 def bag(tmp_path) -> Path:
     pictures = (np.full((24, 32, 3), number, np.uint8) for number in range(FRAMES))
-    write_drive(tmp_path / 'drive', Moving(pictures, RATE_HZ))
-    return tmp_path / 'drive'
+    return write_drive(tmp_path / 'drive', pictures, RATE_HZ)
 
 
 def play_and_record(bag: Path, output: Path, *options: str) -> float:
@@ -90,7 +92,7 @@ def test_a_rate_that_is_not_positive_is_refused(rate):
 
 
 def test_a_folder_without_a_bag_is_refused_in_one_sentence(tmp_path):
-    with pytest.raises(BagError, match='not a readable ROS 2 bag'), open_bag(tmp_path):
+    with pytest.raises(OfflineError, match='not a readable ROS 2 bag'), open_bag(tmp_path):
         pass
 
 
@@ -144,15 +146,15 @@ def test_a_folder_of_pictures_becomes_a_drive_that_admits_its_guess(tmp_path):
         cv2.imwrite(str(folder / f'{number}.png'), np.full((24, 32, 3), number, np.uint8))
     drive = as_drive(folder, tmp_path / 'scratch')
     assert drive.frames == 3
-    assert 'camera of 60 degrees is assumed' in drive.note
+    assert 'a camera of 60 degrees is assumed' in drive.note
 
 
 def test_an_empty_folder_and_a_text_file_are_refused(tmp_path):
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'note.txt').write_text('not a video')
-    with pytest.raises(BagError, match='holds no pictures'):
+    with pytest.raises(OfflineError, match='holds no picture'):
         as_drive(tmp_path / 'empty', tmp_path / 'scratch')
-    with pytest.raises(BagError, match='neither a bag nor a video'):
+    with pytest.raises(OfflineError, match='no video OpenCV can read'):
         as_drive(tmp_path / 'note.txt', tmp_path / 'scratch')
 
 
