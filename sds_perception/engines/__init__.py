@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Place in the batch and size (H, W) to (H, W) labels, overwritten by the next call.
+LabelsAt = Callable[[int, tuple[int, int]], NDArray[np.uint8]]
 
 
 class EngineError(RuntimeError):
@@ -22,6 +26,7 @@ class EngineOutput(NamedTuple):
     confidence: NDArray[np.uint8]  # (B, h, w), 0..255 for a class probability of 0..1
     disparity: NDArray[np.float32]  # (B, h, w) sigmoid disparity
     logits: NDArray[np.float32] | None  # (B, K, h, w); None unless the engine was built 'fine'
+    labels_at: LabelsAt | None = None  # where logits stay on the device: fine labels, made there
 
 
 class Engine(Protocol):
@@ -29,6 +34,7 @@ class Engine(Protocol):
 
     name: str  # such as 'torch cpu float32'
     input_size: tuple[int, int]  # (H, W)
+    precision: str  # 'fp32', 'fp16', 'bf16' or 'int8'
 
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`."""

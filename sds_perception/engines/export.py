@@ -7,6 +7,7 @@ the file depends on: release, shape, detail, type of number and the exporter's v
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import json
 import logging
@@ -22,7 +23,8 @@ from typing import Any
 
 import torch
 
-from sds_perception.engines import EngineError
+from sds_perception import network
+from sds_perception.engines import EngineError, graph, streamline
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
 from sds_perception.engines.streamline import streamlined
 from sds_perception.release import Release
@@ -87,9 +89,7 @@ def exported_onnx(
     release: Release, shape: GraphShape, cache: str | os.PathLike[str] | None = None
 ) -> Path:
     """The ONNX file of `release` with `shape`, from the cache or exported into it."""
-    versions = _exporter_versions()
-    name = f'{release_key(release)}-{shape}-{versions}.onnx'
-    path = cache_folder(cache) / name
+    path = onnx_path(release, shape, cache)
     if path.is_file():
         log.info('engine: exported graph %s is in the cache', path)
         return path
@@ -101,19 +101,29 @@ def exported_onnx(
     return path
 
 
+def onnx_path(
+    release: Release, shape: GraphShape, cache: str | os.PathLike[str] | None = None
+) -> Path:
+    """Where the cache keeps this graph; named by all it depends on, our own sources included."""
+    sources = (network.model, network.ccam, network.decoder, network.heads, graph, streamline)
+    written = ''.join(inspect.getsource(module) for module in sources)
+    ours = hashlib.sha256(written.encode()).hexdigest()[:8]
+    name = f'{release_key(release)}-{shape}-{ours}-{_exporter_versions()}.onnx'
+    return cache_folder(cache) / name
+
+
 def onnx_model(release: Release, shape: GraphShape) -> Any:
     """The graph as an `onnx.ModelProto`, BatchNorm folded into the convolutions."""
     _exporter_versions()
-    network = release.network()
-    rewritten = streamlined(network) if shape.for_cpu else folded(network)
-    graph = VehicleGraph(rewritten, shape.detail).eval()
-    graph = graph.half() if shape.half else graph
+    rewrite = streamlined if shape.for_cpu else folded
+    vehicle = VehicleGraph(rewrite(release.network()), shape.detail).eval()
+    vehicle = vehicle.half() if shape.half else vehicle
     frames = torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8)
     talk = io.StringIO()  # the exporter prints its progress; ours goes through logging
     with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(talk):
         warnings.simplefilter('ignore')
         program = torch.onnx.export(
-            graph,
+            vehicle,
             (frames,),
             dynamo=True,
             opset_version=OPSET,

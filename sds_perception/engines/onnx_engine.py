@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.engines import EngineError, EngineOutput
+from sds_perception.engines.calibration import calibrated_onnx
 from sds_perception.engines.export import INPUT, GraphShape, cache_folder, exported_onnx
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import Precision, require_precision
@@ -37,11 +38,10 @@ class OnnxEngine:
         input_size: (H, W); the release's own where None.
         detail: 'fast' or 'fine' (class scores as well).
         provider: 'cpu', 'cuda' or 'tensorrt'; None takes the one named like the device.
-        precision: 'fp32', 'fp16' (cuda, tensorrt) or 'int8' (cpu, tensorrt; needs `calibrated`).
+        precision: 'fp32', 'fp16' (cuda, tensorrt) or 'int8' (cpu, tensorrt; calibrated before).
         threads: CPU threads of one call; 0 takes all cores.
         cache: folder for exported graphs and TensorRT engines; None is the user's cache.
         batch: frames per run of the graph; calls with more run it several times.
-        calibrated: the int8 ONNX file, from `calibration.quantized_onnx`.
 
     Raises:
         EngineError: when the provider or precision cannot be had here; nothing replaces it.
@@ -59,23 +59,23 @@ class OnnxEngine:
         threads: int = 0,
         cache: str | os.PathLike[str] | None = None,
         batch: int = 1,
-        calibrated: str | os.PathLike[str] | None = None,
     ) -> None:
         kind, number = _parsed_device(device)
         provider = provider or kind
         _require_provider(provider, kind)
-        precision = require_precision(precision, provider)
+        self.precision = require_precision(precision, provider)
         self.input_size = input_size or release.input_size
         self.batch = batch
         shape = GraphShape(
-            self.input_size, detail, batch, half=precision == 'fp16', for_cpu=provider == 'cpu'
+            self.input_size, detail, batch, self.precision == 'fp16', for_cpu=provider == 'cpu'
         )
-        if precision == 'int8' and calibrated is None:
-            raise EngineError('precision int8 needs calibration: sds-engine build --calibrate')
-        path = Path(calibrated) if calibrated else exported_onnx(release, shape, cache)
-        options = _provider_options(provider, number, precision, cache)
+        if self.precision == 'int8':
+            path = calibrated_onnx(release, shape, cache)
+        else:
+            path = exported_onnx(release, shape, cache)
+        options = _provider_options(provider, number, self.precision, cache)
         self._session = _session(path, provider, options, threads)
-        self.name = f'onnxruntime {provider} {precision}'
+        self.name = f'onnxruntime {provider} {self.precision}'
         self._outputs: dict[str, NDArray[Any]] = {}
 
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:

@@ -1,0 +1,133 @@
+"""int8 from the user's own frames: ONNX Runtime's static quantisation, kept in the cache.
+
+Convolutions and what lies between them are quantised, weights per channel; the exchange's
+products and everything after the heads stay in float32. Formats: unsigned activations with 7-bit
+weights for CPUs without VNNI, whose 16-bit sums would saturate otherwise; signed symmetric ones
+for TensorRT, which takes no others.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.engines import EngineError
+from sds_perception.engines.export import (
+    INPUT,
+    GraphShape,
+    exported_onnx,
+    onnx_path,
+    written_atomically,
+)
+from sds_perception.release import Release
+
+log = logging.getLogger(__name__)
+
+QUANTISED = ['Conv', 'Relu', 'Add', 'MaxPool', 'Resize']
+METHODS = ('minmax', 'percentile')
+
+
+def calibrated_path(
+    release: Release, shape: GraphShape, cache: str | os.PathLike[str] | None
+) -> Path:
+    """Where the cache keeps the int8 graph of this release and shape."""
+    return onnx_path(release, shape, cache).with_suffix('.int8.onnx')
+
+
+def calibrated_onnx(
+    release: Release, shape: GraphShape, cache: str | os.PathLike[str] | None
+) -> Path:
+    """The int8 graph built before, or a refusal that says how to build it."""
+    path = calibrated_path(release, shape, cache)
+    if not path.is_file():
+        raise EngineError(
+            f'precision int8 is not calibrated for this release at {shape}: '
+            'run sds-engine build RELEASE --precision int8 --calibrate FRAMES'
+        )
+    return path
+
+
+def calibrate(
+    release: Release,
+    shape: GraphShape,
+    frames: NDArray[np.uint8],
+    cache: str | os.PathLike[str] | None = None,
+    method: str = 'minmax',
+) -> Path:
+    """Quantise the exported graph to int8 with the ranges `frames` (N, H, W, 3) show.
+
+    Args:
+        release: what to quantise.
+        shape: of the graph; `frames` must have its input size.
+        frames: the user's, some dozens that show what the vehicle will see.
+        cache: folder of built engines; None is the user's.
+        method: 'minmax' or 'percentile' (99.99) for the ranges.
+
+    Returns:
+        The file, atomically put into the cache; an older one is replaced.
+    """
+    if method not in METHODS:
+        raise EngineError(f'calibration method is {method!r}, wanted one of {METHODS}')
+    if frames.shape[1:] != (*shape.input_size, 3) or not len(frames):
+        raise EngineError(
+            f'calibration frames are {frames.shape}, wanted (N, {shape.input_size}, 3)'
+        )
+    exported, path = exported_onnx(release, shape, cache), calibrated_path(release, shape, cache)
+    began = perf_counter()
+    log.info('engine: calibrating int8 on %d frames, this takes some seconds', len(frames))
+    reader = _reader(frames, shape.batch)
+    written_atomically(path, lambda partial: _quantise(exported, partial, reader, shape, method))
+    log.info('engine: calibrated in %.1f s to %s', perf_counter() - began, path)
+    return path
+
+
+def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method: str) -> None:
+    from onnxruntime import quantization as q
+
+    for_cpu = shape.for_cpu
+    methods = {'minmax': q.CalibrationMethod.MinMax, 'percentile': q.CalibrationMethod.Percentile}
+    quiet, level = logging.getLogger(), logging.getLogger().level
+    quiet.setLevel(logging.ERROR)  # the quantiser warns once per tensor through the root logger
+    try:
+        q.quantize_static(
+            str(source),
+            str(target),
+            reader,
+            quant_format=q.QuantFormat.QDQ,
+            op_types_to_quantize=QUANTISED,
+            per_channel=True,
+            reduce_range=for_cpu,
+            activation_type=q.QuantType.QUInt8 if for_cpu else q.QuantType.QInt8,
+            weight_type=q.QuantType.QInt8,
+            calibrate_method=methods[method],
+            extra_options={'ActivationSymmetric': not for_cpu, 'CalibPercentile': 99.99},
+        )
+    finally:
+        quiet.setLevel(level)
+
+
+def _reader(frames: NDArray[np.uint8], batch: int) -> Any:
+    """What onnxruntime asks for batches of frames; a short last batch is filled up."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Frames(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.rewind()
+
+        def rewind(self) -> None:
+            self._starts = iter(range(0, len(frames), batch))
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            start = next(self._starts, None)
+            if start is None:
+                return None
+            places = np.arange(start, start + batch).clip(max=len(frames) - 1)
+            return {INPUT: frames[places]}
+
+    return Frames()

@@ -1,0 +1,171 @@
+"""Does an engine say what the reference says? If not it is refused and the reference runs.
+
+The reference is torch in float32 on the CPU, the plain network without any rewrite.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.engines import Engine, EngineOutput
+from sds_perception.engines.choose import build_engine
+from sds_perception.engines.graph import Detail
+from sds_perception.engines.reference_frames import synthetic_frames
+from sds_perception.engines.torch_engine import TorchEngine
+from sds_perception.network import depth_from_disparity
+from sds_perception.release import Release
+
+log = logging.getLogger(__name__)
+
+CLOSE_CALL = 0.02  # of the score range: pixels whose two best classes are nearer are a toss-up
+
+
+class ParityError(RuntimeError):
+    """An engine that does not agree with the reference; the message is the report's verdict."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one precision has to reach."""
+
+    labels: float  # least share of equal labels
+    depth: float  # greatest relative difference of depth
+    depth_percentile: float  # of which percentile of the pixels
+
+
+LIMITS: Mapping[str, Limits] = {
+    'fp32': Limits(0.999, 1e-4, 99.9),
+    'fp16': Limits(0.995, 0.005, 50.0),
+    'bf16': Limits(0.98, 0.02, 50.0),
+    'int8': Limits(0.98, 0.02, 50.0),
+}
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """How far an engine is from the reference on some frames; shares in [0, 1]."""
+
+    engine: str
+    precision: str
+    frames: int
+    labels: float  # share of equal labels, all pixels
+    clear_labels: float  # the same without close calls
+    close_calls: float  # share of pixels whose two best classes nearly tie in the reference
+    depth: float  # relative difference of depth at the percentile of `limits`
+    depth_median: float
+    depth_maximum: float
+
+    @property
+    def limits(self) -> Limits:
+        """What this precision has to reach."""
+        return LIMITS[self.precision]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the engine may run."""
+        return self.labels >= self.limits.labels and self.depth <= self.limits.depth
+
+    def __str__(self) -> str:
+        limits, verdict = self.limits, 'agrees' if self.passed else 'DISAGREES'
+        return (
+            f'{self.engine} {verdict} with the float32 reference on {self.frames} frames: '
+            f'labels {self.labels:.4%} (wanted {limits.labels:.1%}; {self.clear_labels:.4%} '
+            f'without the {self.close_calls:.2%} close calls), relative depth '
+            f'p{limits.depth_percentile:g} {self.depth:.1e} (wanted {limits.depth:.0e}), '
+            f'median {self.depth_median:.1e}, maximum {self.depth_maximum:.1e}'
+        )
+
+
+def measure_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) -> ParityReport:
+    """Run engine and reference on `frames` (N, H, W, 3) uint8 at the engine's size."""
+    reference = TorchEngine(release, input_size=engine.input_size, detail='fine', precision='fp32')
+    rows = [
+        _differences(_copied(engine(frame[None])), reference(frame[None]), release)
+        for frame in frames
+    ]
+    equal, close, depth = (np.concatenate(column) for column in zip(*rows, strict=True))
+    percentile = LIMITS[engine.precision].depth_percentile
+    return ParityReport(
+        engine=engine.name,
+        precision=engine.precision,
+        frames=len(frames),
+        labels=float(equal.mean()),
+        clear_labels=float(equal[~close].mean()) if not close.all() else 1.0,
+        close_calls=float(close.mean()),
+        depth=float(np.percentile(depth, percentile)),
+        depth_median=float(np.median(depth)),
+        depth_maximum=float(depth.max()),
+    )
+
+
+def check_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) -> ParityReport:
+    """The report of an engine that agrees.
+
+    Raises:
+        ParityError: when it does not.
+    """
+    report = measure_parity(engine, release, frames)
+    if not report.passed:
+        raise ParityError(str(report))
+    return report
+
+
+def build_checked_engine(
+    release: Release,
+    engine: str,
+    device: str,
+    *,
+    frames: NDArray[np.uint8] | None = None,
+    input_size: tuple[int, int] | None = None,
+    detail: Detail = 'fast',
+    **options: Any,
+) -> tuple[Engine, ParityReport | None]:
+    """Build the engine asked for and let it run only if it agrees with the reference.
+
+    An engine that cannot be had is still an EngineError; one that disagrees is replaced by the
+    float32 reference on the same device, with a warning that says by how much.
+
+    Returns:
+        The engine to run and the report on the one asked for; None if that is the reference.
+    """
+    chosen = {'input_size': input_size, 'detail': detail}
+    built = build_engine(release, engine, device, **chosen, **options)  # type: ignore[arg-type]
+    if isinstance(built, TorchEngine) and built.precision == 'fp32':
+        return built, None
+    if frames is None:
+        frames = synthetic_frames(built.input_size)
+    report = measure_parity(built, release, frames)
+    if report.passed:
+        log.info('engine: %s', report)
+        return built, report
+    log.warning('engine: %s; REFUSED, the float32 torch reference runs instead', report)
+    return TorchEngine(release, device, precision='fp32', **chosen), report  # type: ignore
+
+
+def _copied(output: EngineOutput) -> EngineOutput:
+    """Engines may overwrite what they gave."""
+    return output._replace(labels=output.labels.copy(), disparity=output.disparity.copy())
+
+
+def _differences(
+    found: EngineOutput, wanted: EngineOutput, release: Release
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]]:
+    """Per pixel: equal labels, close calls of the reference, relative difference of depth."""
+    assert wanted.logits is not None
+    second, first = np.partition(wanted.logits, -2, axis=1)[:, -2:].swapaxes(0, 1)
+    spread = np.ptp(wanted.logits, axis=1)
+    near, far = (
+        depth_from_disparity(each.disparity, release.network_config.depth_range)
+        for each in (wanted, found)
+    )
+    return (
+        (found.labels == wanted.labels).ravel(),
+        (first - second < CLOSE_CALL * spread).ravel(),
+        (np.abs(far - near) / near).ravel(),
+    )

@@ -1,0 +1,88 @@
+"""Frames to compare and calibrate engines on: the user's own, or synthetic ones where none are."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.engines import EngineError
+from sds_perception.offline.frames import Frame, OfflineError, Source
+
+BAG_SUFFIXES = ('.mcap', '.db3')
+
+
+def synthetic_frames(size: tuple[int, int], count: int = 4) -> NDArray[np.uint8]:
+    """(count, H, W, 3) uint8 pictures with the statistics of a street; the same every time.
+
+    A sky gradient over a textured ground, boxes of flat and striped colour between them, and a
+    little sensor noise: a network answers smooth areas and edges here as it does in a photograph,
+    which pure noise would not make it do.
+    """
+    return np.stack([_street(size, np.random.default_rng(seed)) for seed in range(count)])
+
+
+def _street(size: tuple[int, int], draw: np.random.Generator) -> NDArray[np.uint8]:
+    height, width = size
+    horizon = round(height * draw.uniform(0.35, 0.5))
+    picture = np.empty((height, width, 3), np.float32)
+    sky, ground = draw.uniform(120, 240, 3), draw.uniform(60, 140, 3)
+    fade = np.linspace(0.7, 1.1, horizon)[:, None, None]
+    picture[:horizon] = sky * fade
+    texture = draw.normal(0, 18, ((height - horizon) // 4 + 1, width // 4 + 1, 1)).astype('f4')
+    texture = cv2.resize(texture, (width, height - horizon), interpolation=cv2.INTER_CUBIC)
+    picture[horizon:] = ground + texture[..., None]
+    for _ in range(14):
+        _put_box(picture, horizon, draw)
+    picture += draw.normal(0, 2, picture.shape)
+    rounded: NDArray[np.uint8] = picture.clip(0, 255).astype(np.uint8)
+    return rounded
+
+
+def _put_box(picture: NDArray[np.float32], horizon: int, draw: np.random.Generator) -> None:
+    height, width = picture.shape[:2]
+    tall, wide = (max(2, round(side * draw.uniform(0.05, 0.4))) for side in (height, width))
+    bottom = min(height, horizon + round(tall * draw.uniform(0.2, 0.8)))
+    left = int(draw.integers(-wide // 2, width - wide // 2))
+    part = picture[max(0, bottom - tall) : bottom, max(0, left) : left + wide]
+    part[:] = draw.uniform(20, 230, 3)
+    if draw.random() < 0.5:
+        part[:, :: int(draw.integers(3, 12))] *= 0.6
+
+
+def user_frames(
+    path: str | os.PathLike[str], size: tuple[int, int], count: int
+) -> NDArray[np.uint8]:
+    """Up to `count` frames of a folder, picture, video or bag, spread over all of it, at `size`.
+
+    Returns:
+        (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source.
+
+    Raises:
+        EngineError: when nothing there can be used.
+    """
+    from sds_perception.offline.command import open_source  # imports the Perceiver, as we do not
+
+    try:
+        source = open_source(Namespace(input=Path(path), camera=None, topic=None, rectify=False))
+        stride = max(1, source.count // count)
+        chosen = [
+            cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+            for frame in islice(_usable(source, stride), count)
+        ]
+    except (OfflineError, OSError) as problem:
+        raise EngineError(f'frames of {path} cannot be used: {problem}') from problem
+    if not chosen:
+        raise EngineError(f'{path} holds no frame that can be used')
+    return np.stack(chosen)
+
+
+def _usable(source: Source, stride: int) -> Iterator[Frame]:
+    every = islice(source.frames(), 0, None, stride)
+    return (frame for frame in every if isinstance(frame, Frame))
