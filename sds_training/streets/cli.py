@@ -1,0 +1,136 @@
+"""sds-streets: renders drives through procedural streets into a folder in Cityscapes layout."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sds_training.streets.motion import FRAMES
+
+
+@dataclass(frozen=True)
+class Order:
+    """One snippet to render, and where to."""
+
+    output: Path
+    seed: int
+    number: int
+    split: str
+    size: tuple[int, int]  # width, height
+    frames: int
+    label_every_frame: bool
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 when everything was written, 1 with a sentence when not."""
+    options = _parser().parse_args(arguments)
+    began, done = time.perf_counter(), 0
+    try:
+        orders = _orders(options)
+        for number, frames in enumerate(_render(orders, options.workers), start=1):
+            done += frames
+            rate = done / (time.perf_counter() - began)
+            print(f'{number}/{len(orders)} snippets, {rate:.1f} frames/s', flush=True)
+        if options.bag:
+            from sds_training.streets.bag import write_bag
+
+            write_bag(options.bag, options.seed, [o.number for o in orders], options.size,
+                      options.frames, options.compressed)  # fmt: skip
+    except (ValueError, OSError) as problem:
+        print(f'PROBLEM: {problem}', file=sys.stderr)
+        return 1
+    print(f'{done} frames in {time.perf_counter() - began:.0f} s: {options.output}')
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='sds-streets', description=__doc__)
+    parser.add_argument('output', type=Path, help='folder to write; existing files are replaced')
+    parser.add_argument('--snippets', type=int, default=10, help='drives to render')
+    parser.add_argument('--first', type=int, default=0, help='number of the first snippet')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--size', type=_size, default=(512, 256), metavar='WxH')
+    parser.add_argument(
+        '--split', default='train', help='one split, or shares: train=0.8,val=0.2'
+    )
+    parser.add_argument('--frames', type=int, default=FRAMES, help='frames in a snippet')
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        '--label-every-frame', action='store_true', help='truth of all frames, in *_sequence'
+    )
+    parser.add_argument('--bag', type=Path, help='also write the drives into this ROS 2 bag')
+    parser.add_argument('--compressed', action='store_true', help='CompressedImage in the bag')
+    return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.lower().split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size like 512x256') from None
+    if min(width, height) < 16:
+        raise argparse.ArgumentTypeError(f'{text} is too small, at least 16x16 is needed')
+    return width, height
+
+
+def _orders(options: argparse.Namespace) -> list[Order]:
+    for name in ('snippets', 'frames', 'workers'):
+        if getattr(options, name) < 1:
+            raise ValueError(f'--{name} must be at least 1, got {getattr(options, name)}')
+    names, shares = split_shares(options.split)
+    orders = []
+    for number in range(options.first, options.first + options.snippets):
+        rng = np.random.default_rng((options.seed, number, 99))
+        split = str(rng.choice(names, p=shares))
+        orders.append(Order(options.output, options.seed, number, split, options.size,
+                            options.frames, options.label_every_frame))  # fmt: skip
+    return orders
+
+
+def split_shares(text: str) -> tuple[list[str], list[float]]:
+    """Read 'train' or 'train=0.8,val=0.2' into names and shares that sum to one."""
+    parts = [part.partition('=') for part in text.split(',')]
+    if any(not name.isidentifier() for name, _, _ in parts):
+        raise ValueError(f'--split wants names like train=0.8,val=0.2, got {text!r}')
+    try:
+        shares = [float(value or 1.0) for _, _, value in parts]
+    except ValueError:
+        raise ValueError(f'--split wants numbers behind "=", got {text!r}') from None
+    if min(shares) < 0 or sum(shares) <= 0:
+        raise ValueError(f'--split wants shares of zero or more, some above, got {text!r}')
+    return [name for name, _, _ in parts], [share / sum(shares) for share in shares]
+
+
+def _render(orders: list[Order], workers: int) -> Iterator[int]:
+    if workers == 1:
+        yield from map(render_order, orders)
+        return
+    os.environ.setdefault('OMP_NUM_THREADS', '1')  # the workers share the cores already
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(min(workers, len(orders)), mp_context=context) as pool:
+        yield from pool.map(render_order, orders)
+
+
+def render_order(order: Order) -> int:
+    """Draw, render and write one snippet; returns its number of frames."""
+    import cv2
+
+    from sds_training.streets.drive import draw_drive
+    from sds_training.streets.files import write_drive
+
+    cv2.setNumThreads(1)
+    drive = draw_drive(order.seed, order.number, *order.size, order.frames)
+    return write_drive(order.output, order.split, drive, order.label_every_frame)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
