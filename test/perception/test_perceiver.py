@@ -17,6 +17,14 @@ from sds_perception.perceiver import FrameError, Perceiver
 from sds_perception.release import Release, write_release
 from sds_perception.scene import Scene
 
+CUDA = pytest.param(
+    'cuda',
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device'),
+    ],
+)
+
 
 def frame(height: int = 90, width: int = 150, seed: int = 0) -> np.ndarray:
     """Smooth random colours: neighbouring pixels are alike, as in a photograph."""
@@ -170,10 +178,13 @@ def test_two_frames_of_different_sizes_at_once_are_what_each_is_alone(perceiver)
         np.testing.assert_allclose(together.depth[both], alone.depth[both], rtol=1e-4)
 
 
+@pytest.mark.parametrize('device', ['cpu', CUDA])
 @pytest.mark.parametrize('detail', ['fast', 'fine'])
 @pytest.mark.parametrize('output_size', ['frame', 0.25])
-def test_a_scene_handed_out_is_never_touched_again(release, detail, output_size):
-    perceiver = Perceiver.from_release(release, detail=detail, output_size=output_size)
+def test_a_scene_handed_out_is_never_touched_again(release, device, detail, output_size):
+    perceiver = Perceiver.from_release(
+        release, device=device, detail=detail, output_size=output_size
+    )
     rgb = frame(64, 128)
     scene = perceiver(rgb)
     kept = {each.name: np.copy(getattr(scene, each.name)) for each in fields(Scene)[:3]}
@@ -255,7 +266,9 @@ def test_a_camera_of_another_size_is_refused_with_both_sizes(perceiver):
     ({'min_confidence': 50}, 'minimum confidence is 50'),
     ({'min_confidence': -0.1}, 'minimum confidence is -0.1'),
 ])  # fmt: skip
-def test_options_that_cannot_be_meant_are_refused_before_the_first_frame(perceiver, options, named):
+def test_options_that_cannot_be_meant_are_refused_before_the_first_frame(
+    perceiver, options, named
+):
     with pytest.raises(ValueError, match=named):
         Perceiver(perceiver.release, perceiver.engine, **options)
 
