@@ -86,8 +86,11 @@ def sample_linear(planes: Tensor, placement: Placement) -> Tensor:
     """
     if placement.still:
         return planes[:, placement.window[0], placement.window[1]]
-    rows = _between(planes, placement.source_rows(), axis=1)
-    return _between(rows, placement.source_columns(), axis=2)
+    columns = placement.source_columns()
+    first = int(columns[0].clamp(0, planes.shape[2] - 1))
+    last = int(columns[-1].clamp(0, planes.shape[2] - 1)) + 2
+    rows = _between(planes[:, :, first:last], placement.source_rows(), axis=1)
+    return _between(rows, columns - first, axis=2)
 
 
 def sample_nearest(plane: Tensor, placement: Placement, outside: int | float) -> Tensor:
