@@ -140,7 +140,7 @@ def _through_node(
         with perception_process(parameters, remaps, folder / 'node.log') as process:
             bring_up(node, process)
             camera, consumer = CameraStandIn(node, frame), Consumer(node)
-            wait_until(lambda: camera.heard, 20.0, "the node's subscription")
+            wait_until(lambda: camera.heard, 60.0, "the node's subscription")
             receiving = threading.Thread(target=_spin, args=(node,), daemon=True)
             receiving.start()
             camera.run(wanted.seconds, wanted.rate)

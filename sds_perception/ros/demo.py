@@ -85,15 +85,15 @@ def rendered_street(output: Path) -> Path:
             'no INPUT was given, and sds-streets, which renders a drive, is not installed: '
             'give a bag, a video or a folder of pictures'
         )
-    street = output / 'street'
-    shutil.rmtree(street, ignore_errors=True)
-    print(f'rendering an unseen street (seed {STREET_SEED})', flush=True)
-    asked = [str(street), '--snippets', '2', '--seed', str(STREET_SEED), '--bag']
+    folder, bag = output / 'street', output / 'street_bag'
+    for each in (folder, bag):
+        shutil.rmtree(each, ignore_errors=True)
+    print(f'rendering a street nobody trained on (seed {STREET_SEED})', flush=True)
+    asked = [str(folder), '--snippets', '1', '--seed', str(STREET_SEED), '--bag', str(bag)]
     done = subprocess.run([command, *asked], stdout=subprocess.DEVNULL, check=False)
-    bags = sorted(street.rglob('metadata.yaml'))
-    if done.returncode or not bags:
-        raise VehicleError(f'sds-streets ended with {done.returncode} and {len(bags)} bags')
-    return bags[0].parent
+    if done.returncode:
+        raise VehicleError(f'sds-streets ended with {done.returncode}')
+    return bag
 
 
 def _command_path() -> str:
@@ -136,7 +136,7 @@ def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
                 output / 'record.log',
             )
         )
-        wait_until(lambda: _heard(observer), 20.0, 'the recorder')
+        wait_until(lambda: _heard(observer), 120.0, 'the recorder')
         _replay(drive, wanted, output)
 
 
