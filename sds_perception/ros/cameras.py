@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -56,7 +55,6 @@ class CameraInput:
         self._kind = CompressedImage if compressed else Image
         base = node.resolve_topic_name(f'{prefix}image')
         self.topic = f'{base}/compressed' if compressed else base
-        self._group = MutuallyExclusiveCallbackGroup()
         self._images: Any = None
         self._infos: Any = None
         self._incompatible = ''
@@ -109,7 +107,6 @@ class CameraInput:
             topic,
             callback,
             self._wanted_qos(topic),
-            callback_group=self._group,
             event_callbacks=events,
         )
 

@@ -5,17 +5,13 @@ configure loads the release and warms the engine up; activate subscribes; the re
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import rclpy
-import torch
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -25,6 +21,7 @@ from std_msgs.msg import Header
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError, read_release
+from sds_perception.ros.building import build_perceiver
 from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.diagnostics import Diagnostics, write_report
@@ -36,26 +33,10 @@ from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
 from sds_perception.ros.process import ToRos, ignore_signals, keep_large_buffers, keep_pauses_short
 from sds_perception.ros.scheduler import Scheduler
+from sds_perception.ros.transitions import spoken
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 REFUSALS = (ParameterError, ReleaseError, EngineError, OSError)  # the operator's to mend
-
-
-Transition = Callable[['PerceptionNode', LifecycleState], TransitionCallbackReturn]
-
-
-def spoken(transition: Transition) -> Transition:
-    """Log what went wrong in a transition: rclpy turns any exception into a silent ERROR."""
-
-    @wraps(transition)
-    def logged(node: PerceptionNode, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            return transition(node, state)
-        except Exception:
-            node.get_logger().error(f'{transition.__name__}: {traceback.format_exc()}')
-            return TransitionCallbackReturn.ERROR
-
-    return logged
 
 
 class PerceptionNode(LifecycleNode):
@@ -70,13 +51,13 @@ class PerceptionNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._channels: dict[str, Channel] = {}
         self._label_names: LabelNames | None = None
-        self._tending = threading.RLock()  # heartbeat and transitions touch the same cameras
-        self._heart = self.create_timer(
-            self.config.diagnostics_period_s,
-            self._beat,
-            callback_group=MutuallyExclusiveCallbackGroup(),
-            clock=Clock(clock_type=ClockType.STEADY_TIME),  # beats without /clock as well
-        )
+        self._tending = threading.RLock()  # transitions may come from outside the executor
+        # The cameras are tended in the default group, like frames and transitions: none of them
+        # sees a subscription vanish. The heart beats beside them while an engine is being built.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs without /clock as well
+        apart, period_s = MutuallyExclusiveCallbackGroup(), self.config.diagnostics_period_s
+        self._heart = self.create_timer(period_s, self._beat, callback_group=apart, clock=steady)
+        self._tender = self.create_timer(period_s, self._tend, clock=steady)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the release, build and warm up the engine, offer the topics."""
@@ -156,16 +137,7 @@ class PerceptionNode(LifecycleNode):
     def _build(self, config: NodeConfig) -> None:
         release = read_release(config.release)
         self._now('configuring', (Level.WARN, f'building the {config.engine} engine'))
-        self._perceiver = Perceiver.from_release(
-            release,
-            device=config.device,
-            engine=config.engine,
-            detail=config.detail,
-            output_size=_perceiver_size(config),
-            **_engine_options(config),
-        )
-        self._perceiver.warm_up()
-        gc.collect()  # building leaves a copy of the weights in a reference cycle
+        self._perceiver = build_perceiver(release, config)
         self._diagnostics.about = {
             'release': release.digest,
             'trained': str(release.trained),
@@ -174,7 +146,8 @@ class PerceptionNode(LifecycleNode):
         }
         self._channels = {name: self._channel(name) for name in config.cameras or ('',)}
         self._label_names = LabelNames(self)
-        self._heart.timer_period_ns = int(config.diagnostics_period_s * 1e9)
+        for timer in (self._heart, self._tender):
+            timer.timer_period_ns = int(config.diagnostics_period_s * 1e9)
 
     def _channel(self, name: str) -> Channel:
         outputs = Outputs(self, f'~/{name}' if name else '~')
@@ -235,31 +208,14 @@ class PerceptionNode(LifecycleNode):
         self._state, self._trouble = state, trouble
         self._beat()
 
-    def _beat(self) -> None:
+    def _tend(self) -> None:
         with self._tending:
             for channel in self._channels.values():
                 channel.source.look_around()
-            healths = [channel.source.health for channel in self._channels.values()]
-            self._diagnostics.publish(self._state, healths, self._trouble)
 
-
-def _perceiver_size(config: NodeConfig) -> str | float:
-    sizes: dict[str, str | float] = {'camera': 'frame', 'network': 'network'}
-    return sizes.get(config.output_size, config.output_fraction)
-
-
-def _engine_options(config: NodeConfig) -> dict[str, Any]:
-    """What only some engines know."""
-    if config.engine == 'onnxruntime':
-        return {
-            'threads': config.threads,
-            'cache': config.engine_cache or None,
-            'provider': config.provider or None,
-            'precision': config.precision or None,
-        }
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    return {'half': config.precision == 'fp16' if config.precision else None}
+    def _beat(self) -> None:
+        healths = [channel.source.health for channel in list(self._channels.values())]
+        self._diagnostics.publish(self._state, healths, self._trouble)
 
 
 def main(args: list[str] | None = None) -> int:

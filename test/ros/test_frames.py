@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 from conftest import Graph, camera_info, counts, image, until
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import String
 
 from sds_perception.labels import NAMES
+from sds_perception.release import Release, write_release
 from sds_perception.ros.qos import LATCHED
 
 PICTURES = {'labels': 1, 'confidence': 1, 'overlay': 3, 'depth_color': 3}
@@ -68,6 +70,20 @@ def test_relative_depth_is_never_published_as_metres(graph: Graph) -> None:
     assert not clouds
 
 
+def test_a_metric_release_gives_metres_where_the_camera_is_known(
+    graph: Graph, metric_release: Release, tmp_path: Path
+) -> None:
+    write_release(tmp_path / 'metric.safetensors', metric_release)
+    node = graph.active(release=str(tmp_path / 'metric.safetensors'))
+    metres, relative = graph.collect('depth'), graph.collect('depth_relative')
+    images = graph.publisher()
+    images.publish(image())
+    until(lambda: relative, 'depth without a camera came, without a unit')
+    assert not metres
+    send_until(graph, lambda: metres, 'metric depth came')
+    assert 'metres from release' in node.health().scale
+
+
 def test_a_scale_makes_metres_and_the_range_cuts_them(graph: Graph) -> None:
     node = graph.active(fixed_scale=2.0, max_depth_m=0.0)
     metres, relative = graph.collect('depth'), graph.collect('depth_relative')
@@ -75,7 +91,7 @@ def test_a_scale_makes_metres_and_the_range_cuts_them(graph: Graph) -> None:
     assert not relative
     everything = depth_of(metres[0])
     limit_m = float(np.nanmedian(everything))
-    node.set_parameters([rclpy_parameter('max_depth_m', limit_m)])
+    node.set_parameters([Parameter('max_depth_m', value=limit_m)])
     metres.clear()
     send_until(graph, lambda: metres, 'metric depth came again')
     cut = depth_of(metres[-1])
@@ -98,12 +114,12 @@ def test_a_live_scale_takes_effect_at_the_next_frame(graph: Graph) -> None:
     publisher.publish(image())
     until(lambda: counts(node).get('processed'), 'the frame went through')
     assert not metres
-    node.set_parameters([rclpy_parameter('fixed_scale', 3.0)])
+    node.set_parameters([Parameter('fixed_scale', value=3.0)])
     publisher.publish(image())
     until(lambda: metres, 'depth in metres came')
 
 
-def test_the_ego_hood_is_unlabelled_and_has_no_depth(graph: Graph, tmp_path) -> None:
+def test_the_ego_hood_is_unlabelled_and_has_no_depth(graph: Graph, tmp_path: Path) -> None:
     mask = np.zeros((24, 32), np.uint8)
     mask[12:] = 255
     cv2.imwrite(str(tmp_path / 'hood-.png'), mask)
@@ -147,10 +163,9 @@ def test_the_picture_a_jpeg_carries_is_perceived_like_the_raw_one(graph: Graph) 
     assert (received[0].width, received[0].height) == (64, 48)
 
 
-@pytest.mark.parametrize('topic', ['label_info_json'])
-def test_the_class_names_wait_for_late_subscribers(graph: Graph, topic: str) -> None:
+def test_the_class_names_wait_for_late_subscribers(graph: Graph) -> None:
     graph.active()
-    received = graph.collect(topic, String, LATCHED)
+    received = graph.collect('label_info_json', String, LATCHED)
     table = json.loads(until(lambda: received, 'the class table came')[0].data)
     assert [each['name'] for each in table['classes']] == list(NAMES)
     assert table['unlabelled'] == 255
@@ -186,9 +201,3 @@ def pixels_of(message: Image) -> np.ndarray:
 
 def depth_of(message: Image) -> np.ndarray:
     return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
-
-
-def rclpy_parameter(name: str, value: object):
-    from rclpy.parameter import Parameter
-
-    return Parameter(name, value=value)

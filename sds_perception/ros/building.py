@@ -1,0 +1,50 @@
+"""From the node's parameters to a Perceiver that has run once."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import torch
+
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import Release
+from sds_perception.ros.node_config import NodeConfig
+
+
+def build_perceiver(release: Release, config: NodeConfig) -> Perceiver:
+    """The engine asked for, warmed up.
+
+    Raises:
+        EngineError: when it cannot be had here; another one is never taken in its place.
+    """
+    perceiver = Perceiver.from_release(
+        release,
+        device=config.device,
+        engine=config.engine,
+        detail=config.detail,
+        output_size=_output_size(config),
+        **_engine_options(config),
+    )
+    perceiver.warm_up()
+    gc.collect()  # building leaves a copy of the weights in a reference cycle
+    return perceiver
+
+
+def _output_size(config: NodeConfig) -> str | float:
+    named: dict[str, str | float] = {'camera': 'frame', 'network': 'network'}
+    return named.get(config.output_size, config.output_fraction)
+
+
+def _engine_options(config: NodeConfig) -> dict[str, Any]:
+    """What only some engines know."""
+    if config.engine == 'onnxruntime':
+        return {
+            'threads': config.threads,
+            'cache': config.engine_cache or None,
+            'provider': config.provider or None,
+            'precision': config.precision or None,
+        }
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    return {'half': config.precision == 'fp16' if config.precision else None}
