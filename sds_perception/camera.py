@@ -45,7 +45,8 @@ class Camera:
         k = np.asarray(matrix, np.float64).reshape(3, 3)
         if abs(k[0, 1]) > 1e-6 * max(abs(k[0, 0]), 1.0):
             raise CameraError(f'skewed intrinsics are not supported, got K[1] = {k[0, 1]}')
-        return cls(*(float(v) for v in (k[0, 0], k[1, 1], k[0, 2], k[1, 2])), width, height)
+        fx, fy, cx, cy = (float(v) for v in (k[0, 0], k[1, 1], k[0, 2], k[1, 2]))
+        return cls(fx, fy, cx, cy, width, height)
 
     @classmethod
     def guess(cls, width: int, height: int, horizontal_fov_deg: float = 60.0) -> Camera:
