@@ -31,8 +31,9 @@ class Atlas:
     tile_rows: int
 
     def sample(
-        self, texture: NDArray[np.int16], uv_m: Floats, across_m: Floats, along_m: Floats
-    ) -> Floats:
+        self, texture: NDArray[np.int16], uv_m: Floats, across_m: Floats, along_m: Floats,
+        taps: int = TAPS,
+    ) -> Floats:  # fmt: skip
         """(N, 3) texture factors around 1.
 
         `uv_m` (N, 2) metres on the surface; `across_m`, `along_m` (N, 2) how they change from one
@@ -42,14 +43,14 @@ class Atlas:
         lengths = np.stack([np.hypot(d[:, 0], d[:, 1]) for d in (across_m, along_m)]) * per_m
         longer = lengths[0] > lengths[1]
         major = np.where(longer[:, None], across_m, along_m)
-        width = np.maximum(lengths.min(0), lengths.max(0) / (TAPS + 1))
+        width = np.maximum(lengths.min(0), lengths.max(0) / (taps + 1))
         level = np.log2(np.maximum(width * self.side, 1.0))
         level = np.minimum(level, LEVELS - 1.001).astype(np.float32)
         total = np.zeros((len(texture), 3), np.float32)
-        for step in (np.arange(TAPS) + 0.5) / TAPS - 0.5:
+        for step in (np.arange(taps) + 0.5) / taps - 0.5:
             shifted = (uv_m + major * np.float32(step)) * per_m[:, None]
             total += self._trilinear(texture, shifted, level)
-        return total * np.float32(1.0 / (128.0 * TAPS))
+        return total * np.float32(1.0 / (128.0 * taps))
 
     def _trilinear(self, texture: NDArray[np.int16], uv: Floats, level: Floats) -> Floats:
         uv = uv - np.floor(uv)

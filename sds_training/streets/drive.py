@@ -26,6 +26,7 @@ EGO_VEHICLE = 1  # Cityscapes label id
 FIRST_INSTANCE_LABEL = 24  # person; classes from here on are counted
 _EDGE = 0.035  # difference in tone between neighbours that calls for more rays
 _MIDDLE_GREY = 0.19
+_BESIDE = ((-0.35, 0.1), (0.3, 0.3), (0.05, -0.38))  # more rays of an edge pixel, in pixels
 
 
 @dataclass(frozen=True)
@@ -107,19 +108,36 @@ class Drive:
         eye = Eye(pose[:3, 3], step_x * stride, step_y * stride)
         grid = camera.rays()[::stride, ::stride]
         rays = np.ascontiguousarray(grid.reshape(-1, 3) @ turn.T)
-        tracer = self._tracer(frame)
-        hits = tracer.look(eye.origin, rays)
+        tracer, maybe = self._tracer(frame), self._maybe_moving(frame)[::stride, ::stride].ravel()
+        hits = tracer.look(eye.origin, rays, maybe)
         light = shade(tracer, self._atlas, self.light, eye, rays, hits)
         if stride > 1:
             return light, hits
         edges = _edges(light.reshape(*grid.shape) * np.float32(self._exposure))
-        total = light[edges]
-        for x, y in ((-0.35, -0.12), (0.12, -0.35), (0.35, 0.12), (-0.12, 0.35)):
-            beside = rays[edges] + np.float32(x) * step_x + np.float32(y) * step_y
-            total = total + shade(tracer, self._atlas, self.light, eye, beside,
-                                  tracer.look(eye.origin, beside))  # fmt: skip
-        light[edges] = total / 5
+        shifts = np.stack([np.float32(x) * step_x + np.float32(y) * step_y for x, y in _BESIDE])
+        beside = (rays[edges][None] + shifts[:, None]).reshape(-1, 3)
+        seen = tracer.look(eye.origin, beside, np.tile(maybe[edges], len(_BESIDE)))
+        more = shade(tracer, self._atlas, self.light, eye, beside, seen)
+        light[edges] += more.reshape(len(_BESIDE), -1, 3).sum(0)
+        light[edges] /= len(_BESIDE) + 1
         return light, hits
+
+    def _maybe_moving(self, frame: int) -> NDArray[np.bool_]:
+        """(H, W) pixels inside the rectangle around some moving object."""
+        camera, shape = self.sensor.camera, self.sensor.hood.shape
+        found = np.zeros(shape, bool)
+        to_camera = np.linalg.inv(self.motion.world_from_camera(frame))
+        for mover in self.movers:
+            points = mover.mesh(self.path, frame).corners.reshape(-1, 3)
+            points = points @ to_camera[:3, :3].T + to_camera[:3, 3]
+            if points[:, 2].max() < 0.05:
+                continue
+            points[:, 2] = np.maximum(points[:, 2], 0.05)  # corners behind the eye land outside
+            u, v = camera.project(points).T
+            u0, u1 = np.clip([u.min() - 2, u.max() + 3], 0, shape[1]).astype(int)
+            v0, v1 = np.clip([v.min() - 2, v.max() + 3], 0, shape[0]).astype(int)
+            found[v0:v1, u0:u1] = True
+        return found
 
     def _drift(self, frame: int, depth: Floats) -> Floats:
         """(H, W, 2) pixels each pixel's content moves until the next frame, were it to stand."""

@@ -124,19 +124,30 @@ def from_quads(
     return from_triangles(split(corners), material, split(uv), split(normals), tint)
 
 
+def cross(a: Floats, b: Floats) -> Floats:
+    """(N, 3) cross products; several times faster than np.cross on the few rows of a part."""
+    out = np.empty_like(a)
+    out[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
+    out[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
+    out[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return out
+
+
 def flat_normals(corners: Floats) -> Floats:
     """(T, 3) unit normals; degenerate triangles get z up."""
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    return np.where(length > 1e-12, normal / np.maximum(length, 1e-12), (0, 0, 1)).astype('f4')
+    normal = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.sqrt((normal * normal).sum(axis=1, keepdims=True))
+    normal /= np.maximum(length, 1e-12)
+    normal[length[:, 0] < 1e-12] = (0, 0, 1)
+    return normal
 
 
 def box_projection(corners: Floats, normals: Floats) -> Floats:
     """(T, 3, 2) texture metres: the map of flat faces, run and height on upright ones."""
-    along = np.stack((-normals[:, 1], normals[:, 0], np.zeros(len(normals))), -1)
-    length = np.linalg.norm(along, axis=-1, keepdims=True)
-    along = along / np.maximum(length, 1e-6)
-    run = np.einsum('tij,tj->ti', corners, along)
-    upright = np.stack((run, corners[..., 2]), -1)
-    flat = np.abs(normals[:, 2]) > 0.75
-    return np.where(flat[:, None, None], corners[..., :2], upright).astype(np.float32)
+    length = np.maximum(np.sqrt(normals[:, 0] ** 2 + normals[:, 1] ** 2), 1e-6)
+    x, y = normals[:, :1] / length[:, None], normals[:, 1:2] / length[:, None]
+    flat = np.abs(normals[:, 2:]) > 0.75
+    uv = np.empty((len(corners), 3, 2), np.float32)
+    uv[..., 0] = np.where(flat, corners[..., 0], corners[..., 1] * x - corners[..., 0] * y)
+    uv[..., 1] = np.where(flat, corners[..., 1], corners[..., 2])
+    return uv

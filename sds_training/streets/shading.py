@@ -9,9 +9,9 @@ import numpy as np
 from sds_training.streets.atlas import Atlas
 from sds_training.streets.light import Light
 from sds_training.streets.mesh import Floats
+from sds_training.streets.texture_names import TEXTURE_ID
 from sds_training.streets.tracer import Hits, Tracer
 
-_UP = np.array([0.0, 0.0, 1.0], np.float32)
 _MACRO = np.float32(1 / 7.3)  # a second, much larger repeat hides that textures repeat
 
 
@@ -79,7 +79,8 @@ def _texture(atlas: Atlas, eye: Eye, rays: Floats, hits: Hits) -> Floats:
         moved = slide * hits.distance[:, None]
         steps.append(np.einsum('nij,nj->ni', hits.uv_per_m, moved))
     fine = atlas.sample(hits.texture, hits.uv, *steps)
-    wide = atlas.sample(np.full_like(hits.texture, 5), hits.uv * _MACRO, *(s * _MACRO for s in steps))
+    plaster = np.full_like(hits.texture, TEXTURE_ID['plaster'])
+    wide = atlas.sample(plaster, hits.uv * _MACRO, *(s * _MACRO for s in steps), taps=1)
     return fine * (1.0 + 1.3 * (wide - 1.0))
 
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sds_training.streets.mesh import Floats, Material, Mesh, from_quads, from_triangles, join
+from sds_training.streets.mesh import Floats, Material, Mesh, cross, from_quads, from_triangles, join
 
 _BOX_FACES = np.array(
     [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
@@ -36,10 +36,12 @@ def tube(
     """A round bar from `start` to `end`; two radii make it taper."""
     start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
     radii = radius if isinstance(radius, tuple) else (radius, radius)
-    axis = (end - start) / max(np.linalg.norm(end - start), 1e-9)
-    side = np.cross(axis, (0, 0, 1) if abs(axis[2]) < 0.9 else (1, 0, 0))
-    side /= np.linalg.norm(side)
-    up = np.cross(axis, side)
+    axis = end - start
+    axis = axis / max(float(np.sqrt(axis @ axis)), 1e-9)
+    x, y, z = axis
+    side = np.array([y, -x, 0.0]) if abs(z) < 0.9 else np.array([0.0, z, -y])
+    side /= np.sqrt(side @ side)
+    up = cross(axis[None], side[None])[0]
     angle = np.arange(sides + 1) * (2 * np.pi / sides)
     ring = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * up
     lower, upper = start + ring * radii[0], end + ring * radii[1]

@@ -12,7 +12,7 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
-from sds_training.streets.mesh import Floats, Mesh
+from sds_training.streets.mesh import Floats, Mesh, cross, flat_normals
 
 _LIFT_M = 2e-3  # shadow rays start a little off their surface
 
@@ -24,15 +24,8 @@ class Surfaces:
         self.mesh = mesh
         self._scene = EmbreeScene()
         TriangleMesh(self._scene, np.ascontiguousarray(mesh.corners, np.float32))
-        edges = mesh.corners[:, 1:] - mesh.corners[:, :1]
-        normal = np.cross(edges[:, 0], edges[:, 1])
-        length = np.linalg.norm(normal, axis=1, keepdims=True)
-        self.flat = (normal / np.maximum(length, 1e-12)).astype(np.float32)
-        frame = np.stack((edges[:, 0], edges[:, 1], self.flat), axis=2).astype(np.float64)
-        frame[length[:, 0] < 1e-9] = np.eye(3)
-        steps = np.moveaxis(mesh.uv[:, 1:] - mesh.uv[:, :1], 1, 2)  # (T, 2, 2): by edge
-        padded = np.concatenate((steps, np.zeros((len(mesh), 2, 1))), axis=2)
-        self.uv_per_m = (padded @ np.linalg.inv(frame)).astype(np.float32)  # (T, 2, 3)
+        self.flat = flat_normals(mesh.corners)
+        self.uv_per_m = _uv_gradients(mesh, self.flat)  # (T, 2, 3)
 
     def cast(self, origins: Floats, directions: Floats) -> tuple[NDArray, Floats, Floats]:
         """Triangle numbers (-1: none), distances in lengths of the ray, and (N, 2) weights."""
@@ -43,6 +36,18 @@ class Surfaces:
         """Whether anything stands within `reach` lengths of each ray."""
         limits = np.full(len(origins), reach, np.float32)
         return self._scene.run(origins, directions, dists=limits, query='OCCLUDED') == 0
+
+
+def _uv_gradients(mesh: Mesh, flat: Floats) -> Floats:
+    """(T, 2, 3) change of texture metres with a step in the world along each triangle."""
+    first, second = (mesh.corners[:, k] - mesh.corners[:, 0] for k in (1, 2))
+    dual_first, dual_second = cross(second, flat), cross(flat, first)
+    volume = (first * dual_first).sum(1)
+    volume = np.where(np.abs(volume) < 1e-9, np.inf, volume)[:, None, None]
+    steps = mesh.uv[:, 1:] - mesh.uv[:, :1]  # (T, edge, 2)
+    gradients = steps[:, 0, :, None] * dual_first[:, None] + (
+        steps[:, 1, :, None] * dual_second[:, None])  # fmt: skip
+    return gradients / volume
 
 
 @dataclass(frozen=True)
@@ -69,19 +74,20 @@ class Tracer:
     def __init__(self, standing: Surfaces, moving: Surfaces | None) -> None:
         self._groups = [standing] if moving is None else [standing, moving]
 
-    def look(self, origin: Floats, directions: Floats) -> Hits:
-        """The nearest hit of rays from one eye."""
+    def look(self, origin: Floats, directions: Floats, maybe_moving: NDArray[np.bool_]) -> Hits:
+        """The nearest hit of rays from one eye; only `maybe_moving` (N,) rays ask the movers."""
         origins = np.ascontiguousarray(np.broadcast_to(origin, directions.shape), np.float32)
         best = self._groups[0].cast(origins, directions)
-        group = np.zeros(len(directions), bool)
-        if len(self._groups) > 1:
-            other = self._groups[1].cast(origins, directions)
-            group = (other[0] >= 0) & ((best[0] < 0) | (other[1] < best[1]))
-            best = tuple(
-                np.where(group if a.ndim == 1 else group[:, None], b, a)
-                for a, b in zip(best, other, strict=True)
-            )
-        return self._gather(group, *best, directions)
+        moving = np.zeros(len(directions), bool)
+        asked = np.flatnonzero(maybe_moving)
+        if len(self._groups) > 1 and len(asked):
+            other = self._groups[1].cast(origins[asked], directions[asked])
+            nearer = (other[0] >= 0) & ((best[0][asked] < 0) | (other[1] < best[1][asked]))
+            won = asked[nearer]
+            moving[won] = True
+            for mine, theirs in zip(best, other, strict=True):
+                mine[won] = theirs[nearer]
+        return self._gather(moving, *best, directions)
 
     def _gather(
         self, moving: NDArray, triangle: NDArray, distance: Floats, weights: Floats, rays: Floats
