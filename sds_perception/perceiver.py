@@ -21,11 +21,10 @@ from sds_perception.engines.choose import build_engine
 from sds_perception.engines.graph import Detail
 from sds_perception.labels import SKY, UNLABELLED
 from sds_perception.release import Release, read_release
-from sds_perception.resampling import fine_labels, resized_to
+from sds_perception.resampling import fine_labels, nearest_to, resized_to
 from sds_perception.scene import DepthKind, Scene
 
-DEPTHLESS = np.zeros(256, np.uint8)  # 1 for labels whose pixels have no depth to speak of
-DEPTHLESS[[SKY, UNLABELLED]] = 1
+DEPTHLESS = (SKY, UNLABELLED)  # labels whose pixels have no depth to speak of
 
 
 class FrameError(ValueError):
@@ -133,10 +132,7 @@ class Perceiver:
     ) -> Scene:
         began = perf_counter()
         size = self._scene_size(rgb.shape[0], rgb.shape[1])
-        if output.logits is None:
-            labels = resized_to(output.labels[place], size, cv2.INTER_NEAREST)
-        else:
-            labels = fine_labels(output.logits[place], size)
+        labels = _labels(output, place, size)
         confidence = resized_to(output.confidence[place], size, cv2.INTER_LINEAR)
         if self.min_confidence > 0:
             labels[confidence < round(255 * self.min_confidence)] = UNLABELLED
@@ -181,7 +177,8 @@ class Perceiver:
         full *= 1 / nearest - 1 / farthest
         full += 1 / farthest
         depth: NDArray[np.float32] = np.divide(np.float32(scale), full, out=full)
-        np.copyto(depth, np.nan, where=cv2.LUT(labels, DEPTHLESS).view(np.bool_))
+        for label in DEPTHLESS:
+            np.copyto(depth, np.nan, where=labels == label)
         if self.max_depth is not None:
             np.copyto(depth, np.nan, where=depth > self.max_depth)
         return depth
@@ -203,6 +200,15 @@ def _check_options(
         raise ValueError(f'maximum depth is {max_depth}, wanted a positive one or None')
     if not 0 <= min_confidence <= 1:
         raise ValueError(f'minimum confidence is {min_confidence}, wanted 0 to 1')
+
+
+def _labels(output: EngineOutput, place: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W) labels of one frame, from class scores where the engine kept them."""
+    if output.labels_at is not None:
+        return output.labels_at(place, size).copy()
+    if output.logits is not None:
+        return fine_labels(output.logits[place], size)
+    return nearest_to(output.labels[place], size)
 
 
 def _check(rgb: NDArray[np.uint8], camera: Camera | None) -> None:

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from sds_perception.engines import EngineError
 from sds_perception.offline.frames import Frame, OfflineError, Source
 
-BAG_SUFFIXES = ('.mcap', '.db3')
-
 
 def synthetic_frames(size: tuple[int, int], count: int = 4) -> NDArray[np.uint8]:
     """(count, H, W, 3) uint8 pictures with the statistics of a street; the same every time.
@@ -32,7 +30,7 @@ def _street(size: tuple[int, int], draw: np.random.Generator) -> NDArray[np.uint
     height, width = size
     horizon = round(height * draw.uniform(0.35, 0.5))
     picture = np.empty((height, width, 3), np.float32)
-    sky, ground = draw.uniform(120, 240, 3), draw.uniform(60, 140, 3)
+    sky, ground = _color(draw, 120, 240), _color(draw, 60, 140)
     fade = np.linspace(0.7, 1.1, horizon)[:, None, None]
     picture[:horizon] = sky * fade
     texture = draw.normal(0, 18, ((height - horizon) // 4 + 1, width // 4 + 1, 1)).astype('f4')
@@ -45,13 +43,18 @@ def _street(size: tuple[int, int], draw: np.random.Generator) -> NDArray[np.uint
     return rounded
 
 
+def _color(draw: np.random.Generator, darkest: float, brightest: float) -> NDArray[np.float64]:
+    """A brightness with a tint, as outdoors: strong colours are rare."""
+    return draw.uniform(darkest, brightest) + draw.normal(0, 15, 3)
+
+
 def _put_box(picture: NDArray[np.float32], horizon: int, draw: np.random.Generator) -> None:
     height, width = picture.shape[:2]
     tall, wide = (max(2, round(side * draw.uniform(0.05, 0.4))) for side in (height, width))
     bottom = min(height, horizon + round(tall * draw.uniform(0.2, 0.8)))
     left = int(draw.integers(-wide // 2, width - wide // 2))
     part = picture[max(0, bottom - tall) : bottom, max(0, left) : left + wide]
-    part[:] = draw.uniform(20, 230, 3)
+    part[:] = _color(draw, 20, 230)
     if draw.random() < 0.5:
         part[:, :: int(draw.integers(3, 12))] *= 0.6
 
