@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -21,9 +23,12 @@ class SemanticHead(nn.Module):
 class DepthHead(nn.Module):
     """Sigmoid disparity by a 3x3 convolution; see `network.disparity` for depth."""
 
-    def __init__(self, channels: int, padding_mode: str) -> None:
+    def __init__(self, channels: int, padding_mode: str, first_disparity: float) -> None:
         super().__init__()
         self.score = nn.Conv2d(channels, 1, 3, padding=1, padding_mode=padding_mode)
+        # Half of the disparity range is twice the nearest depth: a start so near has little room
+        # on one side of the sigmoid and nearly all depths on the other.
+        nn.init.constant_(self.score.bias, math.log(first_disparity / (1 - first_disparity)))
 
     def forward(self, feature: Tensor) -> Tensor:
         """(B, C, h, w) to (B, 1, h, w) in (0, 1)."""

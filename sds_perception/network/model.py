@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from sds_perception.network.ccam import build_exchange
 from sds_perception.network.config import NetworkConfig
 from sds_perception.network.decoder import build_decoder
+from sds_perception.network.disparity import disparity_from_depth
 from sds_perception.network.encoder import Encoder
 from sds_perception.network.heads import DepthHead, SemanticHead
 
@@ -40,8 +42,10 @@ class SdsNetwork(nn.Module):
         self.semantic_head = SemanticHead(config.decoder_channels[-1], config.classes)
         self.side_head = SemanticHead(config.decoder_channels[self._side], config.classes)
         padding = 'reflect' if config.block == 'reflect_elu' else 'zeros'
+        middle = disparity_from_depth(math.sqrt(math.prod(config.depth_range)), config.depth_range)
         self.depth_heads = nn.ModuleList(
-            DepthHead(channels, padding) for channels in config.decoder_channels[-DEPTH_SCALES:]
+            DepthHead(channels, padding, middle)
+            for channels in config.decoder_channels[-DEPTH_SCALES:]
         )
         for name, values in (('pixel_mean', config.pixel_mean), ('pixel_std', config.pixel_std)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)

@@ -67,6 +67,8 @@ def training_pools(config: DataConfig, split: str) -> Pools:
     unlabelled += _extra_clips(layout, config)
     if config.pool_includes_labelled:
         unlabelled += labelled
+    if config.clips_only:
+        unlabelled = [clip for clip in unlabelled if clip.neighbours]
     pools = Pools(labelled, tuple(sorted(unlabelled, key=lambda clip: clip.name)), chosen)
     _refuse_empty(pools, config, split)
     _mention_guessed_cameras(pools)

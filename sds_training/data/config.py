@@ -50,6 +50,9 @@ class DataConfig:
     """Positions (0..29, 19 is the labelled one) in each snippet of sequence frames that join the
     unlabelled pool; only frames with both neighbours join. 'all' takes every one."""
 
+    clips_only: bool = False
+    """Whether frames without both neighbours stay out of the unlabelled pool: for depth alone."""
+
     neighbour_gap: int = 1
     """Distance in frames from a frame to its earlier and its later neighbour."""
 

@@ -12,7 +12,7 @@ from sds_training.geometry import invert_rigid, rigid_transform
 
 SMALL_WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2, 4, 8, 16 and 32
 TIMM_HEAD_WIDTH = 256
-OUTPUT_SCALE = 0.01  # motions between video frames are small; this lets training start near none
+ROTATION_SCALE = 0.01  # turns between video frames are small; training starts near none
 
 
 class PoseConfigError(ValueError):
@@ -28,6 +28,11 @@ class PoseConfig:
 
     pretrained: bool = False
     """Start a timm encoder from public ImageNet weights, tiled over both frames and halved."""
+
+    translation_scale: float = 0.1
+    """Translation, in the unit of depth, that the head's output 1 stands for. It must let motion
+    grow as fast as depth shrinks: with the 0.01 of method.md 1.3 a fast decoder explains parallax
+    by depth alone, until its disparity is stuck at 1."""
 
     def __post_init__(self) -> None:
         if self.encoder == 'small' and self.pretrained:
@@ -70,8 +75,8 @@ class PoseNetwork(nn.Module):
         features = self.encoder(pair)
         if isinstance(features, list):  # timm's features_only
             features = features[-1]
-        motion = OUTPUT_SCALE * self.head(features).float().mean(dim=(2, 3))
-        return motion[:, :3], motion[:, 3:]
+        motion = self.head(features).float().mean(dim=(2, 3))
+        return ROTATION_SCALE * motion[:, :3], self.config.translation_scale * motion[:, 3:]
 
 
 def source_from_target(pose: PoseNetwork, target: Tensor, neighbours: Tensor) -> Tensor:

@@ -180,3 +180,13 @@ def test_without_an_exchange_features_pass_untouched():
     passed = build_exchange(replace(NETWORKS['tiny'], exchange='none'), 2)(semantic, depth)
     assert passed[0] is semantic
     assert passed[1] is depth
+
+
+def test_a_dead_channel_leaves_every_gradient_finite() -> None:
+    exchange = CrossChannelAttention(8)
+    semantic, depth = (torch.rand(2, 8, 32, 32) for _ in range(2))
+    semantic[:, 3], depth[:, :] = 0.0, 0.0
+    semantic.requires_grad_(), depth.requires_grad_()
+    sum(each.square().sum() for each in exchange(semantic, depth)).backward()
+    moved = [semantic.grad, depth.grad, *(each.grad for each in exchange.parameters())]
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in moved)
