@@ -46,6 +46,7 @@ def generate_launch_description() -> LaunchDescription:
         arguments=[
             bag, '--clock', '--rate', LaunchConfiguration('rate'),
             '--loop', LaunchConfiguration('passes'), '--await', 'sds_perception/labels',
+            '--wait', '900',  # an engine may have to be built first
         ],
         output='screen',
     )  # fmt: skip

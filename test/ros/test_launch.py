@@ -97,7 +97,7 @@ def test_ros2_launch_brings_the_node_to_active_and_ends_it(tmp_path, tiny_releas
     command += [f'release:={tiny_release}', 'device:=cpu', 'image_topic:=/drive/image']
     command += ['camera_info_topic:=/drive/camera_info', f'output:={tmp_path / "result"}']
     environment = {**os.environ, 'ROS_LOG_DIR': str(tmp_path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'record: /sds_perception/labels: 6 messages' in done.stdout
     assert 'process has died' not in done.stdout + done.stderr
