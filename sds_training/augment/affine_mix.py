@@ -100,7 +100,7 @@ def _acceptable(
     chosen: list[MovableObject],
     motion: Placement,
     source: Frame,
-    bounds: NDArray[np.float64],
+    bounds: NDArray[np.floating],
 ) -> bool:
     """Whether the moved objects are as deep as the target is somewhere, and mostly in it."""
     depth = np.concatenate([each.cut(source.depth) for each in chosen])
@@ -119,7 +119,7 @@ def _pixels_inside(thing: MovableObject, motion: Placement) -> int:
     return int(thing.mask[np.ix_(row_in, column_in)].sum())
 
 
-def _moved(first: float, count: int, motion: Placement, axis: int) -> NDArray[np.float64]:
+def _moved(first: float, count: int, motion: Placement, axis: int) -> NDArray[np.floating]:
     """Where `count` source rows (axis 1) or columns (axis 0) from `first` on come to lie."""
     position = first + np.arange(count) - motion.centre_px[axis]
     return motion.moved_centre_px[axis] + position / motion.scale

@@ -104,10 +104,12 @@ def _draw_affine(
 ) -> tuple[Paste, ...]:
     """AffineMix's pastes for (source, target), with DepthMix underneath if chained."""
     source, target = pair
-    receiver, below = frames[target], ()
+    receiver = frames[target]
+    below: tuple[Paste, ...] = ()
     if config.chain:
-        below = (_depth_paste(scene, source, target, config.depth_margin),)
-        depth = torch.where(below[0].mask, scene.depth[source, 0], scene.depth[target, 0])
+        under = _depth_paste(scene, source, target, config.depth_margin)
+        below = (under,)
+        depth = torch.where(under.mask, scene.depth[source, 0], scene.depth[target, 0])
         receiver = receiver._replace(depth=depth.float().cpu().numpy())
     objects = draw_objects(frames[source], receiver, source, config.affine, generator)
     return below + tuple(each.to(scene.image.device) for each in objects) if objects else ()

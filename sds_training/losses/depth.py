@@ -95,7 +95,7 @@ def _reproject(disparity: Tensor, clip: _Clip) -> Reprojection:
 
 
 def _full_size_depth(
-    disparity: Tensor, size: tuple[int, int], depth_range: tuple[float, float]
+    disparity: Tensor, size: torch.Size, depth_range: tuple[float, float]
 ) -> Tensor:
     """(B, 1, h, w) sigmoid disparity to (B, 1, H, W) depth.
 
