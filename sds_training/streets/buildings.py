@@ -41,7 +41,9 @@ def build_house(rng: np.random.Generator, city: City, width: float, depth: float
     recess = float(rng.uniform(0.12, 0.3))
     cell = float(rng.uniform(1.9, 3.2))
     glass = Material(_BUILDING, 'glass', (0.06, 0.07, 0.085), gloss=0.4)
-    trim = wall.tinted(np.clip(tone * rng.choice([0.55, 1.5]), 0.05, 0.8))._replace(texture='plain')
+    trim = wall.tinted(np.clip(tone * rng.choice([0.55, 1.5]), 0.05, 0.8))._replace(
+        texture='plain'
+    )
     parts = [_ground_floor(rng, width, ground, wall, glass, trim)]
     for side, span in (('front', width), ('left', depth), ('right', depth)):
         upper = Openings((span, height - ground), max(1, round(span / cell)), max(floors - 1, 1),
@@ -141,7 +143,9 @@ def _ground_floor(
     if shop:
         color = rng.uniform(0.03, 0.6, 3)
         sign = Material(_BUILDING, 'paint').tinted(color)
-        parts.append(boxes([[0.3, -0.18, height - 0.75]], [[width - 0.3, 0.05, height - 0.1]], sign))
+        parts.append(
+            boxes([[0.3, -0.18, height - 0.75]], [[width - 0.3, 0.05, height - 0.1]], sign)
+        )
         if rng.random() < 0.6:
             cloth = Material(_BUILDING, 'planks').tinted(color * 0.8 + 0.1)
             top, low = height - 0.8, height - 1.35

@@ -7,14 +7,18 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sds_training.streets.motion import FRAMES
+
+if TYPE_CHECKING:  # workers import the renderer after their threads are limited
+    from sds_training.streets.drive import Drive, Frame
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Order:
     size: tuple[int, int]  # width, height
     frames: int
     label_every_frame: bool
+    window: int | None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,15 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     began, done = time.perf_counter(), 0
     try:
         orders = _orders(options)
-        for number, frames in enumerate(_render(orders, options.workers), start=1):
+        for number, frames in enumerate(_render(orders, options), start=1):
             done += frames
             rate = done / (time.perf_counter() - began)
             print(f'{number}/{len(orders)} snippets, {rate:.1f} frames/s', flush=True)
-        if options.bag:
-            from sds_training.streets.bag import write_bag
-
-            write_bag(options.bag, options.seed, [o.number for o in orders], options.size,
-                      options.frames, options.compressed)  # fmt: skip
     except (ValueError, OSError) as problem:
         print(f'PROBLEM: {problem}', file=sys.stderr)
         return 1
@@ -59,15 +59,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--first', type=int, default=0, help='number of the first snippet')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--size', type=_size, default=(512, 256), metavar='WxH')
-    parser.add_argument(
-        '--split', default='train', help='one split, or shares: train=0.8,val=0.2'
-    )
+    parser.add_argument('--split', default='train', help='one split, or shares: train=0.8,val=0.2')
     parser.add_argument('--frames', type=int, default=FRAMES, help='frames in a snippet')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         '--label-every-frame', action='store_true', help='truth of all frames, in *_sequence'
     )
-    parser.add_argument('--bag', type=Path, help='also write the drives into this ROS 2 bag')
+    parser.add_argument(
+        '--window', type=int, help='render only frames this near to the labelled one'
+    )
+    parser.add_argument(
+        '--bag', type=Path, help='also write this ROS 2 bag, which must not exist; one worker'
+    )
+    parser.add_argument('--storage', choices=('mcap', 'db3'), default='mcap', help='of the bag')
     parser.add_argument('--compressed', action='store_true', help='CompressedImage in the bag')
     return parser
 
@@ -92,7 +96,8 @@ def _orders(options: argparse.Namespace) -> list[Order]:
         rng = np.random.default_rng((options.seed, number, 99))
         split = str(rng.choice(names, p=shares))
         orders.append(Order(options.output, options.seed, number, split, options.size,
-                            options.frames, options.label_every_frame))  # fmt: skip
+                            options.frames, options.label_every_frame,
+                            options.window))  # fmt: skip
     return orders
 
 
@@ -110,17 +115,23 @@ def split_shares(text: str) -> tuple[list[str], list[float]]:
     return [name for name, _, _ in parts], [share / sum(shares) for share in shares]
 
 
-def _render(orders: list[Order], workers: int) -> Iterator[int]:
-    if workers == 1:
+def _render(orders: list[Order], options: argparse.Namespace) -> Iterator[int]:
+    if options.bag:
+        from sds_training.streets.bag import DriveBag
+
+        with DriveBag(options.bag, options.storage, options.compressed) as bag:
+            yield from (render_order(order, bag.add) for order in orders)
+        return
+    if options.workers == 1:
         yield from map(render_order, orders)
         return
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # the workers share the cores already
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(min(workers, len(orders)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(options.workers, len(orders)), mp_context=context) as pool:
         yield from pool.map(render_order, orders)
 
 
-def render_order(order: Order) -> int:
+def render_order(order: Order, also: Callable[[Drive, int, Frame], None] | None = None) -> int:
     """Draw, render and write one snippet; returns its number of frames."""
     import cv2
 
@@ -129,7 +140,8 @@ def render_order(order: Order) -> int:
 
     cv2.setNumThreads(1)
     drive = draw_drive(order.seed, order.number, *order.size, order.frames)
-    return write_drive(order.output, order.split, drive, order.label_every_frame)
+    return write_drive(order.output, order.split, drive, order.label_every_frame, order.window,
+                       also)  # fmt: skip
 
 
 if __name__ == '__main__':

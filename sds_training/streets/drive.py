@@ -12,7 +12,7 @@ from sds_training.streets.atlas import build_atlas
 from sds_training.streets.cities import CITIES, City
 from sds_training.streets.light import Light, draw_light
 from sds_training.streets.mesh import Floats, Mesh, join
-from sds_training.streets.motion import FRAMES, RATE_HZ, Motion, draw_motion
+from sds_training.streets.motion import FRAMES, Motion, draw_motion
 from sds_training.streets.path import Path, draw_path
 from sds_training.streets.sensor import Sensor, develop, draw_sensor
 from sds_training.streets.shading import Eye, shade
@@ -65,7 +65,7 @@ class Drive:
         return Surfaces(self.world)
 
     @cached_property
-    def _atlas(self):  # noqa: ANN202
+    def _atlas(self):
         return build_atlas(self.textures)
 
     @cached_property
@@ -81,9 +81,9 @@ class Drive:
         shape = sensor.hood.shape
         light, hits = self._trace(frame)
         light = light.reshape(*shape, 3)
-        depth = np.where(hits.found, hits.distance, np.nan).reshape(shape).astype(np.float32)
-        label = np.where(hits.found, hits.label, LABEL_ID['sky']).reshape(shape).astype(np.uint8)
-        thing = np.where(hits.found, hits.thing, 0).reshape(shape)
+        depth = hits.spread(hits.distance, np.nan).reshape(shape)
+        label = hits.spread(hits.label, LABEL_ID['sky']).reshape(shape)
+        thing = hits.spread(hits.thing, 0).reshape(shape)
         rng = np.random.default_rng((*self.seed, 7, frame))
         drift = self._drift(frame, depth)
         image = develop(light, sensor, self._exposure, drift, rng)
@@ -93,12 +93,11 @@ class Drive:
         moving = (thing >= self.first_mover) & ~sensor.hood
         return Frame(image, label, instance.astype(np.uint16), depth, pose, moving)
 
-    def _tracer(self, frame: int) -> Tracer:
-        moved = [
+    def _moved(self, frame: int) -> list[Mesh]:
+        return [
             mover.mesh(self.path, frame).as_thing(self.first_mover + number)
             for number, mover in enumerate(self.movers)
         ]
-        return Tracer(self._standing, Surfaces(join(moved)) if moved else None)
 
     def _trace(self, frame: int, stride: int = 1) -> tuple[Floats, Hits]:
         """Linear light (N, 3) and the hits of the pixels' centres."""
@@ -108,7 +107,9 @@ class Drive:
         eye = Eye(pose[:3, 3], step_x * stride, step_y * stride)
         grid = camera.rays()[::stride, ::stride]
         rays = np.ascontiguousarray(grid.reshape(-1, 3) @ turn.T)
-        tracer, maybe = self._tracer(frame), self._maybe_moving(frame)[::stride, ::stride].ravel()
+        moved = self._moved(frame)
+        tracer = Tracer(self._standing, Surfaces(join(moved)) if moved else None)
+        maybe = self._maybe_moving(frame, moved)[::stride, ::stride].ravel()
         hits = tracer.look(eye.origin, rays, maybe)
         light = shade(tracer, self._atlas, self.light, eye, rays, hits)
         if stride > 1:
@@ -118,17 +119,17 @@ class Drive:
         beside = (rays[edges][None] + shifts[:, None]).reshape(-1, 3)
         seen = tracer.look(eye.origin, beside, np.tile(maybe[edges], len(_BESIDE)))
         more = shade(tracer, self._atlas, self.light, eye, beside, seen)
-        light[edges] += more.reshape(len(_BESIDE), -1, 3).sum(0)
+        light[edges] += more.reshape(len(_BESIDE), len(edges), 3).sum(0)
         light[edges] /= len(_BESIDE) + 1
         return light, hits
 
-    def _maybe_moving(self, frame: int) -> NDArray[np.bool_]:
+    def _maybe_moving(self, frame: int, moved: list[Mesh]) -> NDArray[np.bool_]:
         """(H, W) pixels inside the rectangle around some moving object."""
         camera, shape = self.sensor.camera, self.sensor.hood.shape
         found = np.zeros(shape, bool)
         to_camera = np.linalg.inv(self.motion.world_from_camera(frame))
-        for mover in self.movers:
-            points = mover.mesh(self.path, frame).corners.reshape(-1, 3)
+        for mesh in moved:
+            points = mesh.corners.reshape(-1, 3)
             points = points @ to_camera[:3, :3].T + to_camera[:3, 3]
             if points[:, 2].max() < 0.05:
                 continue
@@ -166,9 +167,7 @@ def _edges(light: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(found)
 
 
-def draw_drive(
-    seed: int, number: int, width: int, height: int, frames: int = FRAMES
-) -> Drive:
+def draw_drive(seed: int, number: int, width: int, height: int, frames: int = FRAMES) -> Drive:
     """Draw snippet `number` of the data set with this seed."""
     names = ('city', 'path', 'sensor', 'light', 'motion', 'street', 'world', 'traffic', 'textures')
     rng = {n: np.random.default_rng((seed, number, k)) for k, n in enumerate(names)}
@@ -188,10 +187,3 @@ def draw_drive(
         movers=tuple(draw_traffic(rng['traffic'], street, path, motion)),
         textures=draw_textures(rng['textures']),
     )
-
-
-def timestamps_ns(frames: int) -> NDArray[np.int64]:
-    """Stamps of the frames at 17 Hz, nanoseconds from the first."""
-    return np.round(np.arange(frames) * (1e9 / RATE_HZ)).astype(np.int64)
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -26,16 +27,25 @@ def encode_disparity(depth_m: NDArray[np.float32], fx: float, baseline_m: float)
     return np.where(np.isfinite(depth_m), np.clip(value, 1, 65535), 0).astype(np.uint16)
 
 
-def write_drive(root: Path, split: str, drive: Drive, label_every_frame: bool = False) -> int:
-    """Render and write one snippet; returns the number of frames.
+def write_drive(
+    root: Path, split: str, drive: Drive, label_every_frame: bool = False,
+    window: int | None = None, also: Callable[[Drive, int, Frame], None] | None = None,
+) -> int:  # fmt: skip
+    """Render and write one snippet; returns the number of frames written.
 
     Frame 19 has labels, disparity, depth and camera where Cityscapes has them. With
-    `label_every_frame` the truth of all frames goes to folders that end in `_sequence`.
+    `label_every_frame` the truth of all frames goes to folders that end in `_sequence`. With
+    `window` only the frames at most that far from the labelled one are rendered. `also` is
+    handed every frame.
     """
     frames = len(drive.motion.s)
     labelled = min(LABELLED_FRAME, frames - 1)
-    for number in range(frames):
+    reach = frames if window is None else window
+    wanted = range(max(0, labelled - reach), min(frames, labelled + reach + 1))
+    for number in wanted:
         frame = drive.render(number)
+        if also is not None:
+            also(drive, number, frame)
         writer = _Writer(Path(root), split, drive.city.name, frame_name(drive, number))
         writer.picture('leftImg8bit_sequence', 'leftImg8bit', frame.image[..., ::-1])
         writer.text('vehicle_sequence', 'vehicle', vehicle_numbers(drive, number))
@@ -47,7 +57,7 @@ def write_drive(root: Path, split: str, drive: Drive, label_every_frame: bool = 
             writer.text('vehicle', 'vehicle', vehicle_numbers(drive, number))
             writer.text('camera', 'camera', camera_numbers(drive))
             _write_truth(writer, drive, frame, '')
-    return frames
+    return len(wanted)
 
 
 def _write_truth(writer: _Writer, drive: Drive, frame: Frame, ending: str) -> None:

@@ -66,7 +66,9 @@ def _wrapped(image: NDArray[np.float32], at: Floats) -> Floats:
 
 def draw_light(rng: np.random.Generator) -> Light:
     """Draw a clear, broken, overcast, low-sun or foggy day."""
-    kind = rng.choice(['clear', 'broken', 'overcast', 'low', 'fog'], p=[0.3, 0.27, 0.2, 0.15, 0.08])
+    kind = rng.choice(
+        ['clear', 'broken', 'overcast', 'low', 'fog'], p=[0.3, 0.27, 0.2, 0.15, 0.08]
+    )
     low = kind == 'low'
     elevation = np.radians(rng.uniform(9, 20) if low else rng.uniform(25, 65))
     azimuth = rng.uniform(0, 2 * np.pi)

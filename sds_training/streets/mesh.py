@@ -136,7 +136,7 @@ def cross(a: Floats, b: Floats) -> Floats:
 def flat_normals(corners: Floats) -> Floats:
     """(T, 3) unit normals; degenerate triangles get z up."""
     normal = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.sqrt((normal * normal).sum(axis=1, keepdims=True))
+    length = np.sqrt(np.einsum('ni,ni->n', normal, normal))[:, None]
     normal /= np.maximum(length, 1e-12)
     normal[length[:, 0] < 1e-12] = (0, 0, 1)
     return normal

@@ -71,7 +71,9 @@ def draw_path(rng: np.random.Generator) -> Path:
     if kind == 'sweep':
         curvature += side / rng.uniform(220, 500)
     elif kind == 'wind':
-        curvature += side / rng.uniform(130, 260) * np.sin(s / rng.uniform(22, 40) + rng.uniform(0, 6))
+        curvature += (
+            side / rng.uniform(130, 260) * np.sin(s / rng.uniform(22, 40) + rng.uniform(0, 6))
+        )
     elif kind == 'turn':
         radius, angle = rng.uniform(45, 90), np.radians(rng.uniform(30, 80))
         length = 1.6 * radius * angle

@@ -48,7 +48,10 @@ def walker(person: Person, phase: float, stride: float = 1.0) -> Mesh:
         knee = hip + np.array([np.sin(angle) * 0.44, 0, -np.cos(angle) * 0.43]) * h
         back = angle - 0.5 * stride * max(0.0, np.cos(2 * np.pi * phase) * side)
         foot = knee + np.array([np.sin(back) * 0.42, 0, -np.cos(back) * 0.41]) * h
-        parts += [_limb(hip, knee, 0.085 * g, 0.065, trousers), _limb(knee, foot, 0.06, 0.045, trousers)]
+        parts += [
+            _limb(hip, knee, 0.085 * g, 0.065, trousers),
+            _limb(knee, foot, 0.06, 0.045, trousers),
+        ]
         parts.append(box(foot - (0.06, 0.045, 0.035), foot + (0.17, 0.045, 0.05), trousers))
     return join([*parts, *_torso(person, number, np.zeros(3), 0.05, -swing), *_bag(person, coat)])
 
@@ -82,7 +85,9 @@ def _torso(person: Person, label: int, at: Color, lean: float, swing: float) -> 
         ellipsoid(chest, np.array([0.135 * g, 0.205 * g, 0.3]) * h, coat, 2),
         _limb(neck - (0, 0, 0.05), head, 0.06 * h, 0.05 * h, skin),
         ellipsoid(head, np.array([0.095, 0.08, 0.125]) * h, skin, 2),
-        ellipsoid(head + np.array([-0.022, 0, 0.03]) * h, np.array([0.095, 0.088, 0.11]) * h, hair, 1),
+        ellipsoid(
+            head + np.array([-0.022, 0, 0.03]) * h, np.array([0.095, 0.088, 0.11]) * h, hair, 1
+        ),
     ]
     for side, angle in ((1.0, swing), (-1.0, -swing)):
         shoulder = neck + np.array([0, 0.19 * g * side, -0.06]) * h
@@ -90,7 +95,10 @@ def _torso(person: Person, label: int, at: Color, lean: float, swing: float) -> 
         elbow = shoulder + np.array([np.sin(reach) * 0.28, 0.03 * side, -np.cos(reach) * 0.28]) * h
         bend = reach + 0.35
         hand = elbow + np.array([np.sin(bend) * 0.25, 0, -np.cos(bend) * 0.25]) * h
-        parts += [_limb(shoulder, elbow, 0.06 * g, 0.05, coat), _limb(elbow, hand, 0.047, 0.035, coat)]
+        parts += [
+            _limb(shoulder, elbow, 0.06 * g, 0.05, coat),
+            _limb(elbow, hand, 0.047, 0.035, coat),
+        ]
         parts.append(ellipsoid(hand, 0.045 * h, skin, 1))
     return parts
 
@@ -162,7 +170,10 @@ def rider(person: Person, phase: float, motor: bool) -> Mesh:
         foot = np.array([-0.05, 0.2 * side, 0.36]) if motor else pedal
         hip = seat + (0, 0.1 * side, 0.0)
         knee = (hip + foot) / 2 + (0.27 if motor else 0.22, 0.05 * side, 0.06)
-        parts += [_limb(hip, knee, 0.085, 0.065, trousers), _limb(knee, foot, 0.062, 0.05, trousers)]
+        parts += [
+            _limb(hip, knee, 0.085, 0.065, trousers),
+            _limb(knee, foot, 0.062, 0.05, trousers),
+        ]
         parts.append(box(foot - (0.07, 0.045, 0.04), foot + (0.15, 0.045, 0.04), trousers))
     if motor:
         neck = seat - (0, 0, 0.85 * h) + np.array([0.3, 0, 1.46]) * h

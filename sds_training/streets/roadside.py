@@ -132,8 +132,8 @@ def direction_board(rng: np.random.Generator) -> Mesh:
     width, low, high = rng.uniform(1.6, 2.6), 2.3, rng.uniform(3.4, 4.2)
     rows = np.linspace(low + 0.25, high - 0.35, 3)
     lows = np.stack((np.full(3, -0.1), np.full(3, -width * 0.4), rows), -1)
-    highs = lows + np.stack((np.full(3, 0.02), rng.uniform(0.5, 0.75, 3) * width, np.full(3, 0.14)),
-                            -1)  # fmt: skip
+    wide = rng.uniform(0.5, 0.75, 3) * width
+    highs = lows + np.stack((np.full(3, 0.02), wide, np.full(3, 0.14)), -1)
     text = _WHITE if color is _BLUE else _BLACK
     posts = [tube((0.05, y, 0), (0.05, y, high), 0.05, _STEEL) for y in (-width / 3, width / 3)]
     return join([box((-0.08, -width / 2, low), (-0.02, width / 2, high), color),

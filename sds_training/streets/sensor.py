@@ -53,7 +53,9 @@ def draw_sensor(rng: np.random.Generator, width: int, height: int) -> Sensor:
         shutter=float(rng.uniform(0.0, 0.3)),
         softness=float(rng.uniform(0.0, 0.55) * scale),
         hood=_draw_hood(rng, width, height),
-        hood_color=(rng.uniform(0.01, 0.3) * np.array([1.0, rng.uniform(0.8, 1), 1.0])).astype('f4'),
+        hood_color=(rng.uniform(0.01, 0.3) * np.array([1.0, rng.uniform(0.8, 1), 1.0])).astype(
+            'f4'
+        ),
     )
 
 

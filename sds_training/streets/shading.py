@@ -10,7 +10,7 @@ from sds_training.streets.atlas import Atlas
 from sds_training.streets.light import Light
 from sds_training.streets.mesh import Floats
 from sds_training.streets.texture_names import TEXTURE_ID
-from sds_training.streets.tracer import Hits, Tracer
+from sds_training.streets.tracer import Hits, Tracer, dot
 
 _MACRO = np.float32(1 / 7.3)  # a second, much larger repeat hides that textures repeat
 
@@ -24,25 +24,23 @@ class Eye:
     down_step: Floats  # (3,)
 
 
-def shade(tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, rays: Floats, hits: Hits) -> Floats:
+def shade(
+    tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, rays: Floats, hits: Hits
+) -> Floats:
     """(N, 3) linear light along (N, 3) rays that met `hits`."""
-    length = np.linalg.norm(rays, axis=1, keepdims=True)
-    unit = rays / length
+    length = np.sqrt(dot(rays, rays))
+    unit = rays / length[:, None]
     color = np.empty_like(rays)
-    sky = np.flatnonzero(~hits.found)
+    sky = np.ones(hits.rays, bool)
+    sky[hits.rows] = False
     color[sky] = light.sky(unit[sky])
-    met = np.flatnonzero(hits.found)
-    if len(met):
-        near = _subset(hits, met)
-        surface = _surface(tracer, atlas, light, eye, rays[met], unit[met], near)
-        clear = np.exp(-light.haze_per_m * near.distance * length[met, 0])[:, None]
+    if len(hits.rows):
+        met = hits.rows
+        surface = _surface(tracer, atlas, light, eye, rays[met], unit[met], hits)
+        clear = np.exp(-light.haze_per_m * hits.distance * length[met])[:, None]
         haze = light.plain_sky(np.zeros(1, np.float32))
         color[met] = haze + (surface - haze) * clear
     return color
-
-
-def _subset(hits: Hits, rows: np.ndarray) -> Hits:
-    return Hits(**{name: getattr(hits, name)[rows] for name in Hits.__dataclass_fields__})
 
 
 def _surface(
@@ -61,7 +59,7 @@ def _surface(
     shiny = np.flatnonzero(hits.gloss > 0)
     if len(shiny):
         normal = hits.normal[shiny]
-        cosine = (unit[shiny] * normal).sum(1)
+        cosine = dot(unit[shiny], normal)
         up = unit[shiny, 2] - 2 * cosine * normal[:, 2]
         mirror = np.where((up > 0)[:, None], light.plain_sky(up), light.ground)
         share = hits.gloss[shiny] * (1 + 1.2 * (1 + np.minimum(cosine, 0.0)) ** 3)
@@ -71,7 +69,7 @@ def _surface(
 
 def _texture(atlas: Atlas, eye: Eye, rays: Floats, hits: Hits) -> Floats:
     """Texture factors with the footprint of a pixel on the surface."""
-    along = (rays * hits.flat).sum(1)
+    along = dot(rays, hits.flat)
     along = np.where(np.abs(along) < 0.02, np.copysign(0.02, along), along)
     steps = []
     for step in (eye.right_step, eye.down_step):

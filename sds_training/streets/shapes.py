@@ -7,7 +7,15 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sds_training.streets.mesh import Floats, Material, Mesh, cross, from_quads, from_triangles, join
+from sds_training.streets.mesh import (
+    Floats,
+    Material,
+    Mesh,
+    cross,
+    from_quads,
+    from_triangles,
+    join,
+)
 
 _BOX_FACES = np.array(
     [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]

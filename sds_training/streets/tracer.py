@@ -21,11 +21,16 @@ class Surfaces:
     """A mesh that can be hit, with all a hit needs to be shaded, one row per triangle."""
 
     def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
         self._scene = EmbreeScene()
         TriangleMesh(self._scene, np.ascontiguousarray(mesh.corners, np.float32))
-        self.flat = flat_normals(mesh.corners)
-        self.uv_per_m = _uv_gradients(mesh, self.flat)  # (T, 2, 3)
+        flat, count = flat_normals(mesh.corners), len(mesh)
+        # One row per triangle: what a hit needs comes from one place in memory.
+        self.looks = np.concatenate(
+            (mesh.normals.reshape(count, 9), mesh.uv.reshape(count, 6), flat,
+             _uv_gradients(mesh, flat).reshape(count, 6), mesh.tint, mesh.gloss[:, None],
+             mesh.glow[:, None]), axis=1, dtype=np.float32,
+        )  # (T, 29)  # fmt: skip
+        self.ids = np.stack((mesh.texture, mesh.label, mesh.thing), 1).astype(np.int32)
 
     def cast(self, origins: Floats, directions: Floats) -> tuple[NDArray, Floats, Floats]:
         """Triangle numbers (-1: none), distances in lengths of the ray, and (N, 2) weights."""
@@ -42,7 +47,7 @@ def _uv_gradients(mesh: Mesh, flat: Floats) -> Floats:
     """(T, 2, 3) change of texture metres with a step in the world along each triangle."""
     first, second = (mesh.corners[:, k] - mesh.corners[:, 0] for k in (1, 2))
     dual_first, dual_second = cross(second, flat), cross(flat, first)
-    volume = (first * dual_first).sum(1)
+    volume = dot(first, dual_first)
     volume = np.where(np.abs(volume) < 1e-9, np.inf, volume)[:, None, None]
     steps = mesh.uv[:, 1:] - mesh.uv[:, :1]  # (T, edge, 2)
     gradients = steps[:, 0, :, None] * dual_first[:, None] + (
@@ -52,20 +57,32 @@ def _uv_gradients(mesh: Mesh, flat: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Hits:
-    """What N rays met; rows that met the sky have `found` False and no meaning elsewhere."""
+    """What N rays met: M of them something, the others the sky; arrays have M rows."""
 
-    found: NDArray[np.bool_]
+    rays: int  # N
+    rows: NDArray[np.intp]  # which of the N rays met something
     distance: Floats  # in lengths of the ray
-    normal: Floats  # (N, 3) smooth, towards the eye
-    flat: Floats  # (N, 3) of the triangle itself, towards the eye
-    uv: Floats  # (N, 2)
-    uv_per_m: Floats  # (N, 2, 3)
-    texture: NDArray[np.int16]
-    tint: Floats
+    normal: Floats  # (M, 3) smooth, towards the eye
+    flat: Floats  # (M, 3) of the triangle itself, towards the eye
+    uv: Floats  # (M, 2)
+    uv_per_m: Floats  # (M, 2, 3)
+    tint: Floats  # (M, 3)
     gloss: Floats
     glow: Floats
+    texture: NDArray[np.int16]
     label: NDArray[np.uint8]
     thing: NDArray[np.int32]
+
+    def spread(self, values: NDArray, sky: float) -> NDArray:
+        """(N,) from (M,) values, `sky` where nothing was met."""
+        out = np.full(self.rays, sky, values.dtype)
+        out[self.rows] = values
+        return out
+
+
+def dot(a: Floats, b: Floats) -> Floats:
+    """(N,) scalar products of (N, 3) rows."""
+    return np.einsum('ni,ni->n', a, b)
 
 
 class Tracer:
@@ -92,26 +109,25 @@ class Tracer:
     def _gather(
         self, moving: NDArray, triangle: NDArray, distance: Floats, weights: Floats, rays: Floats
     ) -> Hits:
-        found = triangle >= 0
-        triangle = np.where(found, triangle, 0)
-        uvw = np.concatenate((1 - weights.sum(1, keepdims=True), weights), axis=1)
-
-        def rows(read) -> NDArray:
-            values = read(self._groups[0])[np.where(moving, 0, triangle)]
-            if moving.any():
-                values[moving] = read(self._groups[1])[triangle[moving]]
-            return values
-
-        normal = np.einsum('nc,ncd->nd', uvw, rows(lambda g: g.mesh.normals))
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
-        flat = rows(lambda g: g.flat)
-        flat *= -np.sign((flat * rays).sum(1, keepdims=True) + 1e-12)
-        normal *= np.where((normal * flat).sum(1, keepdims=True) < 0, -1, 1)
+        rows = np.flatnonzero(triangle >= 0)
+        triangle, moved = triangle[rows], moving[rows]
+        standing = np.where(moved, 0, triangle)
+        looks, ids = (getattr(self._groups[0], k)[standing] for k in ('looks', 'ids'))
+        if moved.any():
+            theirs = self._groups[1]
+            looks[moved], ids[moved] = theirs.looks[triangle[moved]], theirs.ids[triangle[moved]]
+        w = weights[rows]
+        first, second, flat = 1 - w[:, :1] - w[:, 1:], w[:, :1], looks[:, 15:18]
+        normal = looks[:, 0:3] * first + looks[:, 3:6] * second + looks[:, 6:9] * w[:, 1:]
+        uv = looks[:, 9:11] * first + looks[:, 11:13] * second + looks[:, 13:15] * w[:, 1:]
+        normal /= np.maximum(np.sqrt(dot(normal, normal)), 1e-6)[:, None]
+        flat = flat * np.where(dot(flat, rays[rows]) > 0, np.float32(-1), np.float32(1))[:, None]
+        normal *= np.where(dot(normal, flat) < 0, np.float32(-1), np.float32(1))[:, None]
         return Hits(
-            found, np.where(found, distance, np.inf).astype(np.float32), normal, flat,
-            np.einsum('nc,ncd->nd', uvw, rows(lambda g: g.mesh.uv)), rows(lambda g: g.uv_per_m),
-            *(rows(lambda g, k=k: getattr(g.mesh, k))
-              for k in ('texture', 'tint', 'gloss', 'glow', 'label', 'thing')),
+            len(rays), rows, distance[rows], normal, flat, uv,
+            np.ascontiguousarray(looks[:, 18:24]).reshape(-1, 2, 3), looks[:, 24:27],
+            looks[:, 27], looks[:, 28], ids[:, 0].astype(np.int16), ids[:, 1].astype(np.uint8),
+            ids[:, 2],
         )  # fmt: skip
 
     def shaded(

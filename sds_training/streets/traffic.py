@@ -119,7 +119,9 @@ def _trams(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator
             start = rng.uniform(10.0, 70.0) + (10.0 if turn else 0.0)
             speed = rng.uniform(0.0, 10.0) * (1 if turn == 0 else -1)
             shape = vehicles.tram(rng)
-            yield Mover((shape,), _steady(motion, start, speed), _fixed(motion, track), 0.0, turn, 0)
+            yield Mover(
+                (shape,), _steady(motion, start, speed), _fixed(motion, track), 0.0, turn, 0
+            )
 
 
 def _riders(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
@@ -144,9 +146,9 @@ def _walkers(rng: np.random.Generator, street: Street, motion: Motion) -> Iterat
             speed = float(rng.uniform(0.9, 1.7)) * (rng.random() > 0.12)
             along = _steady(motion, float(s), -speed if back else speed)
             turn = np.pi * back if speed else float(rng.uniform(-np.pi, np.pi))
-            yield Mover(_gait(rng, speed > 0), along,
-                        _fixed(motion, side.at(float(rng.uniform(inner, outer)))),
-                        0.0 if street.in_crossing(float(s), 2.0) else KERB_M, turn, 0.7)  # fmt: skip
+            left = _fixed(motion, side.at(float(rng.uniform(inner, outer))))
+            z = 0.0 if street.in_crossing(float(s), 2.0) else KERB_M
+            yield Mover(_gait(rng, speed > 0), along, left, z, turn, 0.7)
 
 
 def _gait(rng: np.random.Generator, moving: bool) -> tuple[Mesh, ...]:

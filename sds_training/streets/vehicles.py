@@ -90,7 +90,8 @@ def _body(shape: CarShape, paint: Material) -> Mesh:
         (half, w * 0.78, 0.32, shape.hood - 0.22), (half - 0.12, w * 0.9, 0.22, shape.hood - 0.1),
         (half - 0.5, w, 0.2, shape.hood - 0.02), (front, w, 0.2, shape.belt),
         (back, w, 0.2, shape.belt), (-half + 0.35, w, 0.2, shape.tail),
-        (-half + 0.06, w * 0.92, 0.25, shape.tail - 0.06), (-half, w * 0.84, 0.35, shape.tail - 0.2),
+        (-half + 0.06, w * 0.92, 0.25, shape.tail - 0.06),
+        (-half, w * 0.84, 0.35, shape.tail - 0.2),
     ]  # fmt: skip
     rings = [_ring(*station) for station in stations]
     return join([loft(rings, paint), plate(rings[0], paint), plate(rings[-1], paint)])
@@ -155,10 +156,16 @@ def truck(rng: np.random.Generator) -> Mesh:
     skin = load.paint._replace(texture=str(rng.choice(['ribbed', 'paint', 'cloth'])), gloss=0.03)
     rings = [_ring(half, w * 0.94, 0.6, 1.6), _ring(half - 0.05, w, 0.55, 1.7),
              _ring(half - 0.4, w, 0.55, cab_top), _ring(cab_back, w, 0.55, cab_top)]  # fmt: skip
-    window = [[half - 0.02, w * 0.86, 1.65], [half - 0.02, -w * 0.86, 1.65],
-              [half - 0.34, -w * 0.82, cab_top - 0.25], [half - 0.34, w * 0.82, cab_top - 0.25]]
+    window = [
+        [half - 0.02, w * 0.86, 1.65],
+        [half - 0.02, -w * 0.86, 1.65],
+        [half - 0.34, -w * 0.82, cab_top - 0.25],
+        [half - 0.34, w * 0.82, cab_top - 0.25],
+    ]
     shift = np.array([0.03, 0, 0.03])
-    sides = box((cab_back + 0.5, -w - 0.012, 1.6), (half - 0.55, w + 0.012, cab_top - 0.45), cab.glass)
+    sides = box(
+        (cab_back + 0.5, -w - 0.012, 1.6), (half - 0.55, w + 0.012, cab_top - 0.45), cab.glass
+    )
     low_bed = rng.random() < 0.25
     top = 1.9 if low_bed else height
     return join([

@@ -10,7 +10,7 @@ from sds_training.streets import buildings, people, plants, roadside, vehicles
 from sds_training.streets.markings import build_markings
 from sds_training.streets.mesh import Mesh, join
 from sds_training.streets.path import AHEAD_M, BEHIND_M, Path
-from sds_training.streets.street import KERB_M, PARKING_M, Side, Street, blocks, build_ground
+from sds_training.streets.street import KERB_M, Side, Street, blocks, build_ground
 from sds_training.streets.traffic import length_of
 
 _BUILT_TO_M = 210.0  # beyond it a closing row of houses and trees ends the view
@@ -64,9 +64,7 @@ def _houses(
         s += width + (rng.uniform(2.0, 6.0) if detached else rng.choice([0.0, 0.0, 2.5]))
 
 
-def _front(
-    part: Mesh, side: Side, s: float, width: float, path: Path, outward: float
-) -> Mesh:
+def _front(part: Mesh, side: Side, s: float, width: float, path: Path, outward: float) -> Mesh:
     """Stand a part that runs along x with its front at -y so that it faces the road."""
     if side.sign > 0:  # left of the road its front looks right
         return _stand(part.placed((-width / 2, 0, 0)), path, s + width / 2, side.at(outward))
@@ -144,7 +142,9 @@ def _parked(
     s = start
     while side.parking and s < end:
         kind = rng.choice(['car', 'truck', 'bus'], p=[0.86, 0.09, 0.05])
-        vehicle = {'car': vehicles.car, 'truck': vehicles.truck, 'bus': vehicles.bus}[str(kind)](rng)
+        vehicle = {'car': vehicles.car, 'truck': vehicles.truck, 'bus': vehicles.bus}[str(kind)](
+            rng
+        )
         half = length_of(vehicle) / 2
         turn = 0.0 if side.sign < 0 else np.pi
         if rng.random() < density and s + 2 * half < end:
@@ -164,8 +164,9 @@ def _signals(street: Street, path: Path, rng: np.random.Generator) -> Iterator[M
     for a, b in street.crossings:
         if rng.random() < 0.75:
             overhead = rng.random() < 0.5
-            for s, side, turn in ((a - 1.5, street.right, 0.0), (b + 1.0, street.right, 0.0),
-                                  (a - 1.5, street.left, 0.0), (b + 1.5, street.left, np.pi)):  # fmt: skip
+            near, far = (a - 1.5, street.right, 0.0), (b + 1.0, street.right, 0.0)
+            others = (a - 1.5, street.left, 0.0), (b + 1.5, street.left, np.pi)
+            for s, side, turn in (near, far, *others):
                 light = roadside.traffic_light(rng, overhead and s < b)
                 light = light.mirrored() if side.sign > 0 and turn == 0 else light
                 yield _stand(light, path, s, side.at(0.5), turn)
