@@ -28,7 +28,8 @@ class MeanTeacher:
     @torch.no_grad()
     def follow(self, student: nn.Module, decay: float) -> None:
         """Keep `decay` of its own parameters, take the rest and all buffers from the student."""
-        mine, theirs = list(self.network.parameters()), list(student.parameters())
+        mine: list[Tensor] = list(self.network.parameters())
+        theirs: list[Tensor] = list(student.parameters())
         torch._foreach_lerp_(mine, theirs, 1.0 - decay)
         for own, new in zip(self.network.buffers(), student.buffers(), strict=True):
             own.copy_(new)
