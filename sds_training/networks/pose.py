@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -108,7 +109,7 @@ def _encoder(config: PoseConfig) -> tuple[nn.Module, int]:
     if config.encoder == 'small':
         return _small_encoder(), SMALL_WIDTHS[-1]
     try:
-        taps = timm.create_model(
+        taps: Any = timm.create_model(
             config.encoder,
             pretrained=config.pretrained,
             in_chans=6,
@@ -137,4 +138,5 @@ def _start_with_kept_variance(layers: nn.Sequential) -> None:
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
