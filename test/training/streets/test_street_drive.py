@@ -11,8 +11,6 @@ from sds_training.streets.motion import RATE_HZ, draw_motion
 from sds_training.streets.path import draw_path
 from sds_training.streets.street import LABEL_ID
 
-from .conftest import FRAMES
-
 
 def _warped(drive: Drive, target: int, source: int) -> tuple[np.ndarray, ...]:
     """The target, the source seen from the target by true depth and pose, and where that holds.
@@ -115,11 +113,11 @@ def test_poses_are_rigid_and_look_along_the_street(drive: Drive) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(drive: Drive) -> None:
-    height, width = drive.sensor.hood.shape
+    (height, width), frames = drive.sensor.hood.shape, len(drive.motion.s)
     first = drive.render(1)
-    again = draw_drive(*drive.seed, width, height, FRAMES).render(1)
+    again = draw_drive(*drive.seed, width, height, frames).render(1)
     assert first.image.tobytes() == again.image.tobytes()
     assert first.depth_m.tobytes() == again.depth_m.tobytes()
     assert first.instance_ids.tobytes() == again.instance_ids.tobytes()
-    other = draw_drive(drive.seed[0] + 1, drive.seed[1], width, height, FRAMES).render(1)
+    other = draw_drive(drive.seed[0] + 1, drive.seed[1], width, height, frames).render(1)
     assert first.image.tobytes() != other.image.tobytes()
