@@ -79,7 +79,8 @@ def run_demo(wanted: argparse.Namespace) -> dict[str, Any]:
 
 def rendered_street(output: Path) -> Path:
     """A street nobody trained on, from the training package's own command."""
-    command = shutil.which('sds-streets', path=_command_path())
+    beside = str(Path(sys.executable).parent)
+    command = shutil.which('sds-streets', path=os.pathsep.join((beside, os.environ['PATH'])))
     if command is None:
         raise OfflineError(
             'no INPUT was given, and sds-streets, which renders a drive, is not installed: '
@@ -94,14 +95,6 @@ def rendered_street(output: Path) -> Path:
     if done.returncode:
         raise VehicleError(f'sds-streets ended with {done.returncode}')
     return bag
-
-
-def _command_path() -> str:
-    """Where our commands lie: beside this Python, or where colcon puts a package's commands."""
-    beside = Path(sys.executable).parent
-    return os.pathsep.join(
-        [str(beside), str(beside.parent / 'lib/sds_perception'), os.environ['PATH']]
-    )
 
 
 def untrained(output: Path) -> Path:
@@ -141,7 +134,17 @@ def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
 
 
 def _replay(drive: Drive, wanted: argparse.Namespace, output: Path) -> None:
-    arguments = [str(drive.bag), '--clock', '--rate', str(wanted.rate), '--linger', '2']
+    # The truth stays in the bag: it is compared afterwards, and nobody listens to it.
+    arguments = [
+        str(drive.bag),
+        '--topics',
+        *drive.camera_topics,
+        '--clock',
+        '--rate',
+        str(wanted.rate),
+        '--linger',
+        '2',
+    ]
     with ChildProcess('sds_perception.ros.replay', arguments, output / 'replay.log') as player:
         code = player.wait(60.0 + 10.0 * drive.frames)
         if code:

@@ -28,6 +28,7 @@ class Drive:
     info_topic: str
     compressed: bool
     frames: int
+    calibrated: bool  # CameraInfo is in the bag
     truth_topics: tuple[str, ...] = ()  # labels, depth; both or none
     note: str = ''  # what a reader of the results has to know
 
@@ -35,6 +36,11 @@ class Drive:
     def picture_topic(self) -> str:
         """Where the pictures are in the bag."""
         return f'{self.image_topic}/compressed' if self.compressed else self.image_topic
+
+    @property
+    def camera_topics(self) -> tuple[str, ...]:
+        """What of the bag has to be played."""
+        return (self.picture_topic, self.info_topic) if self.calibrated else (self.picture_topic,)
 
 
 def as_drive(given: Path, scratch: Path, camera: str = '60') -> Drive:
@@ -72,7 +78,16 @@ def drive_in(bag: Path) -> Drive:
     info = beside if beside in infos else next(iter(infos), beside)
     note = '' if infos else f'{bag.name} has no CameraInfo: no cloud and no metres'
     known = tuple(truth[name] for name in TRUTH) if len(truth) == len(TRUTH) else ()
-    return Drive(bag, base, info, camera.msgtype == COMPRESSED, camera.msgcount, known, note)
+    return Drive(
+        bag,
+        base,
+        info,
+        compressed=camera.msgtype == COMPRESSED,
+        frames=camera.msgcount,
+        calibrated=info in infos,
+        truth_topics=known,
+        note=note,
+    )
 
 
 def _usable(source: Source) -> Iterator[Frame]:

@@ -68,13 +68,11 @@ class Player:
             raise BagError(f'{plan.bag} has no topic {", ".join(sorted(missing))}')
 
     def wait_for_subscriber(self) -> None:
-        """Return once somebody listens to the pictures; say so when nobody came in time."""
-        wanted = [each.topic_name for each in self._pictures]
-        wanted += [self._node.resolve_topic_name(topic) for topic in self._plan.awaited]
+        """Return once somebody listens to a picture; say so when nobody came in time."""
         give_up_s = time.monotonic() + self._plan.wait_s
         heard_s = 0.0
         while heard_s < SETTLE_S:
-            silent = [each for each in wanted if not self._node.count_subscribers(each)]
+            silent = self._unheard()
             if silent and time.monotonic() > give_up_s:
                 self._node.get_logger().warning(
                     f'nobody subscribed to {", ".join(silent)} in {self._plan.wait_s:g} s; '
@@ -84,6 +82,14 @@ class Player:
             self._tell_time(self._reader.start_time)
             time.sleep(_LOOK_EVERY_S)
             heard_s = 0.0 if silent else heard_s + _LOOK_EVERY_S
+
+    def _unheard(self) -> list[str]:
+        """Awaited topics without a subscriber; of the pictures one heard is enough."""
+        pictures = [each.topic_name for each in self._pictures]
+        awaited = [self._node.resolve_topic_name(topic) for topic in self._plan.awaited]
+        silent = [each for each in awaited if not self._node.count_subscribers(each)]
+        heard = any(self._node.count_subscribers(each) for each in pictures)
+        return silent if heard else pictures + silent
 
     def play(self) -> None:
         """Play the bag `passes` times; a later pass jumps back in time, as a looping bag does."""
