@@ -18,7 +18,8 @@ from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.run_state import RunStateError
-from sds_training.train import RELEASE, train
+from sds_training.scoring import RELEASE
+from sds_training.train import train
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 RGB = NDArray[np.uint8]
@@ -86,6 +90,35 @@ class Journal:
             self._board.close()
         if self._bar is not None:
             self._bar.close()
+
+
+class Lap:
+    """Means of the terms since the last record, seconds per step, and the share of waiting."""
+
+    def __init__(self) -> None:
+        self._began, self._waited, self._steps = time.perf_counter(), 0.0, 0
+        self._terms: dict[str, list[Tensor]] = {}
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count what happens inside as waiting for data."""
+        asked = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - asked
+
+    def add(self, terms: dict[str, Tensor]) -> None:
+        """Note one step; a term may be missing where a batch had nothing for it."""
+        self._steps += 1
+        for name, value in terms.items():
+            self._terms.setdefault(name, []).append(value)
+
+    def finish(self) -> dict[str, float]:
+        """Figures of this lap; starts the next one."""
+        spent = time.perf_counter() - self._began
+        means = {name: float(torch.stack(each).mean()) for name, each in self._terms.items()}
+        times = {'s_per_step': spent / self._steps, 'loader_share': self._waited / spent}
+        self.__init__()  # type: ignore[misc]
+        return {**means, **times}
 
 
 def _whole_lines(path: Path) -> list[str]:

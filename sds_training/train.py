@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,35 +15,28 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sds_perception.perceiver import Perceiver
-from sds_perception.release import Release, write_release
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, JournalConfig, TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
-from sds_training.data.validation import validation_frames
-from sds_training.evaluate import Scores, evaluate
-from sds_training.export import release_of
-from sds_training.journal import Journal
+from sds_training.interruption import Interrupted, stop_requests
+from sds_training.journal import Journal, Lap
 from sds_training.learner import DivergedError, Learner
-from sds_training.metrics import PROTOCOLS
 from sds_training.passport import data_passport
 from sds_training.pictures import step_pictures
 from sds_training.run_state import RunStateError, newest_state, read_state, save_state
+from sds_training.scoring import finish, scored
 
 logger = logging.getLogger(__name__)
-
-RELEASE = 'release.safetensors'
-
-
-class Interrupted(Exception):
-    """Somebody asked the run to stop; its state has been saved."""
 
 
 def train(config: TrainingConfig) -> Path:
     """Train as `config` says, continuing where an earlier part stopped; return the release."""
     fabric = launched(config)
+    if fabric.is_global_zero:
+        render_streets(config)
+    fabric.barrier()
     run_dir = Path(config.run_dir)
     passport = data_passport(config)
     learner = Learner(config, fabric, passport['camera']['fy'])
@@ -113,35 +103,6 @@ def report(
             journal.picture(step, name, picture)
 
 
-class Lap:
-    """Means of the terms since the last record, seconds per step, and the share of waiting."""
-
-    def __init__(self) -> None:
-        self._began, self._waited, self._steps = time.perf_counter(), 0.0, 0
-        self._terms: dict[str, list[Tensor]] = {}
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count what happens inside as waiting for data."""
-        asked = time.perf_counter()
-        yield
-        self._waited += time.perf_counter() - asked
-
-    def add(self, terms: dict[str, Tensor]) -> None:
-        """Note one step; a term may be missing where a batch had nothing for it."""
-        self._steps += 1
-        for name, value in terms.items():
-            self._terms.setdefault(name, []).append(value)
-
-    def finish(self) -> dict[str, float]:
-        """Figures of this lap; starts the next one."""
-        spent = time.perf_counter() - self._began
-        means = {name: float(torch.stack(each).mean()) for name, each in self._terms.items()}
-        times = {'s_per_step': spent / self._steps, 'loader_share': self._waited / spent}
-        self.__init__()  # type: ignore[misc]
-        return {**means, **times}
-
-
 def launched(config: TrainingConfig) -> Fabric:
     """Fabric on the devices asked for; under torchrun or SLURM it finds its place by itself."""
     wide = config.fabric.devices * config.fabric.num_nodes > 1
@@ -157,6 +118,23 @@ def launched(config: TrainingConfig) -> Fabric:
     if config.fabric.threads:
         torch.set_num_threads(config.fabric.threads)
     return fabric
+
+
+def render_streets(config: TrainingConfig) -> None:
+    """Render the streets the config asks for into its data root, unless something is there."""
+    root = Path(config.data.root)
+    if not config.streets or (root / 'leftImg8bit').is_dir():
+        return
+    from sds_training.streets.cli import main as streets
+
+    width, height = config.data.size
+    reach = f'--window={config.data.neighbour_gap + 1}'
+    for split, snippets in (('train', config.streets), ('val', max(1, config.streets // 4))):
+        first = 0 if split == 'train' else config.streets
+        words = [f'--snippets={snippets}', f'--first={first}', f'--seed={config.seed}']
+        words += [f'--size={width}x{height}', f'--split={split}', reach]
+        if streets([str(root), *words]):
+            raise ConfigError(f'streets could not be rendered into {root}')
 
 
 def begin(learner: Learner) -> None:
@@ -185,79 +163,6 @@ def step_batches(config: TrainingConfig, fabric: Fabric, step: int) -> Iterator[
     )
     while True:
         yield [next(flat) for _ in range(many)]
-
-
-def scored(
-    config: TrainingConfig, learner: Learner, passport: dict[str, Any], journal: Journal | None
-) -> dict[str, float]:
-    """Scores of the teacher on the validation split, through the vehicle's own Perceiver."""
-    learner.fabric.barrier()
-    if not learner.fabric.is_global_zero:
-        return {}
-    try:
-        frames = validation_frames(config.data, 'val')
-    except DataError as nothing:
-        logger.info('not evaluated: %s', nothing)
-        return {}
-    most = config.journal.evaluate_frames
-    if most and len(frames) > most:
-        frames = frames[:: -(-len(frames) // most)]
-    perceiver = Perceiver.from_release(
-        released(config, learner, passport), device=str(learner.fabric.device), detail='fine'
-    )
-    figures = headline(evaluate(perceiver, frames, protocol=PROTOCOLS['full']))
-    if journal:
-        journal.record(learner.step, 'evaluate', figures)
-    return figures
-
-
-def headline(scores: Scores) -> dict[str, float]:
-    """The few figures a run is judged by while it goes."""
-    figures = {
-        'mean_iou': scores.mean_iou,
-        'abs_rel': scores.depth['abs_rel'],
-        'abs_rel_scaled': scores.depth_median_scaled['abs_rel'],
-    }
-    return {name: value for name, value in figures.items() if value is not None}
-
-
-def released(
-    config: TrainingConfig,
-    learner: Learner,
-    passport: dict[str, Any],
-    scores: dict[str, float] | None = None,
-) -> Release:
-    """The teacher as it is now (the student in depth pre-training, which has no teacher)."""
-    which = 'teacher' if config.stage == 'joint' else 'student'
-    network = learner.teacher.network if which == 'teacher' else learner.student
-    weights = {name: each.detach().cpu().clone() for name, each in network.state_dict().items()}
-    return release_of(config, weights, {**passport, 'step': learner.step, 'which': which}, scores)
-
-
-def finish(config: TrainingConfig, learner: Learner, passport: dict[str, Any]) -> Path:
-    """Score the trained network and write its release."""
-    path = Path(config.run_dir, RELEASE)
-    scores = scored(config, learner, passport, None)
-    if learner.fabric.is_global_zero:
-        (path.parent / 'scores.json').write_text(json.dumps(scores, indent=1) + '\n')
-        write_release(path, released(config, learner, passport, scores))
-    return path
-
-
-class stop_requests:
-    """Turn SIGINT and SIGTERM into an event that the loop looks at between steps."""
-
-    def __enter__(self) -> threading.Event:
-        self._event = threading.Event()
-        self._before: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, lambda *_: self._event.set())
-        return self._event
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def main(arguments: list[str] | None = None) -> int:
