@@ -25,10 +25,10 @@ def test_1080p_frames_reach_the_node_of_another_process(tmp_path, tiny_release):
     figures = tmp_path / 'figures.json'
     command = [sys.executable, '-m', 'sds_perception.ros.delivery', '--json', str(figures)]
     command += ['--release', str(tiny_release), '--device', 'cpu', '--output-size', 'network']
-    # 10 Hz rather than 30: here the law is about fragments in DDS, not about a busy machine.
-    subprocess.run([*command, '--rate', '10', '--seconds', '3'], timeout=300, check=False)
+    # 4 Hz: the law is about fragments, which get lost at any rate, not about a busy machine.
+    subprocess.run([*command, '--rate', '4', '--seconds', '5'], timeout=300, check=False)
     found = json.loads(figures.read_text())
-    assert found['sent'] == 30
+    assert found['sent'] == 20
     assert found['received_percent'] >= 95
     assert found['processed'] == found['consumed'] > 0
     assert found['bare_engine_ms'] > 0
