@@ -8,19 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, qos_policy_name_from_kind
+from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from sds_perception.ros.health import CameraHealth, Surroundings
 from sds_perception.ros.messages import stamp_s
 from sds_perception.ros.node_config import NodeConfig
-from sds_perception.ros.qos import newest_frame
+from sds_perception.ros.qos import NO_EVENTS, newest_frame
 from sds_perception.ros.scheduler import RateCap
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
 
 LATE_S = 0.5  # a stamp older than its predecessor by less is a straggler, by more a new start
 
@@ -57,7 +52,6 @@ class CameraInput:
         self.topic = f'{base}/compressed' if compressed else base
         self._images: Any = None
         self._infos: Any = None
-        self._incompatible = ''
         self._frame_id = ''
         self._last_stamp_s = 0.0
         self._rate_cap = RateCap()
@@ -76,7 +70,7 @@ class CameraInput:
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
         self._images = self._infos = self.info = None
-        self._last_stamp_s, self._incompatible, self._frame_id = 0.0, '', ''
+        self._last_stamp_s, self._frame_id = 0.0, ''
 
     def look_around(self) -> None:
         """Renew what diagnostics know, and subscribe anew where the publisher offers other QoS."""
@@ -87,45 +81,38 @@ class CameraInput:
         self.health.around = Surroundings(
             topic=self.topic,
             publishers=len(self._node.get_publishers_info_by_topic(self.topic)),
-            incompatible_qos=self._incompatible,
+            incompatible_qos=self._incompatible(),
             camera_fault=self._camera_fault(),
             clock_stopped=self._clock_stopped(),
             wanted=self._wanted() or self._config().always_run,
         )
 
-    def _wanted_qos(self, topic: str) -> QoSProfile:
+    def _offered(self, topic: str) -> list[ReliabilityPolicy]:
+        """The reliability of each publisher on `topic`."""
         publishers = self._node.get_publishers_info_by_topic(topic)
-        offered = [each.qos_profile.reliability for each in publishers]
-        return newest_frame(self._config().qos_reliability, offered)
+        return [each.qos_profile.reliability for each in publishers]
 
     def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> Any:
-        events = SubscriptionEventCallbacks(
-            incompatible_qos=self._on_incompatible, message_lost=self._on_lost
-        )
+        qos = newest_frame(self._config().qos_reliability, self._offered(topic))
         return self._node.create_subscription(
-            kind,
-            topic,
-            callback,
-            self._wanted_qos(topic),
-            event_callbacks=events,
+            kind, topic, callback, qos, event_callbacks=NO_EVENTS
         )
 
     def _matching(self, present: Any, kind: type, topic: str, callback: Any) -> Any:
         """The present subscription, or a new one if its publishers call for other QoS."""
-        nobody = not self._node.get_publishers_info_by_topic(topic)
-        wanted = self._wanted_qos(topic).reliability
-        if nobody or present.qos_profile.reliability == wanted:
+        offered = self._offered(topic)
+        wanted = newest_frame(self._config().qos_reliability, offered).reliability
+        if not offered or present.qos_profile.reliability == wanted:
             return present
         self._node.get_logger().info(f'{topic} is {wanted.name.lower()}: subscribing anew')
         self._node.destroy_subscription(present)
-        self._incompatible = ''
         return self._subscribe(kind, topic, callback)
 
-    def _on_incompatible(self, event: Any) -> None:
-        self._incompatible = qos_policy_name_from_kind(event.last_policy_kind)
-
-    def _on_lost(self, event: Any) -> None:
-        self.health.count('lost', event.total_count_change)
+    def _incompatible(self) -> str:
+        """The policy that keeps every publisher of the images from reaching us, or ''."""
+        asked, offered = self._images.qos_profile.reliability, self._offered(self.topic)
+        unheard = asked == ReliabilityPolicy.RELIABLE and asked not in offered
+        return 'reliability' if offered and unheard else ''
 
     def _on_info(self, message: CameraInfo) -> None:
         self.info = message

@@ -156,8 +156,6 @@ def _why_nothing_arrives(health: CameraHealth, news: Counter[str]) -> tuple[Leve
         )
     if around.publishers == 0:
         return Level.ERROR, f'no publisher on {around.topic}'
-    if news['lost']:
-        return Level.ERROR, f'DDS lost {news["lost"]} frames on {around.topic}{_PROFILE}'
     if around.clock_stopped:
         return Level.ERROR, 'use_sim_time is true and no /clock arrives'
     silent = 'no frame has come yet'

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header, String
 
@@ -43,7 +44,7 @@ from sds_perception.ros.messages import (
     label_info_message,
 )
 from sds_perception.ros.node_config import NodeConfig
-from sds_perception.ros.qos import LATCHED, OUTPUT
+from sds_perception.ros.qos import LATCHED, NO_PUBLISHER_EVENTS, OUTPUT
 from sds_perception.scene import Scene
 
 IMAGES = ('labels', 'depth', 'depth_relative', 'confidence', 'overlay', 'depth_color')
@@ -86,7 +87,7 @@ class Outputs:
         self._offer('points', PointCloud2, f'{prefix}/points')
 
     def _offer(self, name: str, kind: type, topic: str) -> None:
-        self._publishers[name] = self._node.create_lifecycle_publisher(kind, topic, OUTPUT)
+        self._publishers[name] = _publisher(self._node, kind, topic, OUTPUT)
 
     def destroy(self) -> None:
         """Withdraw all publishers."""
@@ -165,17 +166,21 @@ class Outputs:
         self._publishers[f'{name}/compressed'].publish(compressed_message(data, kind, header))
 
 
+def _publisher(node: LifecycleNode, kind: type, topic: str, qos: QoSProfile) -> Any:
+    return node.create_lifecycle_publisher(kind, topic, qos, event_callbacks=NO_PUBLISHER_EVENTS)
+
+
 class LabelNames:
     """The class table on latched topics: JSON always, LabelInfo where vision_msgs is installed."""
 
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
-        self._json = node.create_lifecycle_publisher(String, '~/label_info_json', LATCHED)
+        self._json = _publisher(node, String, '~/label_info_json', LATCHED)
         self._info = None
         message = label_info_message(Header())
         if message is not None:
             kind = type(message)
-            self._info = node.create_lifecycle_publisher(kind, '~/label_info', LATCHED)
+            self._info = _publisher(node, kind, '~/label_info', LATCHED)
 
     def publish(self, header: Header) -> None:
         """Publish the table; late subscribers receive it too."""

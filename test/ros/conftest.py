@@ -102,6 +102,10 @@ class Graph:
         received: list[Any] = []
         name = topic if topic.startswith('/') else f'/sds_perception/{topic}'
         self.helper.create_subscription(kind, name, received.append, qos)
+        for node in self.nodes:
+            for publisher in list(node.publishers):
+                if publisher.topic_name == name:
+                    until(publisher.get_subscription_count, f'the node saw us listen to {name}')
         return received
 
     def statuses(self) -> list[str]:
