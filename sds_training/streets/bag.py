@@ -17,7 +17,7 @@ from sds_training.streets.motion import RATE_HZ
 FRAME_ID = 'camera_optical_frame'
 IMAGE, INFO = '/camera/image_raw', '/camera/camera_info'
 TRUE_LABELS, TRUE_DEPTH = '/truth/labels', '/truth/depth'
-_PAUSE_S = 2.0  # between drives
+_PAUSE_NS = 2_000_000_000  # between drives
 
 
 class DriveBag:
@@ -26,7 +26,8 @@ class DriveBag:
     def __init__(self, path: Path, storage: str = 'mcap', compressed: bool = False) -> None:
         self._bag = BagWriter(path, storage)
         self._compressed = compressed
-        self._drive_start_ns, self._last_ns = 0, int(-_PAUSE_S * 1e9)
+        self._drive: Drive | None = None
+        self._start_ns = self._last_ns = 0
 
     def __enter__(self) -> DriveBag:
         self._bag.__enter__()
@@ -37,9 +38,9 @@ class DriveBag:
 
     def add(self, drive: Drive, number: int, frame: Frame) -> None:
         """Write frame `number`: picture, CameraInfo, train ids (mono8), metres (32FC1)."""
-        if number == 0:
-            self._drive_start_ns = self._last_ns + int(_PAUSE_S * 1e9) + 1_000_000_000
-        self._last_ns = self._drive_start_ns + round(number * 1e9 / RATE_HZ)
+        if drive is not self._drive:
+            self._drive, self._start_ns = drive, self._last_ns + _PAUSE_NS
+        self._last_ns = self._start_ns + round(number * 1e9 / RATE_HZ)
         calibration = pinhole(drive.sensor.camera)
         recorded = Recorded(frame_name(drive, number), frame.image, self._last_ns, self._last_ns,
                             FRAME_ID, calibration)  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_typestore
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID
 from sds_training.data.cityscapes import scan
 from sds_training.data.files import read_camera, read_disparity_depth_m, read_label, read_speed
-from sds_training.streets.bag import FRAME_ID, IMAGE, TRUE_DEPTH, TRUE_LABELS
+from sds_training.streets.bag import FRAME_ID, IMAGE, TRUE_DEPTH, TRUE_LABELS, DriveBag
 from sds_training.streets.cli import main, split_shares
 from sds_training.streets.drive import Drive
 
@@ -64,7 +64,7 @@ def test_every_frame_has_its_pose_and_its_truth_where_asked_for(
 
 
 def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
-    common = ['--snippets', '2', '--seed', '4', '--size', '32x16', '--frames', '1']
+    common = ['--snippets', '1', '--seed', '4', '--size', '32x16', '--frames', '1']
     for workers in ('1', '2'):
         assert main([str(tmp_path / workers), *common, '--workers', workers]) == 0
     files = {p.relative_to(tmp_path / '1') for p in (tmp_path / '1').rglob('*.*')}
@@ -73,35 +73,41 @@ def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
         assert (tmp_path / '1' / name).read_bytes() == (tmp_path / '2' / name).read_bytes(), name
 
 
-@pytest.mark.parametrize('compressed', [False, True])
+def _messages(path: Path) -> list[tuple[str, int, Any]]:
+    with AnyReader([path], default_typestore=get_typestore(Stores.LATEST)) as bag:
+        return [(c.topic, t, bag.deserialize(raw, c.msgtype)) for c, t, raw in bag.messages()]
+
+
+@pytest.mark.parametrize(('compressed', 'storage'), [(False, 'mcap'), (True, 'db3')])
 def test_a_bag_holds_the_pictures_and_the_truth_at_17_hertz(
-    tmp_path: Path, compressed: bool
+    drive: Drive, tmp_path: Path, compressed: bool, storage: str
 ) -> None:
-    options = ['--snippets', '1', '--size', '64x32', '--frames', '2', '--bag', str(tmp_path / 'b')]
-    assert main([str(tmp_path / 'out'), *options, *['--compressed'] * compressed]) == 0
-    with AnyReader([tmp_path / 'b'], default_typestore=get_typestore(Stores.LATEST)) as bag:
-        read = [(c.topic, t, bag.deserialize(raw, c.msgtype)) for c, t, raw in bag.messages()]
+    with DriveBag(tmp_path / 'bag', storage, compressed) as bag:
+        for number in range(2):
+            bag.add(drive, number, drive.render(number))
+    read, true = _messages(tmp_path / 'bag'), drive.render(1)
     topic = IMAGE + '/compressed' * compressed
     stamps = [t for name, t, _ in read if name == topic]
     assert np.allclose(np.diff(stamps), 1e9 / 17, atol=1)
     assert {m.header.frame_id for _, _, m in read} == {FRAME_ID}
-    depth = next(m for name, _, m in read if name == TRUE_DEPTH)
+    depth = [m for name, _, m in read if name == TRUE_DEPTH][-1]
     assert depth.encoding == '32FC1'
-    truth = np.load(next((tmp_path / 'out').glob('depth/train/*/*.npy')))
-    last = [m for name, _, m in read if name == TRUE_DEPTH][-1]
-    assert np.array_equal(last.data.view('<f4').reshape(32, 64), truth, equal_nan=True)
+    shape = true.depth_m.shape
+    assert np.array_equal(depth.data.view('<f4').reshape(shape), true.depth_m, equal_nan=True)
     labels = [m for name, _, m in read if name == TRUE_LABELS][-1]
-    written = cv2.imread(str(next((tmp_path / 'out').glob('gtFine/train/*/*labelIds.png'))), -1)
-    assert np.array_equal(labels.data.reshape(32, 64), TRAIN_ID_FROM_LABEL_ID[written])
+    assert np.array_equal(labels.data.reshape(shape), TRAIN_ID_FROM_LABEL_ID[true.label_ids])
+    if not compressed:
+        picture = [m for name, _, m in read if name == topic][-1]
+        assert np.array_equal(picture.data.reshape(true.image.shape), true.image)
 
 
 def test_a_window_renders_only_the_labelled_frame_and_its_neighbours(tmp_path: Path) -> None:
-    options = ['--snippets', '1', '--size', '32x16', '--window', '1', '--workers', '1']
+    options = ['--snippets', '1', '--size', '32x16', '--window', '1', '--bag', str(tmp_path / 'b')]
     assert main([str(tmp_path), *options]) == 0
-    numbers = sorted(
-        p.name.split('_')[2] for p in tmp_path.glob('leftImg8bit_sequence/train/*/*.png')
-    )
+    pictures = tmp_path.glob('leftImg8bit_sequence/train/*/*.png')
+    numbers = sorted(p.name.split('_')[2] for p in pictures)
     assert numbers == ['000018', '000019', '000020']
+    assert len([t for name, t, _ in _messages(tmp_path / 'b') if name == IMAGE]) == 3
 
 
 def test_splits_are_read_as_shares() -> None:
