@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from sds_perception.camera import Camera
 from sds_perception.engines import Engine, EngineOutput
-from sds_perception.engines.choose import build_engine
 from sds_perception.engines.graph import Detail
+from sds_perception.engines.parity import build_checked_engine
 from sds_perception.labels import SKY, UNLABELLED
 from sds_perception.release import Release, read_release
 from sds_perception.resampling import fine_labels, nearest_to, resized_to
@@ -71,10 +71,14 @@ class Perceiver:
         min_confidence: float = 0.0,
         **engine_options: object,
     ) -> Perceiver:
-        """Read the release, build the engine asked for (never another one), and join them."""
+        """Read the release, build the engine asked for, see that it agrees, and join them.
+
+        An engine that cannot be had is refused; one that disagrees with the float32 reference is
+        replaced by it, with a warning (`engines/parity.py`).
+        """
         if not isinstance(release, Release):
             release = read_release(release)
-        built = build_engine(
+        built, _ = build_checked_engine(
             release, engine, device, input_size=input_size, detail=detail, **engine_options
         )
         return cls(

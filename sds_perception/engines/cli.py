@@ -21,7 +21,7 @@ from sds_perception.engines import EngineError
 from sds_perception.engines.calibration import METHODS, calibrate
 from sds_perception.engines.choose import ENGINES, build_engine
 from sds_perception.engines.export import GraphShape
-from sds_perception.engines.onnx_engine import PROVIDERS
+from sds_perception.engines.onnx_session import PROVIDERS
 from sds_perception.engines.parity import LIMITS, ParityReport, measure_parity
 from sds_perception.engines.reference_frames import synthetic_frames, user_frames
 from sds_perception.release import Release, ReleaseError, read_release

@@ -14,7 +14,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from sds_perception import network
 from sds_perception.engines import EngineError, graph, streamline
@@ -114,25 +115,32 @@ def onnx_path(
 
 def onnx_model(release: Release, shape: GraphShape) -> Any:
     """The graph as an `onnx.ModelProto`, BatchNorm folded into the convolutions."""
-    _exporter_versions()
     rewrite = streamlined if shape.for_cpu else folded
-    vehicle = VehicleGraph(rewrite(release.network()), shape.detail).eval()
-    vehicle = vehicle.half() if shape.half else vehicle
-    frames = torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8)
+    vehicle = VehicleGraph(rewrite(release.network()), shape.detail)
+    return onnx_of(
+        vehicle.half() if shape.half else vehicle,
+        torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8),
+        shape.outputs,
+    )
+
+
+def onnx_of(module: nn.Module, frames: Tensor, outputs: Sequence[str]) -> Any:
+    """Any module that takes `frames`, as an `onnx.ModelProto` of exactly that shape."""
+    _exporter_versions()
     talk = io.StringIO()  # the exporter prints its progress; ours goes through logging
     with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(talk):
         warnings.simplefilter('ignore')
         program = torch.onnx.export(
-            vehicle,
+            module.eval(),
             (frames,),
             dynamo=True,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=list(shape.outputs),
+            output_names=list(outputs),
             verbose=False,
         )
     if program is None:
-        raise EngineError(f'torch exported nothing for {shape}: {talk.getvalue()[-300:]}')
+        raise EngineError(f'torch exported nothing: {talk.getvalue()[-300:]}')
     return program.model_proto
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Mapping
-from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,18 +10,17 @@ from numpy.typing import NDArray
 
 from sds_perception.engines import EngineError, EngineOutput
 from sds_perception.engines.calibration import calibrated_onnx
-from sds_perception.engines.export import INPUT, GraphShape, cache_folder, exported_onnx
+from sds_perception.engines.export import INPUT, GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
+from sds_perception.engines.onnx_session import (
+    open_session,
+    parsed_device,
+    provider_options,
+    require_provider,
+)
 from sds_perception.engines.precision import Precision, require_precision
 from sds_perception.release import Release
 
-log = logging.getLogger(__name__)
-
-PROVIDERS = {
-    'cpu': 'CPUExecutionProvider',
-    'cuda': 'CUDAExecutionProvider',
-    'tensorrt': 'TensorrtExecutionProvider',
-}
 NUMPY_TYPES = {'tensor(uint8)': np.uint8, 'tensor(float)': np.float32}
 
 
@@ -60,9 +55,9 @@ class OnnxEngine:
         cache: str | os.PathLike[str] | None = None,
         batch: int = 1,
     ) -> None:
-        kind, number = _parsed_device(device)
+        kind, number = parsed_device(device)
         provider = provider or kind
-        _require_provider(provider, kind)
+        require_provider(provider, kind)
         self.precision = require_precision(precision, provider)
         self.input_size = input_size or release.input_size
         self.batch = batch
@@ -73,8 +68,8 @@ class OnnxEngine:
             path = calibrated_onnx(release, shape, cache)
         else:
             path = exported_onnx(release, shape, cache)
-        options = _provider_options(provider, number, self.precision, cache)
-        self._session = _session(path, provider, options, threads)
+        options = provider_options(provider, number, self.precision, cache)
+        self._session = open_session(path, provider, options, threads)
         self.name = f'onnxruntime {provider} {self.precision}'
         self._outputs: dict[str, NDArray[Any]] = {}
 
@@ -112,96 +107,3 @@ class OnnxEngine:
             part = array[start : start + self.batch]
             binding.bind_output(name, 'cpu', 0, part.dtype.type, part.shape, part.ctypes.data)
         self._session.run_with_iobinding(binding)
-
-
-def _parsed_device(device: str) -> tuple[str, int]:
-    kind, _, number = device.partition(':')
-    if kind not in ('cpu', 'cuda') or (number and not number.isdecimal()):
-        raise EngineError(f"device is '{device}', wanted 'cpu', 'cuda' or 'cuda:N'")
-    return kind, int(number or 0)
-
-
-def _require_provider(provider: str, kind: str) -> None:
-    """Refuse, in a sentence, what this installation of ONNX Runtime cannot do."""
-    if provider not in PROVIDERS:
-        raise EngineError(f'provider is {provider!r}, wanted one of {tuple(PROVIDERS)}')
-    if (provider == 'cpu') != (kind == 'cpu'):
-        raise EngineError(f'provider {provider} does not run on device {kind}')
-    runtime = _runtime()
-    if kind == 'cuda' and hasattr(runtime, 'preload_dlls'):
-        runtime.preload_dlls()  # CUDA and cuDNN from the wheels torch brought, where it did
-    available = runtime.get_available_providers()
-    if PROVIDERS[provider] not in available:
-        raise EngineError(
-            f'ONNX Runtime {runtime.__version__} here has no {PROVIDERS[provider]}; '
-            f'available: {", ".join(available)}'
-        )
-
-
-def _runtime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as problem:
-        raise EngineError(
-            'engine onnxruntime needs the package onnxruntime (or onnxruntime-gpu)'
-        ) from problem
-    return onnxruntime
-
-
-def _provider_options(
-    provider: str, number: int, precision: Precision, cache: str | os.PathLike[str] | None
-) -> dict[str, str]:
-    """What each provider is told; TensorRT keeps its engines and timings in the cache."""
-    if provider == 'cpu':
-        return {}
-    if provider == 'cuda':
-        return {
-            'device_id': str(number),
-            'cudnn_conv_algo_search': 'EXHAUSTIVE',  # shapes are fixed, the search runs once
-            'do_copy_in_default_stream': '1',
-        }
-    folder = str(cache_folder(cache))
-    return {
-        'device_id': str(number),
-        'trt_fp16_enable': str(precision in ('fp16', 'int8')),
-        'trt_int8_enable': str(precision == 'int8'),
-        # ONNX Runtime itself keys these by graph, GPU and TensorRT version.
-        'trt_engine_cache_enable': 'True',
-        'trt_engine_cache_path': folder,
-        'trt_timing_cache_enable': 'True',
-        'trt_timing_cache_path': folder,
-    }
-
-
-def _session(path: Path, provider: str, options: Mapping[str, str], threads: int) -> Any:
-    """A session on exactly one provider, or a refusal; progress goes to the log."""
-    runtime = _runtime()
-    settings = runtime.SessionOptions()
-    settings.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-    settings.inter_op_num_threads = 1
-    # Threads that spin while they wait would steal the executor's cores (performance.md 4).
-    settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    settings.log_severity_level = 3
-    began = perf_counter()
-    if provider == 'tensorrt':
-        log.info('engine: building with TensorRT; the first time this takes minutes')
-    # TensorRT leaves operators it lacks to CUDA on the same device; that is not another device.
-    order = ('tensorrt', 'cuda') if provider == 'tensorrt' else (provider,)
-    chosen = [
-        (
-            PROVIDERS[name],
-            dict(options) if name == provider else {'device_id': options['device_id']},
-        )
-        for name in order
-    ]
-    try:
-        session = runtime.InferenceSession(str(path), settings, providers=chosen)
-    except Exception as problem:
-        raise EngineError(f'ONNX Runtime cannot run {path.name}: {problem}') from problem
-    if PROVIDERS[provider] not in session.get_providers():
-        raise EngineError(
-            f'{PROVIDERS[provider]} is installed but did not start; '
-            f'ONNX Runtime fell back to {", ".join(session.get_providers())}'
-        )
-    log.info('engine: %s ready in %.1f s', provider, perf_counter() - began)
-    return session

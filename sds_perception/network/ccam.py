@@ -38,8 +38,9 @@ def channel_descriptors(feature: Tensor) -> Tensor:
     pooled = F.adaptive_avg_pool2d(feature, POOLED).flatten(2).float()
     centred = pooled - pooled.mean(dim=2, keepdim=True)
     # Inside the root: a channel that is the same everywhere has length 0, where a root's slope is
-    # infinite and one dead channel would make every gradient NaN.
-    return centred / (centred.square().sum(dim=2, keepdim=True) + 1e-12).sqrt()
+    # infinite and one dead channel would make every gradient NaN. Not "+ 1e-12": the ONNX
+    # exporter takes that for + 0 and drops it, and one dead channel would make every score NaN.
+    return centred / centred.square().sum(dim=2, keepdim=True).clamp_min(1e-12).sqrt()
 
 
 class ChannelAffinity(nn.Module):

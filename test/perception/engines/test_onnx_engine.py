@@ -1,0 +1,162 @@
+"""ONNX Runtime says what torch says, from files that are whole, and refuses by name."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import onnx
+import pytest
+
+from sds_perception.engines import EngineError
+from sds_perception.engines.choose import build_engine
+from sds_perception.engines.export import (
+    GraphShape,
+    cache_folder,
+    exported_onnx,
+    onnx_path,
+    release_key,
+    written_atomically,
+)
+from sds_perception.engines.onnx_engine import OnnxEngine
+from sds_perception.engines.precision import cpu_computes_bf16, require_torch_precision
+from sds_perception.engines.torch_engine import TorchEngine
+from sds_perception.release import untrained_release
+
+FINE = GraphShape((64, 96), 'fine')
+
+
+@pytest.fixture(scope='module')
+def engine(small_release, cache):
+    return OnnxEngine(small_release, detail='fine', cache=cache, threads=1)
+
+
+def test_onnx_and_torch_give_the_same_maps_for_any_number_of_frames(engine, small_release, frames):
+    wanted = TorchEngine(small_release, detail='fine')(frames)
+    assert len(np.unique(wanted.labels)) > 3
+    for count in (1, 3, 2):
+        found = engine(frames[:count])
+        assert (found.labels == wanted.labels[:count]).mean() > 0.999
+        np.testing.assert_allclose(found.disparity, wanted.disparity[:count], atol=1e-5)
+        np.testing.assert_allclose(found.logits, wanted.logits[:count], atol=1e-3)
+        assert np.abs(found.confidence.astype(int) - wanted.confidence[:count]).max() <= 1
+
+
+def test_a_graph_of_two_frames_serves_three(small_release, cache, frames, engine):
+    pairs = OnnxEngine(small_release, detail='fine', cache=cache, batch=2, threads=1)
+    np.testing.assert_array_equal(pairs(frames).labels, engine(frames).labels)
+
+
+def test_the_same_buffers_serve_every_frame(engine, frames):
+    first = engine(frames[:1])
+    second = engine(frames[1:2])
+    assert all(np.shares_memory(a, b) for a, b in zip(first[:4], second[:4], strict=True))
+
+
+def test_frames_that_are_not_contiguous_are_read_right(engine, frames):
+    padded = np.concatenate((frames, frames), axis=2)[:1, :, :96]
+    expected = engine(frames[:1]).labels.copy()
+    np.testing.assert_array_equal(engine(padded).labels, expected)
+
+
+def test_the_exported_graph_has_only_fixed_shapes_and_small_outputs(small_release, cache):
+    graph = onnx.load(exported_onnx(small_release, FINE, cache)).graph
+    shapes = {
+        each.name: [d.dim_value for d in each.type.tensor_type.shape.dim]
+        for each in (*graph.input, *graph.output)
+    }
+    assert shapes == {
+        'frames': [1, 64, 96, 3],
+        'labels': [1, 16, 24],
+        'confidence': [1, 16, 24],
+        'disparity': [1, 16, 24],
+        'logits': [1, 19, 16, 24],
+    }
+    assert not any(node.op_type == 'BatchNormalization' for node in graph.node)
+
+
+def test_the_cache_is_read_and_named_by_weights_shape_and_detail(small_release, engine, cache):
+    path = onnx_path(small_release, FINE, cache)
+    before = path.stat().st_mtime_ns
+    assert exported_onnx(small_release, FINE, cache) == path
+    assert path.stat().st_mtime_ns == before
+    others = [
+        onnx_path(small_release, GraphShape((64, 96), 'fast'), cache),
+        onnx_path(small_release, GraphShape((64, 64), 'fine'), cache),
+        onnx_path(small_release, GraphShape((64, 96), 'fine', 2), cache),
+    ]
+    assert len({path, *others}) == 4
+    other = untrained_release(small_release.network_config, (64, 96), seed=4)
+    assert release_key(other) != release_key(small_release)
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path):
+    def fails(partial):
+        partial.write_bytes(b'half')
+        raise OSError('disk is full')
+
+    with pytest.raises(OSError, match='full'):
+        written_atomically(tmp_path / 'graph.onnx', fails)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ('options', 'sentence'),
+    [
+        ({'provider': 'tpu'}, "provider is 'tpu'"),
+        ({'provider': 'tensorrt'}, 'does not run on device cpu'),
+        ({'device': 'gpu'}, "device is 'gpu'"),
+        ({'precision': 'fp16'}, 'emulated'),
+        ({'precision': 'int8', 'input_size': (64, 64)}, 'sds-engine build'),
+    ],
+)
+def test_what_cannot_be_had_is_refused_in_a_sentence(small_release, cache, options, sentence):
+    with pytest.raises(EngineError, match=sentence):
+        OnnxEngine(small_release, cache=cache, **options)
+
+
+def test_a_missing_provider_is_refused_with_those_there_are(small_release, cache):
+    runtime = pytest.importorskip('onnxruntime')
+    if 'CUDAExecutionProvider' in runtime.get_available_providers():
+        pytest.skip('this ONNX Runtime has the CUDA provider')
+    with pytest.raises(EngineError, match='no CUDAExecutionProvider.*CPUExecutionProvider'):
+        build_engine(small_release, 'onnxruntime', 'cuda', cache=cache)
+
+
+def test_wrong_frames_are_refused(engine):
+    with pytest.raises(EngineError, match='wanted uint8'):
+        engine(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+def test_without_onnxscript_the_export_is_refused(small_release, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnxscript', None)
+    with pytest.raises(EngineError, match='onnxscript'):
+        exported_onnx(small_release, FINE, tmp_path)
+
+
+def test_a_cache_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(EngineError, match='cannot be made'):
+        cache_folder(tmp_path / 'file' / 'below')
+
+
+def test_bf16_runs_only_on_cpus_that_compute_it():
+    assert cpu_computes_bf16('flags : avx512f avx512_bf16 fma')
+    assert not cpu_computes_bf16('flags : avx2 avx512f fma')
+    if not cpu_computes_bf16():
+        with pytest.raises(EngineError, match='only emulates it'):
+            require_torch_precision('bf16', 'cpu')
+
+
+@pytest.mark.gpu
+def test_on_cuda_the_recorded_graph_serves_changing_frames(small_release, frames):
+    torch = pytest.importorskip('torch')
+    if not torch.cuda.is_available():
+        pytest.skip('no CUDA device')
+    engine = TorchEngine(small_release, 'cuda', detail='fine')
+    wanted = TorchEngine(small_release, detail='fine')(frames)
+    for place in (0, 1, 2, 0):
+        found = engine(frames[place : place + 1])
+        assert (found.labels[0] == wanted.labels[place]).mean() > 0.98
+        assert found.labels_at is not None
+        assert (found.labels_at(0, (16, 24)) == found.labels[0]).mean() > 0.99

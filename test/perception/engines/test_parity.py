@@ -1,0 +1,150 @@
+"""An engine that disagrees with the reference does not run, and everybody hears of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from sds_perception.engines import EngineError, choose, parity
+from sds_perception.engines.calibration import calibrate
+from sds_perception.engines.cli import main
+from sds_perception.engines.export import GraphShape
+from sds_perception.engines.onnx_engine import OnnxEngine
+from sds_perception.engines.parity import ParityError, build_checked_engine, check_parity
+from sds_perception.engines.reference_frames import synthetic_frames, user_frames
+from sds_perception.engines.torch_engine import TorchEngine
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import write_release
+
+SHAPE = GraphShape((64, 96))
+
+
+class Altered:
+    """An engine that changes what a real one says about some pixels."""
+
+    def __init__(self, engine, precision='fp32', wrong_labels=0, depth_factor=1.0):
+        self.engine, self.precision = engine, precision
+        self.name, self.input_size = 'altered', engine.input_size
+        self.wrong_labels, self.depth_factor = wrong_labels, depth_factor
+
+    def __call__(self, frames):
+        output = self.engine(frames)
+        labels, disparity = output.labels.copy(), output.disparity * self.depth_factor
+        labels.reshape(-1)[: self.wrong_labels] ^= 1
+        return output._replace(labels=labels, disparity=disparity.astype(np.float32))
+
+
+@pytest.fixture(scope='module')
+def reference(small_release):
+    return TorchEngine(small_release)
+
+
+def test_the_reference_agrees_with_itself_exactly(reference, small_release, frames):
+    report = check_parity(reference, small_release, frames)
+    assert report.labels == 1 and report.depth_maximum == 0
+
+
+@pytest.mark.parametrize(
+    ('alteration', 'passes'),
+    [
+        ({'wrong_labels': 1, 'depth_factor': 1.00001}, False),  # 1 of 384 pixels is 0.26 %
+        ({'depth_factor': 1.00005}, True),
+        ({'depth_factor': 1.001}, False),
+        ({'wrong_labels': 1, 'depth_factor': 1.003, 'precision': 'fp16'}, True),
+        ({'wrong_labels': 4, 'precision': 'fp16'}, False),
+        ({'depth_factor': 1.01, 'precision': 'fp16'}, False),
+        ({'wrong_labels': 4, 'depth_factor': 1.01, 'precision': 'int8'}, True),
+        ({'wrong_labels': 12, 'precision': 'int8'}, False),
+        ({'depth_factor': 1.05, 'precision': 'int8'}, False),
+    ],
+)
+def test_each_precision_has_its_limits(reference, small_release, frames, alteration, passes):
+    altered = Altered(reference, **alteration)
+    if passes:
+        check_parity(altered, small_release, frames)
+    else:
+        with pytest.raises(ParityError, match='DISAGREES'):
+            check_parity(altered, small_release, frames)
+
+
+def test_an_engine_that_agrees_runs_with_its_report(small_release, cache, frames):
+    engine, report = build_checked_engine(
+        small_release, 'onnxruntime', 'cpu', frames=frames, cache=cache
+    )
+    assert isinstance(engine, OnnxEngine)
+    assert report is not None and report.passed and 'agrees' in str(report)
+
+
+def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
+    small_release, cache, caplog, monkeypatch
+):
+    def broken(*arguments, **options):
+        engine = choose.build_engine(*arguments, **options)
+        return Altered(engine, wrong_labels=100)
+
+    monkeypatch.setattr(parity, 'build_engine', broken)
+    with caplog.at_level(logging.WARNING, 'sds_perception'):
+        perceiver = Perceiver.from_release(small_release, engine='onnxruntime', cache=cache)
+    assert perceiver.engine.name == 'torch cpu float32'
+    assert 'REFUSED' in caplog.text
+
+
+def test_an_engine_for_other_weights_is_caught(small_release, cache, frames):
+    weights = {name: tensor.clone() for name, tensor in small_release.weights.items()}
+    weights['semantic_head.score.bias'][7] += 5
+    with pytest.raises(ParityError):
+        check_parity(
+            OnnxEngine(small_release, cache=cache), replace(small_release, weights=weights), frames
+        )
+
+
+@pytest.mark.parametrize('method', ['minmax', 'percentile'])
+def test_int8_is_calibrated_on_frames_and_stays_near_the_reference(small_release, cache, method):
+    calibrate(small_release, SHAPE, synthetic_frames((64, 96), 8), cache, method)
+    engine = OnnxEngine(small_release, precision='int8', cache=cache)
+    report = parity.measure_parity(engine, small_release, synthetic_frames((64, 96), 2))
+    assert 0.9 < report.labels < 1
+    assert 0 < report.depth_median < 0.05
+
+
+def test_frames_of_another_size_cannot_calibrate(small_release, cache):
+    with pytest.raises(EngineError, match='calibration frames'):
+        calibrate(small_release, SHAPE, np.zeros((1, 32, 32, 3), np.uint8), cache)
+
+
+def test_synthetic_frames_are_always_the_same_and_mostly_smooth():
+    first, second = synthetic_frames((64, 96), 2), synthetic_frames((64, 96), 2)
+    np.testing.assert_array_equal(first, second)
+    steps = np.abs(np.diff(first.astype(int), axis=2))
+    assert np.median(steps) < 12 and steps.max() > 60
+    assert (first[0] != first[1]).mean() > 0.5
+
+
+def test_user_frames_are_spread_over_the_source(tmp_path):
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((20, 30, 3), number * 10, np.uint8))
+    frames = user_frames(tmp_path, (64, 96), 3)
+    assert frames.shape == (3, 64, 96, 3)
+    assert frames[:, 0, 0, 0].tolist() == [0, 20, 40]
+
+
+def test_a_source_without_frames_is_refused(tmp_path):
+    with pytest.raises(EngineError, match='cannot be used'):
+        user_frames(tmp_path / 'nothing', (64, 96), 3)
+
+
+def test_the_command_builds_checks_and_refuses(small_release, cache, tmp_path, capsys):
+    path = tmp_path / 'small.safetensors'
+    write_release(path, small_release)
+    arguments = [str(path), '--cache', str(cache)]
+    assert main(['build', *arguments]) == 0
+    assert 'agrees' in capsys.readouterr().out
+    assert main(['check', *arguments, '--engine', 'torch']) == 0
+    assert main(['check', *arguments, '--precision', 'int8', '--detail', 'fine']) == 2
+    assert 'sds-engine build' in capsys.readouterr().err
+    assert main(['build', *arguments, '--precision', 'int8']) == 2
+    assert main(['check', str(tmp_path / 'none.safetensors')]) == 2
