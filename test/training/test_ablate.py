@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sds_training.ablate import VARIANTS, Variant, config_of, outcomes, run
+from sds_training.evidence import write_evidence
+from sds_training.scoring import RELEASE
+
+CONFIG = 'config/training/smoke.yaml'
+BY_NAME = {variant.name: variant for variant in VARIANTS}
+
+
+@pytest.mark.parametrize('variant', VARIANTS, ids=lambda variant: variant.name)
+def test_every_line_has_the_same_data_steps_and_seed(variant: Variant) -> None:
+    config, base = (config_of(CONFIG, [], each, 3) for each in (variant, BY_NAME['base']))
+    assert (config.data, config.steps, config.seed) == (base.data, base.steps, base.seed)
+    assert config.data.split_seed == config.seed == 3
+
+
+def test_each_part_alone_differs_from_the_base_in_that_part() -> None:
+    base = config_of(CONFIG, [], BY_NAME['base'], 0)
+    ccam = config_of(CONFIG, [], BY_NAME['base + CCAM'], 0)
+    affine = config_of(CONFIG, [], BY_NAME['base + AffineMix'], 0)
+    color = config_of(CONFIG, [], BY_NAME['base + ColorAug'], 0)
+    assert (base.network.config().exchange, ccam.network.config().exchange) == ('pad', 'ccam')
+    assert (base.mix.affine_mix, affine.mix.affine_mix) == (0.0, 0.5)
+    assert (base.color_aug.probability, color.color_aug.probability) == (0.0, 0.5)
+    assert (ccam.mix, affine.color_aug, color.network) == (base.mix, base.color_aug, base.network)
+
+
+def test_everything_is_all_parts_together() -> None:
+    config = config_of(CONFIG, [], BY_NAME['everything'], 0)
+    assert config.network.config().exchange == 'ccam'
+    assert config.mix.affine_mix == config.color_aug.probability == 0.5
+
+
+def test_changes_of_the_config_survive_in_every_line(tmp_path: Path) -> None:
+    file = tmp_path / 'wide.yaml'
+    changes = 'network: {name: tiny, changes: {decoder_channels: [48, 48, 32]}}'
+    file.write_text(f'run_dir: runs/wide\n{changes}\ndata: {{root: x}}\n')
+    network = config_of(str(file), [], BY_NAME['everything'], 0).network.config()
+    assert network.decoder_channels == (48, 48, 32) and network.exchange == 'ccam'
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    config = config_of(CONFIG, [f'--run_dir={tmp_path}'], BY_NAME['base'], 0)
+    run_dir = Path(config.run_dir)
+    run_dir.mkdir(parents=True)
+    (run_dir / 'scores.json').write_text(json.dumps({'mean_iou': 0.25}))
+    (run_dir / RELEASE).write_bytes(b'')
+    assert run(config) == {'mean_iou': 0.25}
+
+
+def test_the_table_holds_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
+    scores = {'base': [{'mean_iou': 0.5}, {'mean_iou': 0.7}], 'everything': [{'mean_iou': 0.8}]}
+    file = tmp_path / 'evidence.md'
+    write_evidence(file, 'a test', {'steps': '4'}, outcomes(scores))
+    text = file.read_text()
+    assert '| base | 2 | 0.6000 ± 0.1414 |' in text
+    assert '| everything | 1 | 0.8000 |' in text
+    assert file.with_suffix('.png').stat().st_size > 1000
