@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sds_training.streets.atlas import Atlas
+from sds_training.streets.atlas import TAPS, Atlas
 from sds_training.streets.light import Light
 from sds_training.streets.mesh import Floats
 from sds_training.streets.texture_names import TEXTURE_ID
 from sds_training.streets.tracer import Hits, Tracer, dot
 
+_NEAR_M = 60.0  # farther away nobody sees what lies under vehicles
 _MACRO = np.float32(1 / 7.3)  # a second, much larger repeat hides that textures repeat
 
 
@@ -22,6 +23,7 @@ class Eye:
     origin: Floats  # (3,)
     right_step: Floats  # (3,)
     down_step: Floats  # (3,)
+    taps: int = TAPS  # texture lookups along a pixel's footprint
 
 
 def shade(
@@ -76,7 +78,7 @@ def _texture(atlas: Atlas, eye: Eye, rays: Floats, hits: Hits) -> Floats:
         slide = step - rays * ((hits.flat @ step) / along)[:, None]
         moved = slide * hits.distance[:, None]
         steps.append(np.einsum('nij,nj->ni', hits.uv_per_m, moved))
-    fine = atlas.sample(hits.texture, hits.uv, *steps)
+    fine = atlas.sample(hits.texture, hits.uv, *steps, taps=eye.taps)
     plaster = np.full_like(hits.texture, TEXTURE_ID['plaster'])
     wide = atlas.sample(plaster, hits.uv * _MACRO, *(s * _MACRO for s in steps), taps=1)
     return fine * (1.0 + 1.3 * (wide - 1.0))
@@ -87,7 +89,7 @@ def _openness(tracer: Tracer, points: Floats, hits: Hits) -> Floats:
     height = points[:, 2]
     level = hits.flat[:, 2] > 0.9
     open_share = np.where(level, 1.0, 0.62 + 0.38 * np.clip(height / 3.5, 0.0, 1.0))
-    low = np.flatnonzero(level & (height < 0.4))
+    low = np.flatnonzero(level & (height < 0.4) & (hits.distance < _NEAR_M))
     for tilt in ((0.35, 0.25), (-0.35, -0.25)):
         direction = np.array([*tilt, 1.0], np.float32)
         covered = tracer.shaded(points[low], hits.flat[low], direction, 2.2)

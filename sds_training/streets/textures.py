@@ -22,10 +22,10 @@ def draw_textures(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def noise(rng: np.random.Generator, falloff: float, lowest: float = 1.0) -> Picture:
     """Seamless noise of zero mean and unit deviation; amplitude falls as frequency^-falloff."""
-    f = np.fft.fftfreq(SIDE) * SIDE
-    radius = np.hypot(f[:, None], f[None, :])
+    radius = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None, :]) * SIDE
     weight = np.where(radius >= lowest, np.maximum(radius, 1.0) ** -falloff, 0.0)
-    field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((SIDE, SIDE))) * weight).real
+    spectrum = np.fft.rfft2(rng.standard_normal((SIDE, SIDE))) * weight
+    field = np.fft.irfft2(spectrum, s=(SIDE, SIDE))
     return (field - field.mean()) / field.std()
 
 

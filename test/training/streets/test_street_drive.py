@@ -39,7 +39,7 @@ def test_the_neighbour_warped_by_true_depth_and_pose_is_the_target(clean_drive: 
     assert np.abs(target - warped).mean(-1)[holds].mean() < 2.5  # of 255
 
 
-def test_a_wrong_depth_warps_the_neighbour_worse(clean_drive: Drive) -> None:
+def test_the_neighbour_left_as_it_is_fits_worse(clean_drive: Drive) -> None:
     target, warped, holds = _warped(clean_drive, 1, 2)
     right = np.abs(target - warped).mean(-1)[holds].mean()
     unmoved = clean_drive.render(2).image.astype(np.float32)
