@@ -25,13 +25,16 @@ def test_each_camera_gets_its_own_results_under_its_own_name(graph: Graph) -> No
 def test_frames_that_wait_together_share_one_network_call(graph: Graph) -> None:
     node = graph.active(cameras=PAIR, batch_deadline_s=1.0)
     received = {name: graph.collect(f'{name}/labels') for name in PAIR}
-    publishers = {name: graph.publisher(f'/{name}/image') for name in PAIR}
-    before = node.network_calls()
-    for turn in range(5):
-        for name in PAIR:
-            publishers[name].publish(image())
-        until(lambda n=turn + 1: all(len(each) == n for each in received.values()), 'both came')
-    assert node.network_calls() - before < 10  # on an idle machine 5 or 6
+    publishers = [graph.publisher(f'/{name}/image') for name in PAIR]
+
+    def fewer_calls_than_results() -> bool:
+        results = sum(map(len, received.values()))
+        for publisher in publishers:
+            publisher.publish(image())
+        until(lambda: sum(map(len, received.values())) > results, 'results came')
+        return node.network_calls() < sum(map(len, received.values()))
+
+    until(fewer_calls_than_results, 'two frames shared a call', timeout_s=20.0)
 
 
 def test_a_camera_that_fails_does_not_stop_the_other(graph: Graph) -> None:
