@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from conftest import Graph, camera_info, counts, image, until
 from diagnostic_msgs.msg import DiagnosticArray
+from node_graph import Graph, camera_info, counts, image, until
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 

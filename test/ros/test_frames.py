@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from conftest import Graph, camera_info, counts, image, until
+from node_graph import Graph, camera_info, counts, image, until
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import String

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import Graph, counts, image, until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from node_graph import Graph, counts, image, until
 
 
 def resident_mib() -> float:

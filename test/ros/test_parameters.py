@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import Graph
+from node_graph import Graph
 from rclpy.parameter import Parameter
 
 import sds_perception.ros

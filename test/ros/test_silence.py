@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from conftest import Graph, camera_info, counts, image, until
+from node_graph import Graph, camera_info, counts, image, until
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
