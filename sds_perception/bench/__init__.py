@@ -1,0 +1,1 @@
+"""Where the milliseconds go: everything measured on this machine, ratios within one run."""

@@ -1,0 +1,136 @@
+"""Measure this machine with our networks: `sds-bench --output out/bench`, or `make bench`.
+
+One table on the screen; bench.json and bench.png in the output folder. Alternatives are timed in
+interleaved rounds and the best call of each is compared, so that other work on the machine
+disturbs all alike; compare ratios of one run, not milliseconds of two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+import torch
+
+from sds_perception.bench.cuda import cuda_figures
+from sds_perception.bench.figures import Budget, Figure, Timing
+from sds_perception.bench.frames import end_to_end_figures, steady_figures, step_figures
+from sds_perception.bench.machine import host_facts
+from sds_perception.bench.networks import BENCHED, engine_figures, sharing_figures
+from sds_perception.bench.node import node_figures
+from sds_perception.bench.peers import peer_figures
+from sds_perception.bench.report import table, write_json, write_plot
+from sds_perception.engines import EngineError
+
+PARTS = ('engines', 'sharing', 'frames', 'steps', 'steady', 'peers', 'cuda', 'node')
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """0 measured, whatever the figures; 2 where nothing can be measured."""
+    wanted = _parser().parse_args(args)
+    logging.basicConfig(level=logging.WARNING, format='%(message)s')
+    wanted.output.mkdir(parents=True, exist_ok=True)
+    host, timings = host_facts(), {}
+    print('\n'.join(f'  {name:14s}{value}' for name, value in host.items()))
+    figures: list[Figure] = []
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            for rows in _measured(wanted, wanted.cache or Path(temporary), timings):
+                figures += rows
+                print(table(rows), flush=True)
+    except EngineError as problem:
+        print(f'sds-bench: {problem}', file=sys.stderr)
+        return 2
+    write_json(wanted.output / 'bench.json', host, figures, timings)
+    title = f'{host["processor"]}, {host["cores"]} cores, {host["gpu"] or "no GPU"}'
+    plotted = write_plot(wanted.output / 'bench.png', timings, title)
+    missed = [f'{each.group}: {each.name}' for each in figures if each.reached is False]
+    print(f'\n{len(missed)} goals missed' + ''.join(f'\n  {each}' for each in missed))
+    print(f'written to {wanted.output}: bench.json' + (' and bench.png' if plotted else ''))
+    return 0
+
+
+def _measured(
+    wanted: argparse.Namespace, cache: Path, timings: dict[str, Timing]
+) -> Iterator[list[Figure]]:
+    """Part after part, so that each is on the screen as soon as it is known."""
+    budget = Budget(3, calls=2) if wanted.quick else Budget(20)
+    for name, size in product(wanted.networks, wanted.sizes):
+        yield from _of_case(wanted.parts, name, size, cache, budget, timings)
+    for name in wanted.networks:
+        yield from _of_network(wanted, name, cache, budget, timings)
+    if 'steps' in wanted.parts:
+        yield step_figures(budget)
+    if 'node' in wanted.parts:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        yield node_figures(wanted.output, 4 if wanted.quick else 10, device)
+
+
+def _of_case(
+    parts: Sequence[str],
+    name: str,
+    size: tuple[int, int],
+    cache: Path,
+    budget: Budget,
+    timings: dict[str, Timing],
+) -> Iterator[list[Figure]]:
+    """What is measured at every size."""
+    if 'engines' in parts:
+        rows, more = engine_figures(name, size, cache, budget)
+        timings.update(more)
+        yield rows
+    if 'frames' in parts:
+        yield end_to_end_figures(name, size, cache, budget)
+    if 'cuda' in parts and torch.cuda.is_available():
+        yield cuda_figures(name, size, cache, budget)
+
+
+def _of_network(
+    wanted: argparse.Namespace,
+    name: str,
+    cache: Path,
+    budget: Budget,
+    timings: dict[str, Timing],
+) -> Iterator[list[Figure]]:
+    """What is measured once per network: the long runs at the small size, the rest at the large."""
+    if 'sharing' in wanted.parts:
+        yield sharing_figures(name, max(wanted.sizes), cache, budget)
+    if 'peers' in wanted.parts:
+        yield peer_figures(name, max(wanted.sizes), cache, budget) or []
+    if 'steady' in wanted.parts:
+        frames = 60 if wanted.quick else 500
+        rows, timing = steady_figures(name, min(wanted.sizes), cache, frames)
+        timings[f'{rows[0].group} 720p'] = timing
+        yield rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='sds-bench',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('--output', type=Path, default=Path('out/bench'), help='folder (out/bench)')
+    add('--quick', action='store_true', help='seconds per comparison instead of tens')
+    add('--networks', nargs='+', choices=tuple(BENCHED), default=['tiny', 'vehicle', 'mobile'])
+    add('--sizes', nargs='+', type=_size, default=[(256, 512), (512, 1024)], metavar='HxW')
+    add('--parts', nargs='+', choices=PARTS, default=PARTS, help='what to measure (all)')
+    add('--cache', type=Path, help='keep exported graphs here (a temporary folder)')
+    return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition('x')
+    if not (height.isdecimal() and width.isdecimal()) or int(height) % 32 or int(width) % 32:
+        raise argparse.ArgumentTypeError(f'{text!r} is no size, wanted HxW, multiples of 32')
+    return int(height), int(width)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

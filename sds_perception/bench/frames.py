@@ -1,0 +1,131 @@
+"""A whole frame: naive against ours end to end, and what lies outside the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sds_perception.bench import naive
+from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds, times
+from sds_perception.bench.machine import resident_mb
+from sds_perception.bench.networks import benched_release
+from sds_perception.camera import Camera
+from sds_perception.engines.onnx_engine import OnnxEngine
+from sds_perception.engines.reference_frames import synthetic_frames
+from sds_perception.perceiver import Perceiver
+from sds_perception.pointcloud import CloudMaker
+from sds_perception.render import color_labels
+from sds_perception.resampling import fine_labels, nearest_to, resized_to
+from sds_perception.scene import Scene
+
+FRAME_SIZES = {'720p': (720, 1280), '1080p': (1080, 1920)}
+END_TO_END_GOALS = {'vehicle': '>= 2.5', 'tiny': '>= 8'}
+
+
+def perceiver_of(name: str, size: tuple[int, int], cache: Path) -> Perceiver:
+    """Ours, with ONNX Runtime on the CPU."""
+    release = benched_release(name, size)
+    return Perceiver(release, OnnxEngine(release, cache=cache))
+
+
+def end_to_end_figures(
+    name: str, size: tuple[int, int], cache: Path, budget: Budget
+) -> list[Figure]:
+    """BGR frame in; labels, colours and depth of its size out, by both pipelines."""
+    ours = perceiver_of(name, size, cache)
+    plain = naive.NaivePipeline(benched_release(name, size).network(), size)
+    figures: list[Figure] = []
+    for kind, frame_size in FRAME_SIZES.items():
+        group, bgr = f'{name} {size[0]}x{size[1]} {kind}', synthetic_frames(frame_size, 1)[0]
+        network_ms: list[float] = []
+
+        def product(bgr: NDArray[np.uint8] = bgr, spent: list[float] = network_ms) -> None:
+            scene = ours(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+            color_labels(scene.labels)
+            spent.append(1e3 * scene.timings['network'])
+
+        timings = timed_rounds({'naive': lambda bgr=bgr: plain(bgr), 'ours': product}, budget)
+        figures += times(group, timings)
+        figures.append(
+            ratio(
+                group, 'naive / ours', timings['naive'], timings['ours'],
+                END_TO_END_GOALS.get(name, '') if kind == '720p' else '',
+            )
+        )  # fmt: skip
+        outside = 100 * (1 - min(network_ms) / timings['ours'].best)
+        goal = '<= 5' if name == 'vehicle' else ''
+        figures.append(Figure(group, 'outside the network', outside, '%', goal))
+    return figures
+
+
+def step_figures(budget: Budget, stride_size: tuple[int, int] = (128, 256)) -> list[Figure]:
+    """Each step before and after the network by itself, for a network input of 512x1024."""
+    figures: list[Figure] = []
+    for kind, size in FRAME_SIZES.items():
+        steps = _steps(size, stride_size)
+        timings = timed_rounds(steps, budget)
+        figures += times(kind, timings)
+        for ours, goal in (
+            ('prepare', '>= 7'),
+            ('labels fast', '>= 25'),
+            ('labels fine', '>= 5'),
+            ('cloud', '>= 6'),
+        ):
+            step = ours.split()[0]
+            figures.append(
+                ratio(kind, f'gain of {ours}', timings[f'{step} naive'], timings[ours], goal)
+            )
+    return figures
+
+
+def _steps(size: tuple[int, int], small: tuple[int, int]) -> dict[str, Callable[[], object]]:
+    rng = np.random.default_rng(0)
+    bgr, network_size = synthetic_frames(size, 1)[0], (small[0] * 4, small[1] * 4)
+    staging = np.empty((*network_size, 3), np.uint8)
+    logits = _smooth_scores(rng, small)
+    labels, disparity = logits.argmax(axis=0).astype(np.uint8), rng.random(small, np.float32)
+    camera = Camera(1000.0, 1000.0, size[1] / 2, size[0] / 2, size[1], size[0])
+    clouds, depth = CloudMaker(camera), resized_to(disparity, size, cv2.INTER_LINEAR)
+    full = nearest_to(labels, size)
+    scene = Scene(full, depth, full, 'metric', camera)
+    width_height = network_size[::-1]
+    return {
+        'prepare naive': lambda: naive.prepared(bgr, network_size),
+        'prepare': lambda: cv2.resize(bgr, width_height, dst=staging),
+        'labels naive': lambda: naive.labels_of(torch.from_numpy(logits[None]), size),
+        'labels fast': lambda: nearest_to(labels, size),
+        'labels fine': lambda: fine_labels(logits, size),
+        'cloud naive': lambda: naive.cloud_of(depth, camera.matrix),
+        'cloud': lambda: clouds(scene),
+    }
+
+
+def _smooth_scores(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+    """19 planes with regions and borders, as a trained network gives them."""
+    planes = [cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0), 8) * 24
+              for _ in range(19)]  # fmt: skip
+    return np.stack(planes) + rng.normal(0, 2, (19, 1, 1)).astype(np.float32)
+
+
+def steady_figures(
+    name: str, size: tuple[int, int], cache: Path, frames: int
+) -> tuple[list[Figure], Timing]:
+    """Tail and memory over many frames of 720p, scenes kept no longer than a frame."""
+    perceiver, rgb = perceiver_of(name, size, cache), synthetic_frames((720, 1280), 1)[0]
+    perceiver.warm_up(frames // 10 + 3)
+    for _ in range(frames // 10 + 3):
+        perceiver(rgb)
+    before = resident_mb()
+    calls = tuple(1e3 * sum(perceiver(rgb).timings.values()) for _ in range(frames))
+    growth, timing = resident_mb() - before, Timing(calls)
+    group, tail = f'{name} {size[0]}x{size[1]} steady', timing.percentile(99) / timing.median
+    note = f'p50 {timing.median:.1f} ms, p99 {timing.percentile(99):.1f} ms, {frames} frames'
+    return [
+        Figure(group, 'p99 / p50', tail, 'x', '<= 1.5', note),
+        Figure(group, 'resident growth', growth, 'MB', '<= 0.5', f'{frames} frames'),
+    ], timing

@@ -1,0 +1,133 @@
+"""What the bench prints is what was measured: rounds, goals, the naive pipeline, the files."""
+
+from __future__ import annotations
+
+import json
+from math import nan
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from sds_perception.bench import naive, node
+from sds_perception.bench.cli import main
+from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds
+from sds_perception.bench.machine import convolution_probe, resident_mb
+from sds_perception.bench.networks import gflop
+from sds_perception.bench.report import table, write_json, write_plot
+from sds_perception.bench.single_task import DepthOnly, SemanticOnly
+from sds_perception.engines.graph import VehicleGraph
+from sds_perception.engines.reference_frames import synthetic_frames
+from sds_perception.network import NetworkConfig, build_network
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import untrained_release
+from sds_perception.resampling import fine_labels
+
+SMALL = NetworkConfig(
+    encoder='resnet10t',
+    encoder_options={'channels': (8, 8, 16, 16), 'stem_width': 8},
+    decoder_channels=(16, 16, 16),
+    exchange='none',
+)
+
+
+def test_rounds_alternate_and_the_first_call_of_each_turn_is_not_counted():
+    order: list[str] = []
+    runs = {name: lambda name=name: order.append(name) for name in 'ab'}
+    timings = timed_rounds(runs, Budget(0, calls=2))
+    assert ''.join(order) == 'aaabbb' * 3
+    assert {len(each.calls_ms) for each in timings.values()} == {6}
+
+
+def test_a_budget_ends_the_rounds():
+    assert len(timed_rounds({'a': lambda: None}, Budget(60, 1, rounds=5))['a'].calls_ms) == 5
+
+
+def test_goals_are_judged_by_value():
+    assert Figure('g', 'n', 1.8, 'x', '>= 1.75').reached is True
+    assert Figure('g', 'n', 6.0, '%', '<= 5').reached is False
+    assert Figure('g', 'n', 6.0).reached is None
+    fast, slow = Timing((1.0, 2.0)), Timing((4.0, 4.0))
+    assert ratio('g', 'n', slow, fast).value == 4
+    assert 'medians 2.67' in ratio('g', 'n', slow, fast).note
+
+
+def test_work_is_counted_without_the_heads_only_training_uses():
+    whole, counted = build_network(SMALL), gflop(build_network(SMALL), (64, 64))
+    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+        whole(torch.zeros(1, 3, 64, 64))
+    side = 2 * 16 * 19 * 16 * 16 + 2 * 9 * 16 * (8 * 8 + 4 * 4)
+    assert counter.get_total_flops() == pytest.approx(counted * 1e9 + side)
+
+
+@torch.no_grad()
+def test_two_single_task_networks_say_what_the_joint_one_says_without_exchange():
+    network = build_network(SMALL).eval()
+    frames = torch.from_numpy(synthetic_frames((64, 96), 1))
+    labels, _, disparity = VehicleGraph(network)(frames)
+    assert torch.equal(SemanticOnly(network)(frames)[0], labels)
+    torch.testing.assert_close(DepthOnly(network)(frames), disparity, rtol=0, atol=1e-5)
+
+
+def test_the_naive_pipeline_is_correct_only_slow():
+    release = untrained_release(SMALL, (64, 96))
+    bgr = synthetic_frames((90, 150), 1)[0]
+    labels, colors, depth = naive.NaivePipeline(release.network(), (64, 96))(bgr)
+    scene = Perceiver.from_release(release, detail='fine')(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    assert (labels == scene.labels).mean() > 0.95  # one resizes floats, the other bytes
+    known = np.isfinite(scene.depth)
+    np.testing.assert_allclose(depth[known], scene.depth[known], rtol=0.02)
+    assert colors.shape == (90, 150, 3)
+    logits = np.random.default_rng(0).normal(size=(19, 8, 12)).astype(np.float32)
+    fine = fine_labels(logits, (90, 150))
+    assert (naive.labels_of(torch.from_numpy(logits[None]), (90, 150)) == fine).mean() > 0.999
+
+
+def test_the_probe_convolves_and_memory_is_read():
+    assert convolution_probe()().shape == (1, 128, 128, 256)
+    before = resident_mb()
+    held = np.ones(2**22)
+    assert resident_mb() - before > 0.8 * held.nbytes / 2**20
+
+
+def test_the_report_holds_every_figure_and_call(tmp_path):
+    figures = [Figure('group', 'speed-up', 1.5, 'x', '>= 1.75'), Figure('group', 'none', nan)]
+    timings = {'engine': Timing((1.0, 2.0))}
+    write_json(tmp_path / 'bench.json', {'cores': 2}, figures, timings)
+    content = json.loads((tmp_path / 'bench.json').read_text())
+    assert content['figures'][0]['reached'] is False
+    assert content['figures'][1]['value'] is None
+    assert content['calls_ms'] == {'engine': [1.0, 2.0]}
+    assert 'MISSED' in table(figures)
+    pytest.importorskip('matplotlib')
+    assert write_plot(tmp_path / 'bench.png', timings, 'title')
+    assert cv2.imread(str(tmp_path / 'bench.png')) is not None
+
+
+def delivery_report(processed: int) -> dict:
+    """As `ros.delivery` writes it, of 100 frames sent."""
+    stages = {'total': {'p50': 7.0}}
+    return {
+        **{'sent': 100, 'processed': processed, 'received_percent': 100.0},
+        **{'bare_engine_ms': 4.0, 'stages_ms': stages},
+        **{'added_in_node_ms': 3.0, 'at_consumer_ms': 9.0},
+    }
+
+
+def test_peak_rate_is_the_highest_that_keeps_95_percent():
+    reports = {30: delivery_report(100), 60: delivery_report(95), 90: delivery_report(94)}
+    figures = {each.name: each for each in node.figures_of(reports)}
+    assert figures['peak rate with under 5 % drops'].value == 60
+    assert figures['added in the node'].reached
+    assert node.figures_of({30: delivery_report(94)})[-1].value == 0
+
+
+def test_the_command_measures_and_writes_its_files(tmp_path, capsys):
+    arguments = ['--quick', '--parts', 'steady', '--output', str(tmp_path)]
+    assert main([*arguments, '--networks', 'tiny', '--sizes', '64x64']) == 0
+    said = capsys.readouterr().out
+    assert 'resident growth' in said and 'GFLOP' not in said
+    content = json.loads((tmp_path / 'bench.json').read_text())
+    assert content['host']['cores'] >= 1
+    assert len(content['calls_ms']['tiny 64x64 steady 720p']) == 60
