@@ -97,7 +97,7 @@ def _of_network(
     budget: Budget,
     timings: dict[str, Timing],
 ) -> Iterator[list[Figure]]:
-    """What is measured once per network: the long runs at the small size, the rest at the large."""
+    """What is measured once per network: long runs at the small size, the rest at the large."""
     if 'sharing' in wanted.parts:
         yield sharing_figures(name, max(wanted.sizes), cache, budget)
     if 'peers' in wanted.parts:
