@@ -103,8 +103,13 @@ class Graph:
         """A publisher of the helper that the node under test already listens to."""
         qos = QoSProfile(depth=5, reliability=reliability)
         publisher = self.helper.create_publisher(kind, topic, qos)
-        until(publisher.get_subscription_count, f'somebody subscribes to {topic}')
-        time.sleep(0.15)  # a heartbeat, so that the node has matched its QoS to ours
+
+        def matched() -> bool:
+            listening = self.helper.get_subscriptions_info_by_topic(topic)
+            asked = [each.qos_profile.reliability for each in listening]
+            return asked == [reliability] and publisher.get_subscription_count() == 1
+
+        until(matched, f'the node listens to {topic} with our QoS')
         return publisher
 
     def close(self) -> None:
