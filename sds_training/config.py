@@ -98,11 +98,15 @@ class LossConfig:
     depth: float = 1.0
     """Photometric error and smoothness of the neighbouring frames."""
 
+    compare: Literal['full', 'own'] = 'full'
+    """Size at which each scale of disparity is compared: the pictures' (method.md 1.4) or its own,
+    which finds its way from a random start and costs a tenth."""
+
     smoothness: float = 1e-3
     """Edge-aware smoothness inside the depth term, halved per scale."""
 
     speed: float = 0.0
-    """Distance between the travelled way by pose and by vehicle speed; makes depth metric."""
+    """Distance between the motion by pose and by vehicle speed; makes depth metric."""
 
     orthogonality: float = 0.0
     """Soft orthogonality of CCAM's linear layers (method.md 2.3), off after 75 % of the steps."""

@@ -180,7 +180,15 @@ class JointObjective:
         rigid = torch.cat((source_from_target[..., :3, :3], translation), dim=-1)
         rigid = torch.cat((rigid, source_from_target[..., 3:, :]), dim=-2)
         found = self_supervised_depth_loss(
-            disparities, target, sources, rigid, intrinsics, self.depth_range, None, generator
+            disparities,
+            target,
+            sources,
+            rigid,
+            intrinsics,
+            self.depth_range,
+            None,
+            generator,
+            weights.compare,
         )
         return {
             'photometric': (weights.depth, found.photometric),

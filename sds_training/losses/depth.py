@@ -45,6 +45,7 @@ def self_supervised_depth_loss(
     depth_range: tuple[float, float],
     valid: Tensor | None,
     generator: torch.Generator,
+    compare: str = 'full',
 ) -> DepthLoss:
     """L_D of method.md 1.4, in the clean frames' own colours.
 
@@ -57,6 +58,10 @@ def self_supervised_depth_loss(
         depth_range: nearest and farthest depth.
         valid: (B,) bool, which frames have neighbours; None means all of them.
         generator: draws the automask's tie-breaking noise.
+        compare: 'full' (method.md 1.4: every scale at full size, which keeps coarse disparities
+            from copying texture into holes) or 'own' (every scale against pictures reduced to
+            its own size: from a random start a pixel of a coarse picture still finds its match
+            when the first guess of depth is far off, and it costs a tenth).
 
     Returns:
         Both terms exactly zero, with a graph, if no frame is valid.
@@ -73,7 +78,10 @@ def self_supervised_depth_loss(
     moments = moments_of(target)
     identity = identity_error(sources, moments, generator)
     clip = _Clip(moments, sources, identity, source_from_target, intrinsics, depth_range)
-    scales = [_reproject(each, clip) for each in disparities]
+    scales = [
+        _reproject(each, clip if compare == 'full' else _reduced(clip, each.shape[-2:], generator))
+        for each in disparities
+    ]
     smooth = [_smoothness_at(each, target) for each in disparities]
     return DepthLoss(
         photometric=torch.stack([scale.error.mean() for scale in scales]).mean(),
@@ -83,8 +91,24 @@ def self_supervised_depth_loss(
     )
 
 
+def _reduced(clip: _Clip, size: torch.Size, generator: torch.Generator) -> _Clip:
+    """The clip with pictures of another size, and the intrinsics that belong to them."""
+    image, count = clip.target.image, clip.sources.shape[1]
+    if image.shape[-2:] == size:
+        return clip
+    target = moments_of(F.interpolate(image, size=size, mode='area'))
+    sources = F.interpolate(clip.sources.flatten(0, 1), size=size, mode='area')
+    sources = sources.unflatten(0, (-1, count))
+    scale = clip.intrinsics.new_tensor((size[1] / image.shape[-1], size[0] / image.shape[-2]))
+    intrinsics = clip.intrinsics.clone()
+    intrinsics[:, :2, :2] *= scale[:, None]
+    intrinsics[:, :2, 2] = (intrinsics[:, :2, 2] + 0.5) * scale - 0.5  # as Camera.resized
+    identity = identity_error(sources, target, generator)
+    return clip._replace(target=target, sources=sources, identity=identity, intrinsics=intrinsics)
+
+
 def _reproject(disparity: Tensor, clip: _Clip) -> Reprojection:
-    """One scale, compared at full size: coarse disparities then cannot copy texture into holes."""
+    """One scale of disparity, brought to the size of the clip's pictures and compared there."""
     image = clip.target.image
     depth = _full_size_depth(disparity, image.shape[-2:], clip.depth_range)
     views = [
