@@ -150,6 +150,7 @@ def written_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial = Path(file.name)
     try:
         write(partial)
+        partial.chmod(0o644)  # a cache may be shared between users
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
