@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,11 +11,12 @@ from numpy.typing import NDArray
 from sds_perception.labels import UNLABELLED
 from sds_perception.metric_scale import (
     CameraHeightScale,
+    FirstKnown,
     FixedScale,
     MetricScale,
     ReleaseScale,
     ScaleEstimate,
-    apply,
+    in_metres,
 )
 from sds_perception.resampling import resized_to
 from sds_perception.ros.node_config import NodeConfig, ParameterError
@@ -29,7 +29,7 @@ class Finisher:
     def __init__(self, config: NodeConfig, camera_name: str) -> None:
         self._hood = _hood_mask(config.hood_mask.replace('{camera}', camera_name))
         self._told: tuple[object, ...] = ()
-        self._scales: list[MetricScale] = []
+        self._scales = FirstKnown(())
         self._epoch = 0
         self.scale = 'depth is relative'  # a sentence for diagnostics
 
@@ -40,29 +40,21 @@ class Finisher:
         """
         if self._hood is not None:
             _blank(scene, resized_to(self._hood, scene.size, cv2.INTER_NEAREST) != 0)
-        scene = self._in_metres(scene, config)
-        if scene.depth_kind == 'metric' and config.max_depth_m > 0:
-            np.copyto(scene.depth, np.nan, where=scene.depth > config.max_depth_m)
-        return scene
+        estimate = self._estimate(scene, config)
+        self.scale = _sentence(estimate) if estimate else 'depth is relative, on ~/depth_relative'
+        return in_metres(scene, estimate, config.max_depth_m or None)
 
     def follow(self, epoch: int) -> None:
         """Forget the past of the stream where `epoch` is a new one: its stamps jumped back."""
         if epoch != self._epoch:
-            for scale in self._scales:
-                scale.reset()
+            self._scales.reset()
         self._epoch = epoch
 
-    def _in_metres(self, scene: Scene, config: NodeConfig) -> Scene:
+    def _estimate(self, scene: Scene, config: NodeConfig) -> ScaleEstimate | None:
         told = (config.scale_source, config.camera_height_m, config.fixed_scale)
         if told != self._told:  # live parameters
-            self._told, self._scales = told, list(_scales(config))
-        for scale in self._scales:
-            estimate = scale.update(scene)
-            if estimate.factor is not None:
-                self.scale = _sentence(estimate)
-                return apply(scene, estimate)
-        self.scale = 'depth is relative, on ~/depth_relative'
-        return replace(scene, depth_kind='relative')
+            self._told, self._scales = told, FirstKnown(list(_scales(config)))
+        return self._scales.update(scene)
 
 
 def _scales(config: NodeConfig) -> Iterator[MetricScale]:

@@ -30,12 +30,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header, String
 
 from sds_perception import render
+from sds_perception.calibration import Calibration
 from sds_perception.camera import Camera
 from sds_perception.image_codec import encode_jpeg, encode_png
 from sds_perception.labels import CLASSES, UNLABELLED
 from sds_perception.pointcloud import CloudMaker
 from sds_perception.resampling import resized_to
-from sds_perception.ros.calibration import Calibration
 from sds_perception.ros.messages import (
     CloudWriter,
     ImageWriter,
@@ -148,7 +148,8 @@ class Outputs:
             )
             self._publishers['points'].publish(self._cloud_writer.fill(points, seen.header))
         if self._wants('camera_info'):
-            info = seen.calibration.published(seen.scene.camera, seen.header)
+            fields = seen.calibration.published(seen.scene.camera)
+            info = CameraInfo(header=seen.header, **fields)
             self._publishers['camera_info'].publish(info)
 
     def _cloud_maker(self, camera: Camera, decimation: int) -> CloudMaker:

@@ -17,10 +17,11 @@ from rclpy.clock import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from sds_perception.calibration import Calibration
 from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage
 from sds_perception.perceiver import FrameError, Perceiver
-from sds_perception.ros.calibration import Calibration, CalibrationReader
+from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import Arrival, CameraInput
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.messages import rgb_from_message, stamp_s
