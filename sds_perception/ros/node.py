@@ -33,6 +33,7 @@ from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
 from sds_perception.ros.process import ToRos, ignore_signals, keep_large_buffers, keep_pauses_short
 from sds_perception.ros.scheduler import Scheduler
+from sds_perception.ros.shipped import prepare_transport
 from sds_perception.ros.transitions import spoken
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -220,6 +221,7 @@ class PerceptionNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until shut down; a second Ctrl-C changes nothing."""
+    prepare_transport()  # for a bare `ros2 run`; the launch file has done it already
     keep_large_buffers()
     keep_pauses_short()
     node = executor = None

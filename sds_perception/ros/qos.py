@@ -28,8 +28,14 @@ LATCHED = QoSProfile(
 )
 
 
+UNREAD = 5  # frames the middleware keeps until Python has taken them
+
+
 def newest_frame(reliability: str, offered: Iterable[ReliabilityPolicy]) -> QoSProfile:
-    """Keep the newest message only; `reliability` is 'match', 'best_effort' or 'reliable'.
+    """How frames are asked for; `reliability` is 'match', 'best_effort' or 'reliable'.
+
+    The queue of one is the scheduler's, which counts what it drops. Here a few are kept: with
+    one, a frame that comes while Python takes the last is gone and nobody knows.
 
     'match' is reliable only where every publisher `offered` is: a best-effort request suits
     all of them, a reliable one silently receives nothing from a best-effort camera.
@@ -44,7 +50,7 @@ def newest_frame(reliability: str, offered: Iterable[ReliabilityPolicy]) -> QoSP
     }[reliability]
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=1,
+        depth=UNREAD,
         reliability=policy,
         durability=DurabilityPolicy.VOLATILE,
     )
