@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 Bytes = bytes | bytearray | memoryview | NDArray[np.uint8]  # or array.array: any byte buffer
 
 
-class UnsupportedImage(ValueError):  # noqa: N818 - says what the image is
+class UnsupportedImage(ValueError):
     """An encoding or compression we cannot read; the sentence names it."""
 
 
-class BrokenImage(ValueError):  # noqa: N818 - says what the image is
+class BrokenImage(ValueError):
     """Bytes that do not add up to the picture they claim to be; the sentence says how."""
 
 
