@@ -37,6 +37,8 @@ def main(args: Sequence[str] | None = None) -> int:
     wanted.output.mkdir(parents=True, exist_ok=True)
     host, timings = host_facts(), {}
     print('\n'.join(f'  {name:14s}{value}' for name, value in host.items()))
+    if host['load_at_start'] > 0.5 * host['cores']:
+        print('  others are using this machine: trust ratios of best calls, and those with care')
     figures: list[Figure] = []
     try:
         with tempfile.TemporaryDirectory() as temporary:
