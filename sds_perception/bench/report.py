@@ -54,21 +54,30 @@ def write_json(
 
 
 def write_plot(path: Path, timings: Mapping[str, Timing], title: str) -> bool:
-    """Best and spread of every timed alternative as bars; False without matplotlib."""
+    """Best and spread of every timed alternative; False without matplotlib."""
     if find_spec('matplotlib') is None or not timings:
         return False
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     names, values = list(timings), list(timings.values())
     canvas = Canvas(figsize=(9, 0.32 * len(names) + 1.4), layout='constrained')
     axes = canvas.subplots()
-    places = range(len(names))
     best = [each.best for each in values]
     slower = [each.percentile(90) - each.best for each in values]
-    axes.barh(places, best, xerr=[[0.0] * len(best), slower], color='#4c78a8', capsize=2)
+    places = range(len(names))
+    # Dots, not bars: on a logarithmic axis the length of a bar means nothing.
+    axes.errorbar(best, places, xerr=[[0.0] * len(best), slower], fmt='o', capsize=3)
+    for place, value in zip(places, best, strict=True):
+        axes.annotate(f'{value:.3g}', (value, place), (-6, 0), textcoords='offset points',
+                      ha='right', va='center', fontsize=8)  # fmt: skip
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xscale('log')
+    axes.set_xlim(min(best) / 2, None)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter('{x:g}')
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel('ms per frame: best, whisker to the 90th percentile')
     axes.set_title(title, fontsize=9)
     canvas.savefig(path, dpi=110)
