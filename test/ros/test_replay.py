@@ -76,7 +76,7 @@ def test_the_player_keeps_the_pace_of_the_bag_times_the_rate(bag, node):
             began = time.monotonic()
             player.play()
             wanted_s = (FRAMES - 1) / RATE_HZ / rate
-            assert wanted_s * 0.95 < time.monotonic() - began < wanted_s + 0.2
+            assert wanted_s * 0.95 < time.monotonic() - began < wanted_s + 2.0
             assert player.played == 2 * FRAMES
 
 
