@@ -35,7 +35,8 @@ def main(args: Sequence[str] | None = None) -> int:
     wanted = _parser().parse_args(args)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     wanted.output.mkdir(parents=True, exist_ok=True)
-    host, timings = host_facts(), {}
+    host = host_facts()
+    timings: dict[str, Timing] = {}
     print('\n'.join(f'  {name:14s}{value}' for name, value in host.items()))
     if host['load_at_start'] > 0.5 * host['cores']:
         print('  others are using this machine: trust ratios of best calls, and those with care')

@@ -34,7 +34,11 @@ class Engine(Protocol):
 
     name: str  # such as 'torch cpu float32'
     input_size: tuple[int, int]  # (H, W)
-    precision: str  # 'fp32', 'fp16', 'bf16' or 'int8'
+
+    @property
+    def precision(self) -> str:
+        """'fp32', 'fp16', 'bf16' or 'int8'."""
+        ...
 
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`."""
