@@ -17,6 +17,7 @@ from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.qos import NO_EVENTS, newest_frame
 from sds_perception.ros.scheduler import RateCap
 
+BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 LATE_S = 0.5  # a stamp older than its predecessor by less is a straggler, by more a new start
 
 
@@ -99,10 +100,13 @@ class CameraInput:
         )
 
     def _matching(self, present: Any, kind: type, topic: str, callback: Any) -> Any:
-        """The present subscription, or a new one if its publishers call for other QoS."""
+        """The present subscription, or a new one if its publishers call for other QoS.
+
+        A best-effort one hears every publisher and stays: frames get lost while subscribing anew.
+        """
         offered = self._offered(topic)
         wanted = newest_frame(self._config().qos_reliability, offered).reliability
-        if not offered or present.qos_profile.reliability == wanted:
+        if not offered or present.qos_profile.reliability in (wanted, BEST_EFFORT):
             return present
         self._node.get_logger().info(f'{topic} is {wanted.name.lower()}: subscribing anew')
         self._node.destroy_subscription(present)

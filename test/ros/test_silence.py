@@ -78,9 +78,12 @@ def test_a_node_without_a_camera_says_so(graph: Graph) -> None:
 
 
 def test_a_best_effort_camera_that_comes_late_is_still_received(graph: Graph) -> None:
-    node = graph.active()
+    early = graph.helper.create_publisher(
+        Image, '/image', QoSProfile(depth=1, reliability=RELIABLE)
+    )
+    node = graph.active()  # only a reliable camera is there: the node may subscribe reliably
     received = graph.collect('labels')
-    graph.publisher()  # reliable: the node subscribes reliably
+    until(lambda: early.get_subscription_count() == 1, 'the node listens')
     late = graph.helper.create_publisher(
         Image, '/image', QoSProfile(depth=1, reliability=BEST_EFFORT)
     )
