@@ -37,6 +37,16 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another DDS domain for nodes in processes of their own.
+
+    Nodes of earlier tests have the same names, and their services are found for a while after
+    they are gone: a request that reaches one of those is never answered.
+    """
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + (os.getpid() + 50) % 100))
+
+
+@pytest.fixture
 def graph(tiny_release: Path) -> Iterator[Any]:
     """A running ROS graph for one test."""
     from node_graph import Graph

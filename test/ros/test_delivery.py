@@ -18,7 +18,7 @@ from sds_perception.ros.shipped import (
     shipped_file,
 )
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.usefixtures('own_domain')]
 
 
 def test_1080p_frames_reach_the_node_of_another_process(tmp_path, tiny_release):

@@ -30,7 +30,7 @@ from sds_perception.ros.recorded import (
 )
 from sds_perception.scene import Scene
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.usefixtures('own_domain')]
 H, W = 24, 32
 
 

@@ -105,9 +105,11 @@ def test_orthogonality_of_nothing_is_refused() -> None:
         soft_orthogonality([torch.zeros(4)])
 
 
-def test_the_camera_moved_as_far_as_the_vehicle_drove() -> None:
-    translation = torch.tensor([[[0.0, 0.3, 0.4], [3.0, 0.0, -4.0]]])
+def test_the_camera_moved_forwards_as_far_as_the_vehicle_drove() -> None:
+    translation = torch.tensor([[[0.0, 0.0, 0.5], [0.0, 0.0, -5.0]]])
     assert velocity_loss(translation, torch.tensor([[0.5, 5.0]])) < 1e-7
+    sideways = torch.tensor([[[0.5, 0.0, 0.0], [0.0, 0.0, -5.0]]])
+    assert velocity_loss(sideways, torch.tensor([[0.5, 5.0]])) > 0.3
     torch.testing.assert_close(
         velocity_loss(translation, torch.tensor([[1.5, 5.0]])), torch.tensor(0.5)
     )
