@@ -41,7 +41,7 @@ def test_one_or_two_interrupts_end_the_node_with_exit_code_0(process, signals) -
     for number in signals:
         process.send_signal(number)
         time.sleep(0.1)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=10) == 0, process.stderr.read()
 
 
 def test_filling_a_1080p_image_takes_no_time_worth_mentioning() -> None:
