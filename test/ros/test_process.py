@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from sds_perception.ros.process import keep_large_buffers
 def process(tiny_release: Path):
     command = [sys.executable, '-m', 'sds_perception.ros.node', '--ros-args']
     command += ['-p', f'release:={tiny_release}', '-p', 'device:=cpu']
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(1 + (os.getpid() + 25) % 100)}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     yield running
     if running.poll() is None:
         running.kill()
@@ -31,6 +33,7 @@ def spinning(process: subprocess.Popen) -> None:
     """Wait until the node is up: its executor has loaded the message libraries by then."""
     for line in process.stderr:
         if 'ready' in line:
+            time.sleep(1.5)  # from the line to an executor that waits
             return
     pytest.fail('the node ended before it was ready')
 
