@@ -192,6 +192,11 @@ class TrainingConfig:
     fabric: FabricConfig = field(default_factory=FabricConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
 
+    @property
+    def metric(self) -> bool:
+        """Whether depth comes in metres, because the vehicle says how far it drove."""
+        return self.loss.speed > 0 or self.pose.odometry
+
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f'steps is {self.steps}, wanted 1 or more')

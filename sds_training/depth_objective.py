@@ -13,7 +13,6 @@ from sds_training.augment.color_aug import (
 )
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch
-from sds_training.losses.scale import velocity_loss
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.objective import JointObjective, Losses, Views, concatenated
 from sds_training.teacher import MeanTeacher
@@ -49,7 +48,9 @@ class DepthObjective:
         colours = draw_color_aug(len(rows), global_only, generator, step=step)
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
-        prediction, source_from_target = networks(seen[:, 0], seen[:, 0], seen[:, 1:])
+        prediction, source_from_target = networks(
+            seen[:, 0], seen[:, 0], seen[:, 1:], clips.driven[rows]
+        )
         terms = self.joint.depth_terms(
             prediction.disparity,
             image,
@@ -58,8 +59,7 @@ class DepthObjective:
             clips.intrinsics[rows],
             generator,
         )
-        travelled = velocity_loss(source_from_target[:, :, :3, 3], clips.travel_m[rows])
-        terms['speed'] = (self.config.loss.speed, travelled)
+        terms |= self.joint.speed_term(source_from_target, clips.driven[rows])
         if self.reference is not None:
             distance = self.feature_distance(networks, seen[:, 0])
             terms['feature_distance'] = (self.config.loss.feature_distance, distance)

@@ -44,14 +44,14 @@ def release_of(
         'config': asdict(config),
         'config_digest': config_digest(config),
         'data': passport['data'],
-        'depth_scale_source': 'vehicle speed' if config.loss.speed > 0 else 'none',
+        'depth_scale_source': 'vehicle speed' if config.metric else 'none',
         'scores': scores or {},
     }
     return Release(
         network_config=config.network.config(),
         weights=weights,
         input_size=(height, width),
-        depth_kind='metric' if config.loss.speed > 0 else 'relative',
+        depth_kind='metric' if config.metric else 'relative',
         camera=Camera(**passport['camera']),
         provenance=provenance,
     )

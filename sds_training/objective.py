@@ -92,7 +92,9 @@ class JointObjective:
         rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)
         neighbours = clean.neighbours.float() / 255
         posed = apply_background_jitter(torch.cat((image[:, None], neighbours), 1), colours)[rows]
-        prediction, source_from_target = networks(inputs, posed[:, 0], posed[:, 1:])
+        prediction, source_from_target = networks(
+            inputs, posed[:, 0], posed[:, 1:], clean.driven[rows]
+        )
 
         # People: cross entropy where somebody drew a label, on the final and the side head.
         count = len(labelled.image)
@@ -120,8 +122,7 @@ class JointObjective:
             terms |= self.depth_terms(
                 disparities, image[rows], neighbours[rows], source_from_target, at, generator
             )
-            travelled = velocity_loss(source_from_target[:, :, :3, 3], clean.travel_m[rows])
-            terms['speed'] = (weights.speed, travelled)
+            terms |= self.speed_term(source_from_target, clean.driven[rows])
         if weights.orthogonality and step < 0.75 * config.steps:
             matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
             terms['orthogonality'] = (weights.orthogonality, soft_orthogonality(matrices))
@@ -194,6 +195,13 @@ class JointObjective:
             'photometric': (weights.depth, found.photometric),
             'smoothness': (weights.depth * weights.smoothness, found.smoothness),
         }
+
+    def speed_term(
+        self, source_from_target: Tensor, driven: Tensor
+    ) -> dict[str, tuple[float, Tensor]]:
+        """How far the motion is from the driven one, where that is asked for."""
+        weight = self.config.loss.speed
+        return {'speed': (weight, velocity_loss(source_from_target, driven))} if weight else {}
 
     def focal_ratio(self, intrinsics: Tensor) -> Tensor:
         """(B,) focal length of each crop over the canonical one, from (B, 3, 3)."""

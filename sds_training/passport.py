@@ -9,7 +9,7 @@ from typing import Any
 from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import digest_of
-from sds_training.data.clips import Clip
+from sds_training.data.clips import Clip, require_odometry
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
 from sds_training.export import code_version
@@ -21,6 +21,8 @@ def data_passport(config: TrainingConfig) -> dict[str, Any]:
     """Plain JSON values: the split and its digest, the pool, the canonical camera, the commit."""
     steps = StepBatches(config.data, 'train', config.seed)
     pools = steps.pools
+    if config.pose.odometry:
+        require_odometry(pools)
     return {
         'data': {
             **pools.split.provenance(),

@@ -9,7 +9,8 @@ from pathlib import Path
 from sds_perception.camera import Camera
 from sds_training.data.cityscapes import DataError, Layout, scan, shifted
 from sds_training.data.config import DataConfig
-from sds_training.data.files import read_camera, read_speed
+from sds_training.data.files import read_camera, read_vehicle
+from sds_training.data.odometry import UNKNOWN, Matrix, Mounting, camera_motion
 from sds_training.data.splits import LabelSplit, choose_labelled
 
 logger = logging.getLogger(__name__)
@@ -32,14 +33,17 @@ class Clip:
             return Camera.guess(width, height)
         return read_camera(self.camera).at(width, height)
 
-    def travel_m(self, gap_s: float) -> tuple[float, float]:
-        """Metres driven between the frame and each neighbour, NaN where no speed is known."""
-        if self.neighbours is None:
-            return float('nan'), float('nan')
-        own, earlier, later = (
-            None if path is None else read_speed(path) for path in self.vehicles
+    def driven(self, gap_s: float) -> tuple[Matrix, Matrix]:
+        """Motion of the camera to each neighbour by the vehicle's word, NaN where it is silent."""
+        if self.neighbours is None or self.vehicles[0] is None:
+            return UNKNOWN, UNKNOWN
+        mounting = Mounting() if self.camera is None else read_camera(self.camera).mounting
+        now, *others = (None if path is None else read_vehicle(path) for path in self.vehicles)
+        earlier, later = (
+            UNKNOWN if other is None else camera_motion((now, other), seconds, mounting)
+            for other, seconds in zip(others, (-gap_s, gap_s), strict=True)
         )
-        return _mean_speed(own, earlier) * gap_s, _mean_speed(own, later) * gap_s
+        return earlier, later
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,18 @@ def training_pools(config: DataConfig, split: str) -> Pools:
     _refuse_empty(pools, config, split)
     _mention_guessed_cameras(pools)
     return pools
+
+
+def require_odometry(pools: Pools) -> None:
+    """Refuse frames with neighbours of which no vehicle file tells the motion."""
+    moving = [clip for clip in (*pools.labelled, *pools.unlabelled) if clip.neighbours]
+    silent = [clip.name for clip in moving if None in clip.vehicles]
+    if silent:
+        raise DataError(
+            f'pose.odometry is true but {len(silent)} of {len(moving)} frames with neighbours '
+            f'lack a vehicle file of their own or of a neighbour (first: {silent[0]}); '
+            'fetch vehicle_sequence, or set pose.odometry to false'
+        )
 
 
 def _clip(layout: Layout, name: str, config: DataConfig, with_label: bool = False) -> Clip:
@@ -130,8 +146,3 @@ def _mention_guessed_cameras(pools: Pools) -> None:
             len(moving),
             moving[0],
         )
-
-
-def _mean_speed(own: float | None, other: float | None) -> float:
-    known = [abs(speed) for speed in (own, other) if speed is not None]
-    return sum(known) / len(known) if known else float('nan')

@@ -37,6 +37,10 @@ class DataConfig:
     split_seed: int = 0
     """Seed of the city-balanced choice of the labelled frames."""
 
+    rare_class_temperature: float = 0.0
+    """How evenly labelled frames are drawn by class: small favours the rarest (0.01 to 0.1);
+    0 walks through all frames in turn."""
+
     labelled_batch: int = 2
     """Labelled frames per step and process."""
 
@@ -98,4 +102,10 @@ class DataConfig:
         return base / f'{self.size[0]}x{self.size[1]}-{self.fit}'
 
 
-_LEAST = {'labelled_batch': 0, 'unlabelled_batch': 0, 'neighbour_gap': 1, 'workers': 0}
+_LEAST = {
+    'labelled_batch': 0,
+    'unlabelled_batch': 0,
+    'neighbour_gap': 1,
+    'workers': 0,
+    'rare_class_temperature': 0,
+}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sds_perception.camera import Camera, CameraError
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID
 from sds_training.data.cityscapes import DataError
+from sds_training.data.odometry import Mounting, VehicleState
 
 HIGHEST_LABEL_ID = 33
 
@@ -26,6 +27,7 @@ class StereoCamera(NamedTuple):
     u0: float
     v0: float
     baseline_m: float  # NaN where the file has none
+    mounting: Mounting = Mounting()
 
     def at(self, width: int, height: int) -> Camera:
         """The camera of the picture as it was recorded, `width` x `height` pixels."""
@@ -77,8 +79,10 @@ def read_camera(path: Path) -> StereoCamera:
     try:
         intrinsic = numbers['intrinsic']
         fx, fy, u0, v0 = (float(intrinsic[key]) for key in ('fx', 'fy', 'u0', 'v0'))
-        baseline_m = float(numbers.get('extrinsic', {}).get('baseline', 'nan'))
-        camera = StereoCamera(fx, fy, u0, v0, baseline_m)
+        extrinsic = numbers.get('extrinsic', {})
+        baseline_m = float(extrinsic.get('baseline', 'nan'))
+        place = (float(extrinsic.get(key, 0)) for key in ('x', 'y', 'yaw', 'pitch', 'roll'))
+        camera = StereoCamera(fx, fy, u0, v0, baseline_m, Mounting(*place))
         camera.at(1, 1)
     except (KeyError, TypeError, ValueError, CameraError) as problem:
         raise DataError(f'{path} is not a Cityscapes camera file: {problem}') from problem
@@ -86,10 +90,11 @@ def read_camera(path: Path) -> StereoCamera:
 
 
 @cache
-def read_speed(path: Path) -> float:
-    """Read the speed of a vehicle file, metres per second."""
+def read_vehicle(path: Path) -> VehicleState:
+    """Read speed and yaw rate of a Cityscapes vehicle file."""
     try:
-        return float(_read_json(path)['speed'])
+        numbers = _read_json(path)
+        return VehicleState(float(numbers['speed']), float(numbers['yawRate']))
     except (KeyError, TypeError, ValueError) as problem:
         raise DataError(f'{path} is not a Cityscapes vehicle file: {problem}') from problem
 

@@ -13,17 +13,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from sds_training.data.cache import CachedFiles, OriginalFiles
 from sds_training.data.clips import Clip, training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.geometric import (
+    GeometricPlan,
     apply_to_camera,
     apply_to_label,
     apply_to_picture,
     draw_geometric,
 )
+from sds_training.data.odometry import mirrored
+from sds_training.data.rare_classes import SHOWN_PX, TRIES, RareClasses, pixels_of
 from sds_training.data.samples import Batch, Sample, Samples, collate
 
 LABELLED, UNLABELLED_POOL = 0, 1  # streams of random numbers
@@ -69,6 +73,7 @@ class StepBatches(Dataset):
         self._config, self._seed = config, seed
         self._rank, self._world_size = rank, world_size
         self.files = open_files(config, (*self.pools.labelled, *self.pools.unlabelled))
+        self._rare = self._rare_classes()
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of step `step`, from 0."""
@@ -83,9 +88,19 @@ class StepBatches(Dataset):
         samples = []
         for place in range(first, first + size):
             rng = np.random.default_rng([self._seed, stream, 1, place])
-            clip = pool[place_in_pool(len(pool), (self._seed, stream), place)]
-            samples.append(load_sample(clip, self.files, self._config, rng))
+            if stream == LABELLED and self._rare is not None:
+                wanted, at = self._rare.draw(rng)
+            else:
+                wanted, at = None, place_in_pool(len(pool), (self._seed, stream), place)
+            samples.append(load_sample(pool[at], self.files, self._config, rng, wanted))
         return collate(samples, self._config.crop)
+
+    def _rare_classes(self) -> RareClasses | None:
+        temperature, labelled = self._config.rare_class_temperature, self.pools.labelled
+        if not (temperature and labelled):
+            return None
+        labels = (self.files.label(clip.label) for clip in labelled if clip.label)
+        return RareClasses.counted(labels, temperature)
 
 
 def open_files(config: DataConfig, clips: Iterable[Clip]) -> CachedFiles | OriginalFiles:
@@ -109,26 +124,55 @@ def place_in_pool(size: int, seed: tuple[int, int], place: int) -> int:
 
 
 def load_sample(
-    clip: Clip, files: CachedFiles | OriginalFiles, config: DataConfig, rng: np.random.Generator
+    clip: Clip,
+    files: CachedFiles | OriginalFiles,
+    config: DataConfig,
+    rng: np.random.Generator,
+    wanted: int | None = None,
 ) -> Sample:
-    """Read one clip and cut, flip and enlarge it as `rng` decides; neighbours likewise."""
+    """Read one clip and cut, flip and enlarge it as `rng` decides; neighbours likewise.
+
+    The crop shows the class `wanted`, if one is given and a few draws find it.
+    """
     image = files.picture(clip.image)
     height, width = image.pixels.shape[:2]
-    plan = draw_geometric(
-        (width, height), config.crop, rng, config.flip_probability, config.scale_range
-    )
+    label = files.label(clip.label) if clip.label else None
+    plan = _plan_for(label, wanted, (width, height), config, rng)
     frame = apply_to_picture(image.pixels, plan)
     others = (apply_to_picture(files.picture(p).pixels, plan) for p in clip.neighbours or ())
     camera = clip.camera_at(*image.recorded).resized(width, height)
+    driven = clip.driven(config.neighbour_gap * config.frame_period_s)
     return Sample(
         image=frame,
         neighbours=tuple(others) if clip.neighbours else (frame, frame),
         has_neighbours=clip.neighbours is not None,
-        label=apply_to_label(files.label(clip.label), plan) if clip.label else None,
+        label=None if label is None else apply_to_label(label, plan),
         intrinsics=apply_to_camera(camera, plan).matrix.astype(np.float32),
-        travel_m=clip.travel_m(config.neighbour_gap * config.frame_period_s),
+        driven=tuple(mirrored(motion) for motion in driven) if plan.flip else driven,
         name=clip.name,
     )
+
+
+def _plan_for(
+    label: NDArray[np.uint8] | None,
+    wanted: int | None,
+    size: tuple[int, int],
+    config: DataConfig,
+    rng: np.random.Generator,
+) -> GeometricPlan:
+    """A plan at random; the first, or else the best, of a few that shows the class wanted."""
+    best, most = None, -1
+    for _ in range(TRIES):
+        plan = draw_geometric(size, config.crop, rng, config.flip_probability, config.scale_range)
+        if label is None or wanted is None:
+            return plan
+        shown = pixels_of(apply_to_label(label, plan), wanted)
+        if shown >= SHOWN_PX:
+            return plan
+        if shown > most:
+            best, most = plan, shown
+    assert best is not None
+    return best
 
 
 @lru_cache(maxsize=8)

@@ -18,7 +18,7 @@ class Sample(NamedTuple):
     has_neighbours: bool
     label: NDArray[np.uint8] | None  # (H, W) train ids; None without a label
     intrinsics: NDArray[np.float32]  # (3, 3) of the crop
-    travel_m: tuple[float, float]  # to the earlier and the later frame; NaN unknown
+    driven: tuple[NDArray, ...]  # (4, 4) each, earlier and later camera from this one; NaN unknown
     name: str
 
 
@@ -31,7 +31,7 @@ class Samples(NamedTuple):
     label: Tensor  # (B, H, W) uint8 train ids, 255 = unlabelled
     labelled: Tensor  # (B,) bool
     intrinsics: Tensor  # (B, 3, 3) float32, pixels of the crop
-    travel_m: Tensor  # (B, S) float32, distance travelled to each neighbour, NaN unknown
+    driven: Tensor  # (B, S, 4, 4) float32, source_from_target in metres by odometry, NaN unknown
     names: list[str]  # B frame names
 
     def to(self, device: torch.device | str) -> Samples:
@@ -72,7 +72,7 @@ def collate(samples: list[Sample], crop: tuple[int, int]) -> Samples:
         label=label,
         labelled=torch.tensor([each.label is not None for each in samples], dtype=torch.bool),
         intrinsics=_rows([each.intrinsics for each in samples], (3, 3)),
-        travel_m=_rows([np.array(each.travel_m) for each in samples], (2,)),
+        driven=_rows([np.stack(each.driven) for each in samples], (2, 4, 4)),
         names=[each.name for each in samples],
     )
 

@@ -1,4 +1,4 @@
-"""Metres from the vehicle's speed: the camera moved as far as the vehicle drove, and forwards."""
+"""Metres from the vehicle: the camera moved as far as the vehicle drove, and in its direction."""
 
 from __future__ import annotations
 
@@ -6,24 +6,21 @@ import torch
 from torch import Tensor
 
 
-def velocity_loss(translation: Tensor, travel_m: Tensor) -> Tensor:
-    """Mean distance in metres between the predicted motion and the driven way along the axis.
+def velocity_loss(source_from_target: Tensor, driven: Tensor) -> Tensor:
+    """Mean distance in metres between the predicted translation and the driven one.
 
-    The camera is taken to look where the vehicle drives. Length alone would leave the direction
-    to the photometric term, and a motion that leans sideways hides in turns: depth then stays far
-    wherever it started (docs/training.md).
+    Length alone would leave the direction to the photometric term, and a motion that leans
+    sideways hides in turns: depth then stays far wherever it started (docs/training.md).
 
     Args:
-        translation: (B, 2, 3) of source_from_target for the earlier and the later frame: points
-            of the target lie farther ahead of the earlier camera, and less far of the later one.
-        travel_m: (B, 2), metres driven meanwhile; entries that are not finite do not count.
+        source_from_target: (B, S, 4, 4), by the pose network.
+        driven: (B, S, 4, 4), by the vehicle's odometry; entries that are not finite do not count.
 
     Returns:
         Scalar; exactly zero, with a graph, if nothing counts.
     """
-    known = travel_m.isfinite()
-    driven = torch.where(known, travel_m, torch.zeros_like(travel_m))
-    ahead = driven * driven.new_tensor((1.0, -1.0))
-    wanted = torch.stack((torch.zeros_like(ahead), torch.zeros_like(ahead), ahead), dim=2)
-    error = torch.linalg.vector_norm(translation - wanted, dim=2)
+    wanted = driven[..., :3, 3]
+    known = wanted.isfinite().all(dim=-1)
+    wanted = torch.where(known[..., None], wanted, torch.zeros_like(wanted))
+    error = torch.linalg.vector_norm(source_from_target[..., :3, 3] - wanted, dim=-1)
     return (error * known).sum() / known.sum().clamp(min=1)

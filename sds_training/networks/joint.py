@@ -20,7 +20,7 @@ class LearnerNetworks(nn.Module):
         self.student, self.pose = student, pose
 
     def forward(
-        self, image: Tensor, target: Tensor, neighbours: Tensor
+        self, image: Tensor, target: Tensor, neighbours: Tensor, driven: Tensor
     ) -> tuple[Prediction, Tensor]:
         """Predict for `image`, (B, 3, H, W), and the motion from `target` to each neighbour.
 
@@ -28,6 +28,7 @@ class LearnerNetworks(nn.Module):
             image: (B, 3, H, W) RGB in [0, 1].
             target: (C, 3, H, W), C may be 0.
             neighbours: (C, S, 3, H, W), earlier then later.
+            driven: (C, S, 4, 4), the same motions by the vehicle's odometry, NaN unknown.
 
         Returns:
             The prediction and `source_from_target`, (C, S, 4, 4).
@@ -37,4 +38,4 @@ class LearnerNetworks(nn.Module):
             return prediction, torch.eye(4, device=image.device).expand(
                 0, neighbours.shape[1], 4, 4
             )
-        return prediction, source_from_target(self.pose, target, neighbours)
+        return prediction, source_from_target(self.pose, target, neighbours, driven)

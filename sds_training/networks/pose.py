@@ -7,6 +7,7 @@ from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sds_training.geometry import invert_rigid, rigid_transform
@@ -14,6 +15,7 @@ from sds_training.geometry import invert_rigid, rigid_transform
 SMALL_WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2, 4, 8, 16 and 32
 TIMM_HEAD_WIDTH = 256
 ROTATION_SCALE = 0.01  # turns between video frames are small; training starts near none
+MOVED_M = 1e-3  # below this a vehicle stands, and its direction means nothing
 
 
 class PoseConfigError(ValueError):
@@ -34,6 +36,10 @@ class PoseConfig:
     """Translation, in the unit of depth, that the head's output 1 stands for. It must let motion
     grow as fast as depth shrinks: with the 0.01 of method.md 1.3 a fast decoder explains parallax
     by depth alone, until its disparity is stuck at 1."""
+
+    odometry: bool = False
+    """Whether the vehicle's speed, yaw rate and camera mounting say how it moved: then the network
+    judges only what they leave open, the direction of travel and a small turn besides."""
 
     def __post_init__(self) -> None:
         if self.encoder == 'small' and self.pretrained:
@@ -80,7 +86,9 @@ class PoseNetwork(nn.Module):
         return ROTATION_SCALE * motion[:, :3], self.config.translation_scale * motion[:, 3:]
 
 
-def source_from_target(pose: PoseNetwork, target: Tensor, neighbours: Tensor) -> Tensor:
+def source_from_target(
+    pose: PoseNetwork, target: Tensor, neighbours: Tensor, driven: Tensor
+) -> Tensor:
     """Motions from the target camera to its two neighbours in time.
 
     Pairs enter in temporal order, so that the network always sees time run forwards; the motion
@@ -90,6 +98,7 @@ def source_from_target(pose: PoseNetwork, target: Tensor, neighbours: Tensor) ->
         pose: judges pairs.
         target: (B, 3, H, W) RGB in [0, 1].
         neighbours: (B, 2, 3, H, W), the earlier and the later frame.
+        driven: (B, 2, 4, 4), the same motions by odometry; read if the pose network builds on it.
 
     Returns:
         (B, 2, 4, 4), earlier_from_target and later_from_target.
@@ -100,8 +109,26 @@ def source_from_target(pose: PoseNetwork, target: Tensor, neighbours: Tensor) ->
     later_from_earlier = rigid_transform(
         *pose(torch.cat((before, target)), torch.cat((target, after)))
     )
+    if pose.config.odometry:
+        vehicle = torch.cat((invert_rigid(driven[:, 0]), driven[:, 1]))
+        later_from_earlier = _refined(vehicle, later_from_earlier)
     target_from_before, after_from_target = later_from_earlier.chunk(2)
     return torch.stack((invert_rigid(target_from_before), after_from_target), dim=1)
+
+
+def _refined(driven: Tensor, judged: Tensor) -> Tensor:
+    """The driven motion, turned a little more and led aside as judged, but not made longer.
+
+    The photometric term knows no lengths: it bends depth as gladly as motion. So how far is the
+    vehicle's word alone. Both arguments and the result are (B, 4, 4).
+    """
+    way = driven[:, :3, 3]
+    length = torch.linalg.vector_norm(way, dim=1, keepdim=True)
+    ahead = way / length.clamp(min=MOVED_M)
+    translation = length * F.normalize(ahead + judged[:, :3, 3], dim=1)
+    rotation = (judged[:, :3, :3, None] * driven[:, None, :3, :3]).sum(dim=2)
+    upper = torch.cat((rotation, translation[:, :, None]), dim=2)
+    return torch.cat((upper, driven[:, 3:]), dim=1)
 
 
 def _encoder(config: PoseConfig) -> tuple[nn.Module, int]:

@@ -34,7 +34,7 @@ class CityFolder:
         for name in names:
             self.image(name, 'leftImg8bit_sequence')
             vehicle = self.path('vehicle_sequence', name, '_vehicle.json')
-            vehicle.write_text(json.dumps({'speed': SPEED_M_PER_S}))
+            vehicle.write_text(json.dumps({'speed': SPEED_M_PER_S, 'yawRate': 0.0}))
 
     def label(self, name: str, split: str = 'train') -> Path:
         path = self.path('gtFine', name, '_gtFine_labelIds.png', split)

@@ -39,7 +39,7 @@ def test_shapes_and_types_are_those_the_step_relies_on(config) -> None:
     assert samples.image.shape == (3, 3, 16, 24) and samples.image.dtype == torch.uint8
     assert samples.neighbours.shape == (3, 2, 3, 16, 24)
     assert samples.label.shape == (3, 16, 24) and samples.label.dtype == torch.uint8
-    assert samples.intrinsics.shape == (3, 3, 3) and samples.travel_m.shape == (3, 2)
+    assert samples.intrinsics.shape == (3, 3, 3) and samples.driven.shape == (3, 2, 4, 4)
     assert samples.has_neighbours.dtype == samples.labelled.dtype == torch.bool
     assert len(samples.names) == 3 and samples.labelled.all()
     assert samples.image.is_contiguous(memory_format=torch.channels_last)
@@ -127,15 +127,16 @@ def test_a_frame_without_neighbours_repeats_itself_and_says_so(config) -> None:
         alone = name.startswith('kiel')
         assert bool(samples.has_neighbours[row]) != alone
         assert torch.equal(samples.image[row], samples.neighbours[row, 0]) == alone
-        assert bool(samples.travel_m[row].isnan().all()) == alone
+        assert bool(samples.driven[row].isnan().all()) == alone
 
 
 def test_the_distance_travelled_is_speed_times_time(config) -> None:
     apart = replace(config, neighbour_gap=2, frame_period_s=0.1, labels='all', labelled_batch=8)
-    travel_m = next(batches(apart, 'train', 0, 0, 1)).labelled.travel_m
-    known = travel_m[~travel_m.isnan()]
-    assert len(known) == 12  # six snippets, two neighbours each
-    torch.testing.assert_close(known, torch.full_like(known, 10.0 * 0.2))
+    driven = next(batches(apart, 'train', 0, 0, 1)).labelled.driven
+    known = driven[~driven.isnan().any(dim=(2, 3)).any(dim=1)]
+    assert len(known) == 6  # snippets
+    ahead = torch.tensor((10.0 * 0.2, -10.0 * 0.2))  # of the earlier camera, then of the later
+    torch.testing.assert_close(known[:, :, 2, 3], ahead.expand(6, 2))
 
 
 def test_clips_without_labels_and_labels_without_clips_learn_from_one_folder(city_folder) -> None:

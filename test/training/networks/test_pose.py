@@ -14,6 +14,9 @@ from sds_training.networks.pose import (
 )
 
 
+ANY = torch.full((2, 2, 4, 4), torch.nan)  # odometry that is not read
+
+
 @pytest.fixture(scope='module')
 def pose() -> PoseNetwork:
     with torch.random.fork_rng(devices=[]):
@@ -28,15 +31,15 @@ def frames(count: int) -> list[torch.Tensor]:
 
 def test_a_pair_seen_from_either_end_has_inverse_motions(pose: PoseNetwork) -> None:
     a, b, x = frames(3)
-    earlier_from_later = source_from_target(pose, b, torch.stack((a, x), dim=1))[:, 0]
-    later_from_earlier = source_from_target(pose, a, torch.stack((x, b), dim=1))[:, 1]
+    earlier_from_later = source_from_target(pose, b, torch.stack((a, x), dim=1), ANY)[:, 0]
+    later_from_earlier = source_from_target(pose, a, torch.stack((x, b), dim=1), ANY)[:, 1]
     both = earlier_from_later @ later_from_earlier
     torch.testing.assert_close(both, torch.eye(4).expand(2, 4, 4), rtol=0, atol=1e-5)
 
 
 def test_the_motion_to_the_later_frame_is_the_networks_own(pose: PoseNetwork) -> None:
     a, b, c = frames(3)
-    found = source_from_target(pose, b, torch.stack((a, c), dim=1))
+    found = source_from_target(pose, b, torch.stack((a, c), dim=1), ANY)
     torch.testing.assert_close(found[:, 1], rigid_transform(*pose(b, c)))
     torch.testing.assert_close(found[:, 0], invert_rigid(rigid_transform(*pose(a, b))))
 
@@ -83,4 +86,42 @@ def test_public_weights_of_the_small_encoder_are_refused() -> None:
 def test_three_neighbours_are_refused(pose: PoseNetwork) -> None:
     (a,) = frames(1)
     with pytest.raises(ValueError, match='got 3'):
-        source_from_target(pose, a, a[:, None].expand(-1, 3, -1, -1, -1))
+        source_from_target(pose, a, a[:, None].expand(-1, 3, -1, -1, -1), ANY)
+
+
+def ahead(length_m: float) -> torch.Tensor:
+    """(2, 2, 4, 4): the earlier and the later camera from this one, straight ahead."""
+    driven = torch.eye(4).repeat(2, 2, 1, 1)
+    driven[:, 0, 2, 3], driven[:, 1, 2, 3] = length_m, -length_m
+    return driven
+
+
+@pytest.fixture(scope='module')
+def on_wheels(pose: PoseNetwork) -> PoseNetwork:
+    network = PoseNetwork(PoseConfig(odometry=True, translation_scale=0.5)).eval()
+    network.load_state_dict(pose.state_dict())
+    return network
+
+
+@pytest.mark.parametrize('length_m', [0.0, 0.01, 3.0])
+def test_how_far_is_the_vehicles_word(on_wheels: PoseNetwork, length_m: float) -> None:
+    a, b, c = frames(3)
+    found = source_from_target(on_wheels, b, torch.stack((a, c), dim=1), ahead(length_m))
+    length = torch.linalg.vector_norm(found[..., :3, 3], dim=-1)
+    torch.testing.assert_close(length, torch.full((2, 2), length_m))
+
+
+def test_which_way_stays_the_networks(on_wheels: PoseNetwork) -> None:
+    a, b, c = frames(3)
+    later = source_from_target(on_wheels, b, torch.stack((a, c), dim=1), ahead(2.0))[:, 1]
+    turn, aside = on_wheels(b, c)
+    torch.testing.assert_close(later[:, :3, :3], rigid_transform(turn, aside)[:, :3, :3])
+    wanted = torch.nn.functional.normalize(torch.tensor((0.0, 0.0, -1.0)) + aside, dim=1)
+    torch.testing.assert_close(later[:, :3, 3], 2.0 * wanted)
+
+
+def test_a_standing_vehicle_teaches_the_pose_network_nothing_wild(on_wheels: PoseNetwork) -> None:
+    a, b, c = frames(3)
+    found = source_from_target(on_wheels, b, torch.stack((a, c), dim=1), ahead(0.0))
+    gradients = torch.autograd.grad(found.sum(), list(on_wheels.parameters()), allow_unused=True)
+    assert all(each.isfinite().all() for each in gradients if each is not None)

@@ -1,0 +1,58 @@
+"""Drawing labelled frames by class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from sds_training.data.loading import StepBatches, batches
+from sds_training.data.rare_classes import SHOWN_PX, RareClasses
+
+ROAD, PERSON, RIDER = 0, 11, 12
+
+
+def labels() -> list[np.ndarray]:
+    """Ten roads; a person in the third of them only, and in the fifth too few pixels of a rider."""
+    pictures = [np.zeros((40, 60), np.uint8) for _ in range(10)]
+    pictures[2][:10, :10] = PERSON
+    pictures[4][0, : SHOWN_PX - 1] = RIDER
+    return pictures
+
+
+def test_a_frame_is_drawn_for_a_class_that_it_shows() -> None:
+    rare = RareClasses.counted(labels(), 0.1)
+    rng = np.random.default_rng(0)
+    drawn = [rare.draw(rng) for _ in range(50)]
+    assert {at for wanted, at in drawn if wanted == PERSON} == {2}
+    assert RIDER not in {wanted for wanted, _ in drawn}
+
+
+def test_the_rarer_class_is_the_likelier_and_heat_evens_it_out() -> None:
+    cold, hot = (RareClasses.counted(labels(), t).probability for t in (0.05, 100.0))
+    assert cold[PERSON] > 0.99 and abs(hot[PERSON] - hot[ROAD]) < 0.01
+    assert np.isclose(cold.sum(), 1) and np.isclose(hot.sum(), 1)
+
+
+def test_void_pixels_belong_to_no_class() -> None:
+    void = [np.full((40, 60), 255, np.uint8), np.zeros((40, 60), np.uint8)]
+    rare = RareClasses.counted(void, 0.05)
+    assert rare.draw(np.random.default_rng(0)) == (ROAD, 1)
+
+
+def test_crops_are_cut_where_the_rare_class_is(config) -> None:
+    """A class at the rim of half of the frames: most crops drawn for it show it."""
+    plain = replace(config, labels='all', labelled_batch=8)
+    rare = replace(plain, rare_class_temperature=0.001)
+    supply = StepBatches(rare, 'train', 0)
+    assert supply._rare is not None
+    rarest = int(supply._rare.probability.argmax())
+
+    def shown(settings) -> Counter:
+        counts: Counter = Counter()
+        for batch in batches(settings, 'train', 0, 0, 4):
+            counts.update(batch.labelled.label.flatten().tolist())
+        return counts
+
+    assert shown(rare)[rarest] > shown(plain)[rarest]
