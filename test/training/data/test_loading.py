@@ -10,7 +10,7 @@ from sds_perception.camera import Camera
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID, UNLABELLED
 from sds_training.data.cache import CacheError
 from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import training_pools
+from sds_training.data.clips import require_odometry, training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_picture
 from sds_training.data.loading import batches, place_in_pool
@@ -212,3 +212,13 @@ def test_an_empty_pool_is_refused(city_folder) -> None:
 def test_a_setting_out_of_range_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(DataError, match=f'data.{field} is'):
         DataConfig(**{field: value})
+
+
+def test_odometry_that_is_missing_is_named(street) -> None:
+    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
+    pools = training_pools(config, 'train')
+    require_odometry(pools)
+    silent = next(clip for clip in pools.unlabelled if clip.neighbours)
+    silent.vehicles[1].unlink()
+    with pytest.raises(DataError, match=silent.name):
+        require_odometry(training_pools(config, 'train'))

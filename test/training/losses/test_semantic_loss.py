@@ -105,26 +105,33 @@ def test_orthogonality_of_nothing_is_refused() -> None:
         soft_orthogonality([torch.zeros(4)])
 
 
-def test_the_camera_moved_forwards_as_far_as_the_vehicle_drove() -> None:
-    translation = torch.tensor([[[0.0, 0.0, 0.5], [0.0, 0.0, -5.0]]])
-    assert velocity_loss(translation, torch.tensor([[0.5, 5.0]])) < 1e-7
-    sideways = torch.tensor([[[0.5, 0.0, 0.0], [0.0, 0.0, -5.0]]])
-    assert velocity_loss(sideways, torch.tensor([[0.5, 5.0]])) > 0.3
-    torch.testing.assert_close(
-        velocity_loss(translation, torch.tensor([[1.5, 5.0]])), torch.tensor(0.5)
-    )
+def moved(*translations: tuple[float, float, float]) -> torch.Tensor:
+    """(1, S, 4, 4) without rotation."""
+    motion = torch.eye(4).repeat(1, len(translations), 1, 1)
+    motion[0, :, :3, 3] = torch.tensor(translations)
+    return motion
 
 
-def test_unknown_speeds_do_not_count() -> None:
-    translation = torch.tensor([[[0.0, 0.0, 1.0], [0.0, 0.0, 9.0]]], requires_grad=True)
-    loss = velocity_loss(translation, torch.tensor([[3.0, float('nan')]]))
+def test_the_camera_moved_where_the_vehicle_drove_and_as_far() -> None:
+    found, nan = moved((0.0, 0.0, 0.5), (0.0, 0.0, -5.0)), float('nan')
+    assert velocity_loss(found, found) == 0
+    sideways = moved((0.5, 0.0, 0.0), (0.0, 0.0, -5.0))
+    assert velocity_loss(sideways, found) > 0.3
+    farther = moved((0.0, 0.0, 1.5), (nan, nan, nan))
+    torch.testing.assert_close(velocity_loss(found, farther), torch.tensor(1.0))
+
+
+def test_unknown_motions_do_not_count() -> None:
+    found = moved((0.0, 0.0, 1.0), (0.0, 0.0, 9.0)).requires_grad_()
+    driven = moved((0.0, 0.0, 3.0), (float('nan'),) * 3)
+    loss = velocity_loss(found, driven)
     torch.testing.assert_close(loss, torch.tensor(2.0))
     loss.backward()
-    assert translation.grad.isfinite().all() and not translation.grad[:, 1].any()
+    assert found.grad.isfinite().all() and not found.grad[:, 1].any()
 
 
-def test_without_any_speed_the_scale_loss_is_zero_with_a_graph() -> None:
-    translation = torch.zeros(1, 2, 3, requires_grad=True)
-    loss = velocity_loss(translation, torch.full((1, 2), float('nan')))
+def test_without_any_odometry_the_scale_loss_is_zero_with_a_graph() -> None:
+    found = moved((0.0, 0.0, 0.0)).requires_grad_()
+    loss = velocity_loss(found, torch.full((1, 1, 4, 4), float('nan')))
     loss.backward()
-    assert loss.item() == 0 and not translation.grad.any()
+    assert loss.item() == 0 and not found.grad.any()

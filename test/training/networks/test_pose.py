@@ -13,7 +13,6 @@ from sds_training.networks.pose import (
     source_from_target,
 )
 
-
 ANY = torch.full((2, 2, 4, 4), torch.nan)  # odometry that is not read
 
 
