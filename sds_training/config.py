@@ -98,9 +98,9 @@ class LossConfig:
     depth: float = 1.0
     """Photometric error and smoothness of the neighbouring frames."""
 
-    compare: Literal['full', 'own'] = 'full'
-    """Size at which each scale of disparity is compared: the pictures' (method.md 1.4) or its own,
-    which finds its way from a random start and costs a tenth."""
+    compare: Literal['full', 'own', 'finest'] = 'full'
+    """Size at which each scale of disparity is compared: the pictures' (method.md 1.4), its own,
+    which finds its way from a random start and costs a tenth, or the pictures' for the finest."""
 
     smoothness: float = 1e-3
     """Edge-aware smoothness inside the depth term, halved per scale."""

@@ -59,9 +59,10 @@ def self_supervised_depth_loss(
         valid: (B,) bool, which frames have neighbours; None means all of them.
         generator: draws the automask's tie-breaking noise.
         compare: 'full' (method.md 1.4: every scale at full size, which keeps coarse disparities
-            from copying texture into holes) or 'own' (every scale against pictures reduced to
-            its own size: from a random start a pixel of a coarse picture still finds its match
-            when the first guess of depth is far off, and it costs a tenth).
+            from copying texture into holes), 'own' (every scale against pictures reduced to its
+            own size: from a random start a pixel of a coarse picture still finds its match when
+            the first guess of depth is far off, and it costs a tenth) or 'finest' (the finest
+            scale at full size, where a pixel of parallax is a pixel, the others at their own).
 
     Returns:
         Both terms exactly zero, with a graph, if no frame is valid.
@@ -78,9 +79,10 @@ def self_supervised_depth_loss(
     moments = moments_of(target)
     identity = identity_error(sources, moments, generator)
     clip = _Clip(moments, sources, identity, source_from_target, intrinsics, depth_range)
+    full = {'full': len(disparities), 'finest': 1, 'own': 0}[compare]
     scales = [
-        _reproject(each, clip if compare == 'full' else _reduced(clip, each.shape[-2:], generator))
-        for each in disparities
+        _reproject(each, clip if place < full else _reduced(clip, each.shape[-2:], generator))
+        for place, each in enumerate(disparities)
     ]
     smooth = [_smoothness_at(each, target) for each in disparities]
     return DepthLoss(
