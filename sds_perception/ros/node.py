@@ -14,8 +14,9 @@ from typing import Any
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
 
 from sds_perception.engines import EngineError
@@ -31,7 +32,7 @@ from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
-from sds_perception.ros.process import ToRos, ignore_signals, keep_large_buffers, keep_pauses_short
+from sds_perception.ros.process import StopRequest, ToRos, keep_large_buffers, keep_pauses_short
 from sds_perception.ros.scheduler import Scheduler
 from sds_perception.ros.shipped import prepare_transport
 from sds_perception.ros.transitions import spoken
@@ -224,25 +225,21 @@ def main(args: list[str] | None = None) -> int:
     prepare_transport()  # for a bare `ros2 run`; the launch file has done it already
     keep_large_buffers()
     keep_pauses_short()
-    node = executor = None
-    try:
-        rclpy.init(args=args)
+    with StopRequest() as stop:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         executor = MultiThreadedExecutor(num_threads=2)  # callbacks; diagnostics beside them
-        node = PerceptionNode()
-        executor.add_node(node)
-        logging.getLogger('sds_perception').addHandler(ToRos(node.get_logger()))
-        node.get_logger().info('ready to be configured')
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        ignore_signals()
-        if executor is not None:
+        node = None
+        try:
+            node = PerceptionNode()
+            executor.add_node(node)
+            logging.getLogger('sds_perception').addHandler(ToRos(node.get_logger()))
+            node.get_logger().info('ready to be configured')
+            stop.spin(executor)
+        finally:
             executor.shutdown()
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-        ignore_signals()
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
     return 0
 
 

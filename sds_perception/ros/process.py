@@ -6,8 +6,15 @@ import ctypes
 import gc
 import logging
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from queue import SimpleQueue
 from typing import Any
 
+from rclpy.executors import Executor, ExternalShutdownException
+from rclpy.task import Future
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEEP_BYTES = 1 << 30
 
@@ -32,12 +39,39 @@ def keep_pauses_short() -> None:
     gc.freeze()
 
 
-def ignore_signals() -> None:
-    """Let the shutdown under way finish: a second Ctrl-C must not kill it half done.
+class StopRequest(AbstractContextManager['StopRequest']):
+    """Turns SIGINT and SIGTERM into a request that `spin` follows; further ones change nothing.
 
-    Call it first and again last: rclpy puts the default handlers back while it shuts down.
+    rclpy's own handler (switch it off with `SignalHandlerOptions.NO`) interrupts whatever runs
+    and shuts the context down under it: a heart beat that publishes or an executor that is
+    about to wait then fails.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+
+    def __enter__(self) -> StopRequest:
+        self._asked: SimpleQueue[object] = SimpleQueue()  # its put may run in a handler
+        for number in STOPPING:
+            signal.signal(number, lambda number, frame: self._asked.put(number))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ignore signals from here on: Python puts handlers away while it ends."""
+        ignore_signals()
+
+    def spin(self, executor: Executor) -> None:
+        """Run callbacks until a signal comes or the context ends; raises what went wrong."""
+        stopped: Future[None] = Future()
+        with ThreadPoolExecutor(1, 'spin') as threads:
+            spinning = threads.submit(executor.spin_until_future_complete, stopped)
+            spinning.add_done_callback(self._asked.put)
+            self._asked.get()  # unlike a wait inside DDS, a signal reaches Python here at once
+            stopped.set_result(None)
+            with suppress(ExternalShutdownException):
+                spinning.result()
+
+
+def ignore_signals() -> None:
+    """Let the shutdown under way finish: a second Ctrl-C must not kill it half done."""
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
 
 

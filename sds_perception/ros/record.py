@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-import rclpy
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.utilities import remove_ros_args
@@ -23,7 +23,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_typestore
 
 from sds_perception.ros.bag_topics import BagError, bag_qos, matching_qos, message_class
-from sds_perception.ros.tool_node import tool_node, until_stopped
+from sds_perception.ros.process import StopRequest
+from sds_perception.ros.tool_node import tool_node
 
 _LOOK_EVERY_S = 0.2
 _DEPTH = 100  # messages that may wait while the disk is busy
@@ -98,10 +99,13 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         with (
             tool_node('record', arguments) as node,
+            StopRequest() as stop,
             Recorder(node, wanted.output, wanted.topics, wanted.storage) as recorder,
         ):
-            with until_stopped():
-                rclpy.spin(node)
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            stop.spin(executor)
+            executor.shutdown()
             for topic, count in recorder.counts.items():
                 print(f'record: {topic}: {count} messages')
     except BagError as problem:

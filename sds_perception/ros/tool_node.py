@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from sds_perception.ros.process import ignore_signals, keep_large_buffers
 from sds_perception.ros.shipped import prepare_transport
@@ -15,10 +16,15 @@ from sds_perception.ros.shipped import prepare_transport
 
 @contextmanager
 def tool_node(name: str, args: Sequence[str] | None = None) -> Iterator[Node]:
-    """A node `name` on our Fast DDS profile; `args` is the command line with its --ros-args."""
+    """A node `name` on our Fast DDS profile; `args` is the command line with its --ros-args.
+
+    Signals stay Python's own, SIGTERM like SIGINT a KeyboardInterrupt: wait in short steps.
+    """
     keep_large_buffers()
     prepare_transport()
-    rclpy.init(args=list(args) if args is not None else None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    command = list(args) if args is not None else None
+    rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
     node = Node(name)
     try:
         yield node
@@ -26,7 +32,6 @@ def tool_node(name: str, args: Sequence[str] | None = None) -> Iterator[Node]:
         ignore_signals()
         node.destroy_node()
         rclpy.try_shutdown()
-        ignore_signals()
 
 
 @contextmanager
@@ -34,7 +39,7 @@ def until_stopped() -> Iterator[None]:
     """Run the body until it ends or a signal ends it; what follows is not disturbed by another."""
     try:
         yield
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         pass
     finally:
         ignore_signals()

@@ -110,7 +110,9 @@ def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) ->
         request = ChangeState.Request()
         request.transition = Transition(id=getattr(Transition, f'TRANSITION_{name.upper()}'))
         answer = change.call_async(request)
-        rclpy.spin_until_future_complete(observer, answer, timeout_sec=timeout_s)
+        give_up_s = time.monotonic() + timeout_s
+        while not answer.done() and time.monotonic() < give_up_s:
+            rclpy.spin_once(observer, timeout_sec=0.2)  # in between a Ctrl-C is heard
         if not answer.done() or not answer.result().success:
             raise VehicleError(f'the node refused to {name}: {process.last_words()}')
     observer.destroy_client(change)
