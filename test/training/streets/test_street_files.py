@@ -13,7 +13,12 @@ from rosbags.typesys import Stores, get_typestore
 
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID
 from sds_training.data.cityscapes import scan
-from sds_training.data.files import read_camera, read_disparity_depth_m, read_label, read_speed
+from sds_training.data.files import (
+    read_camera,
+    read_disparity_depth_m,
+    read_label,
+    read_vehicle,
+)
 from sds_training.streets.bag import FRAME_ID, IMAGE, TRUE_DEPTH, TRUE_LABELS, DriveBag
 from sds_training.streets.cli import main, split_shares
 from sds_training.streets.drive import Drive
@@ -49,8 +54,9 @@ def test_labels_camera_and_speed_read_back_as_rendered(folder: Path, drive: Driv
     assert np.array_equal(labels, TRAIN_ID_FROM_LABEL_ID[frame.label_ids])
     camera = read_camera(next(iter(layout.cameras.values())))
     assert camera.at(drive.sensor.camera.width, drive.sensor.camera.height) == drive.sensor.camera
-    speeds = [read_speed(path) for path in layout.vehicles.values()]
-    assert speeds == [float(v) for v in drive.motion.speed]
+    states = [read_vehicle(path) for path in layout.vehicles.values()]
+    assert [state.speed for state in states] == [float(v) for v in drive.motion.speed]
+    assert [state.yaw_rate for state in states] == [float(v) for v in drive.motion.yaw_rate]
 
 
 def test_every_frame_has_its_pose_and_its_truth_where_asked_for(
