@@ -31,43 +31,51 @@ class Atlas:
     tile_rows: int
 
     def sample(
-        self, texture: NDArray[np.int16], uv_m: Floats, across_m: Floats, along_m: Floats,
+        self, texture: NDArray[np.int32], uv_m: Floats, across_m: Floats, along_m: Floats,
         taps: int = TAPS,
     ) -> Floats:  # fmt: skip
-        """(N, 3) texture factors around 1.
+        """(3, N) texture factors around 1.
 
-        `uv_m` (N, 2) metres on the surface; `across_m`, `along_m` (N, 2) how they change from one
+        `uv_m` (2, N) metres on the surface; `across_m`, `along_m` (2, N) how they change from one
         pixel to the next in x and in y.
         """
-        per_m = (1.0 / _SIZE_M)[texture]
-        lengths = np.stack([np.hypot(d[:, 0], d[:, 1]) for d in (across_m, along_m)]) * per_m
-        longer = lengths[0] > lengths[1]
-        major = np.where(longer[:, None], across_m, along_m)
-        width = np.maximum(lengths.min(0), lengths.max(0) / (taps + 1))
-        level = np.log2(np.maximum(width * self.side, 1.0))
-        level = np.minimum(level, LEVELS - 1.001).astype(np.float32)
-        total = np.zeros((len(texture), 3), np.float32)
-        for step in (np.arange(taps) + 0.5) / taps - 0.5:
-            shifted = (uv_m + major * np.float32(step)) * per_m[:, None]
-            total += self._trilinear(texture, shifted, level)
-        return total * np.float32(1.0 / (128.0 * taps))
+        per_m = (1.0 / _SIZE_M).take(texture)
+        major, level = self._footprint(across_m * per_m, along_m * per_m, taps)
+        lower, uv = level.astype(np.int32), uv_m * per_m
+        places = [uv + major * np.float32(k) for k in (np.arange(taps) + 0.5) / taps - 0.5]
+        near = self._lookups(texture, places, lower)
+        far = self._lookups(texture, places, lower + 1)
+        return near + (far - near) * (level - lower)
 
-    def _trilinear(self, texture: NDArray[np.int16], uv: Floats, level: Floats) -> Floats:
-        uv = uv - np.floor(uv)
-        lower = level.astype(np.int32)
-        blend = (level - lower)[:, None]
-        near, far = self._bilinear(texture, uv, lower), self._bilinear(texture, uv, lower + 1)
-        return near + (far - near) * blend
+    def glance(self, texture: int, uv_m: Floats, across_m: Floats, along_m: Floats) -> Floats:
+        """The same of one texture, from the one level that fits best: cheap and rough."""
+        per_m = 1.0 / _SIZE_M[texture]
+        _, level = self._footprint(across_m * per_m, along_m * per_m, taps=1)
+        return self._lookups(np.int32(texture), [uv_m * per_m], np.rint(level).astype(np.int32))
 
-    def _bilinear(self, texture: NDArray[np.int16], uv: Floats, level: NDArray) -> Floats:
-        size = np.float32(self.side) / (1 << level).astype(np.float32)
-        x = uv[:, 0] * size + self.level_left[level] - 0.5
-        y = uv[:, 1] * size + (texture * self.tile_rows + _BORDER) - np.float32(0.5)
-        columns = 1 << 12  # remap wants an image, not a list: its sides stay below 32768
-        padded = -len(x) % columns
-        grid = [np.pad(v.astype(np.float32), (0, padded)).reshape(-1, columns) for v in (x, y)]
-        found = cv2.remap(self.image, *grid, cv2.INTER_LINEAR)
-        return found.reshape(-1, 3)[: len(x)].astype(np.float32)
+    def _footprint(self, across: Floats, along: Floats, taps: int) -> tuple[Floats, Floats]:
+        """The longer axis (2, N) of a pixel on its texture, and the level (N,) for the shorter."""
+        squares = [(d * d).sum(0) for d in (across, along)]
+        major = np.where(squares[0] > squares[1], across, along)
+        longer = np.maximum(*squares) / np.float32((taps + 1) ** 2)
+        square = np.maximum(np.minimum(*squares), longer) * np.float32(self.side**2)
+        level = 0.5 * np.log2(np.maximum(square, np.float32(1.0)))
+        return major, np.minimum(level, np.float32(LEVELS - 1.001))
+
+    def _lookups(self, texture: NDArray[np.int32], places: list[Floats], level: NDArray) -> Floats:
+        """(3, N) mean factor of bilinear lookups at several (2, N) places, repeats of 1."""
+        size = (np.float32(self.side) / (1 << np.arange(LEVELS)).astype(np.float32)).take(level)
+        left = self.level_left.take(level) - np.float32(0.5)
+        top = (texture * self.tile_rows + _BORDER) - np.float32(0.5)
+        count, columns = places[0].shape[1], 1 << 12  # remap wants an image with short sides
+        grid = np.zeros((2, -(-count // columns) * columns), np.float32)
+        total = np.zeros((grid.shape[1], 3), np.uint16)
+        for uv in places:
+            uv = uv - np.floor(uv)
+            grid[0, :count], grid[1, :count] = uv[0] * size + left, uv[1] * size + top
+            found = cv2.remap(self.image, *grid.reshape(2, -1, columns), cv2.INTER_LINEAR)
+            total += found.reshape(-1, 3)
+        return total[:count].T * np.float32(1.0 / (128.0 * len(places)))
 
 
 def build_atlas(textures: NDArray[np.uint8]) -> Atlas:

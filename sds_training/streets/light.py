@@ -28,40 +28,43 @@ class Light:
     cloud_light: Floats
 
     def sky(self, direction: Floats) -> Floats:
-        """(N, 3) light of the sky seen along (N, 3) unit directions."""
-        up = np.clip(direction[:, 2], 0.0, 1.0)[:, None]
-        base = self.horizon + (self.zenith - self.horizon) * (1 - (1 - up) ** 3)
+        """(3, N) light of the sky seen along (3, N) unit directions."""
+        up = np.clip(direction[2], 0.0, 1.0)
+        horizon, zenith, clouds, sun = (
+            color[:, None] for color in (self.horizon, self.zenith, self.cloud_light, self.sun)
+        )
+        base = horizon + (zenith - horizon) * (1 - (1 - up) ** 3)
         cover = self._cloudiness(direction)
-        facing = np.clip(direction @ self.sun_direction, 0.0, 1.0)[:, None]
-        glow = self.sun * (0.12 * facing**8 + 0.9 * facing**120)
-        return base + (self.cloud_light - base) * cover + glow * (1 - 0.7 * cover)
+        facing = np.clip(self.sun_direction @ direction, 0.0, 1.0)
+        glow = sun * (0.12 * facing**8 + 0.9 * facing**120)
+        return base + (clouds - base) * cover + glow * (1 - 0.7 * cover)
 
     def plain_sky(self, up: Floats) -> Floats:
-        """(N, 3) sky without clouds, for reflections; `up` (N,) sine of elevation."""
-        up = np.clip(up, 0.0, 1.0)[:, None]
-        return self.horizon + (self.zenith - self.horizon) * (1 - (1 - up) ** 2)
+        """(3, N) sky without clouds, for reflections; `up` (N,) sine of elevation."""
+        horizon, zenith = self.horizon[:, None], self.zenith[:, None]
+        return horizon + (zenith - horizon) * (1 - (1 - np.clip(up, 0.0, 1.0)) ** 2)
 
     def from_around(self, normals: Floats) -> Floats:
-        """(N, 3) diffuse light on surfaces with these (N, 3) normals."""
-        up = (0.5 + 0.5 * normals[:, 2])[:, None]
+        """(3, N) diffuse light on surfaces with these (3, N) normals."""
         sky = 0.5 * (self.zenith + self.horizon)
-        return self.ambient * (self.ground + (sky - self.ground) * up)
+        step, middle = 0.5 * (sky - self.ground), 0.5 * (sky + self.ground)
+        return self.ambient * middle[:, None] + self.ambient * step[:, None] * normals[2]
 
     def _cloudiness(self, direction: Floats) -> Floats:
-        height = np.maximum(direction[:, 2], 0.02) + 0.12
-        at = direction[:, :2] / height[:, None] * np.float32(SIDE / 9.0)
-        field = _wrapped(self.clouds, at)
+        height = np.maximum(direction[2], 0.02) + 0.12
+        field = _wrapped(self.clouds, direction[:2] / height * np.float32(SIDE / 9.0))
         edge = np.clip((field - 1.3 + 2.6 * self.cloud_cover) / 1.1, 0.0, 1.0)
-        fade = np.clip(direction[:, 2] * 9.0, 0.15, 1.0)
-        return (edge * edge * (3 - 2 * edge) * fade)[:, None]
+        fade = np.clip(direction[2] * 9.0, 0.15, 1.0)
+        return edge * edge * (3 - 2 * edge) * fade
 
 
 def _wrapped(image: NDArray[np.float32], at: Floats) -> Floats:
-    """Bilinear lookup in a seamless picture at (N, 2) pixel coordinates."""
+    """Bilinear lookup in a seamless picture at (2, N) pixel coordinates."""
     columns = 1 << 12
-    padded = np.pad(np.mod(at, SIDE), ((0, -len(at) % columns), (0, 0))).astype(np.float32)
-    x, y = (padded[:, k].reshape(-1, columns) for k in (0, 1))
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[: len(at)]
+    count = at.shape[1]
+    padded = np.pad(np.mod(at, SIDE), ((0, 0), (0, -count % columns))).astype(np.float32)
+    x, y = padded.reshape(2, -1, columns)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[:count]
 
 
 def draw_light(rng: np.random.Generator) -> Light:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -113,19 +114,20 @@ def bicycle(rng: np.random.Generator) -> Mesh:
     frame = [(saddle, crank), (crank, head), (saddle * 0.9 + crank * 0.1, head), (back, crank),
              (back, saddle * 0.85 + crank * 0.15), (front, head), (head, bar)]  # fmt: skip
     parts = [tube(a, b, 0.021, color, 5) for a, b in frame]
-    parts += [_wheel(front, r, 0.028, dark), _wheel(back, r, 0.028, dark)]
+    parts += [_wheel(r, 0.028, dark).placed(at) for at in (front, back)]
     parts.append(tube(bar - (0, 0.28, 0), bar + (0, 0.28, 0), 0.02, dark, 5))
     parts.append(box(saddle - (0.13, 0.07, 0.03), saddle + (0.11, 0.07, 0.04), dark))
     return join(parts)
 
 
-def _wheel(centre: Color, radius: float, thickness: float, material: Material) -> Mesh:
-    """A tyre with a few spokes."""
+@cache
+def _wheel(radius: float, thickness: float, material: Material) -> Mesh:
+    """A tyre with a few spokes around the origin."""
     angle = np.linspace(0, 2 * np.pi, 19)
-    rim = centre + radius * np.stack((np.cos(angle), np.zeros(19), np.sin(angle)), -1)
+    rim = radius * np.stack((np.cos(angle), np.zeros(19), np.sin(angle)), -1)
     parts = [tube(a, b, thickness, material, 4) for a, b in zip(rim[:-1], rim[1:], strict=True)]
     spoke = material.tinted((0.25, 0.25, 0.25))
-    parts += [tube(centre, rim[i], 0.007, spoke, 3) for i in range(0, 18, 3)]
+    parts += [tube((0, 0, 0), rim[i], 0.007, spoke, 3) for i in range(0, 18, 3)]
     return join(parts)
 
 
@@ -137,7 +139,7 @@ def motorcycle(rng: np.random.Generator) -> Mesh:
     steel = Material(number, 'plain', (0.3, 0.3, 0.3), gloss=0.2)
     front, back = np.array([0.72, 0, 0.31]), np.array([-0.68, 0, 0.31])
     head = np.array([0.45, 0, 0.98])
-    parts = [_wheel(front, 0.27, 0.065, dark), _wheel(back, 0.27, 0.075, dark)]
+    parts = [_wheel(0.27, thick, dark).placed(at) for thick, at in ((0.065, front), (0.075, back))]
     parts += [disc(w + (0, s * 0.05, 0), s * np.pi / 2, 0.17, steel, 10)
               for w in (front, back) for s in (-1, 1)]  # fmt: skip
     parts += [tube(front + (0, s * 0.09, 0), head + (0, s * 0.09, 0), 0.032, steel, 5)

@@ -86,7 +86,8 @@ def develop(
     light = light * falloff[..., None] * sensor.white
     tone = np.maximum(light, 0) ** np.float32(1 / 2.2)
     tone = np.float32(sensor.contrast) * (tone - 0.45) + 0.45
-    tone = np.where(tone > 0.75, 0.75 + 0.25 * np.tanh((tone - 0.75) / 0.25), tone)  # soft white
+    bright = tone > 0.75
+    tone[bright] = 0.75 + 0.25 * np.tanh((tone[bright] - 0.75) / 0.25)  # soft white
     grain = rng.standard_normal((height, width, 3), dtype=np.float32)
     grain = 0.6 * grain + 0.8 * grain[..., :1]
     values = 255.0 * tone + sensor.noise * grain * (0.6 + 0.6 * np.sqrt(np.maximum(tone, 0)))
@@ -115,4 +116,4 @@ def _cover_with_hood(light: Floats, sensor: Sensor) -> Floats:
     rows = np.linspace(0, 1, light.shape[0], dtype=np.float32)[:, None, None]
     mirror = light[: max(1, light.shape[0] // 3)].mean(axis=(0, 1))
     paint = sensor.hood_color * 0.8 + 0.22 * mirror * (2.2 - 1.6 * rows)
-    return np.where(sensor.hood[..., None], paint, light).astype(np.float32)
+    return np.where(sensor.hood[..., None], paint.astype(np.float32), light)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sds_training.streets.atlas import TAPS, Atlas
 from sds_training.streets.light import Light
@@ -12,7 +13,9 @@ from sds_training.streets.mesh import Floats
 from sds_training.streets.texture_names import TEXTURE_ID
 from sds_training.streets.tracer import Hits, Tracer, dot
 
+_STRONG = 0.5  # in stronger sun nobody sees how much sky reaches a sunlit place
 _NEAR_M = 60.0  # farther away nobody sees what lies under vehicles
+_MACRO_ID = TEXTURE_ID['plaster']
 _MACRO = np.float32(1 / 7.3)  # a second, much larger repeat hides that textures repeat
 
 
@@ -29,69 +32,81 @@ class Eye:
 def shade(
     tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, rays: Floats, hits: Hits
 ) -> Floats:
-    """(N, 3) linear light along (N, 3) rays that met `hits`."""
-    length = np.sqrt(dot(rays, rays))
-    unit = rays / length[:, None]
-    color = np.empty_like(rays)
-    sky = np.ones(hits.rays, bool)
+    """(3, N) linear light along (3, N) rays that met `hits`."""
+    sky = np.ones(hits.count, bool)
     sky[hits.rows] = False
-    color[sky] = light.sky(unit[sky])
-    if len(hits.rows):
-        met = hits.rows
-        surface = _surface(tracer, atlas, light, eye, rays[met], unit[met], hits)
-        clear = np.exp(-light.haze_per_m * hits.distance * length[met])[:, None]
-        haze = light.plain_sky(np.zeros(1, np.float32))
-        color[met] = haze + (surface - haze) * clear
-    return color
+    empty = np.flatnonzero(sky)
+    seen = [_surface(tracer, atlas, light, eye, hits)] if len(hits.rows) else []
+    if len(empty):
+        above = rays.take(empty, axis=1)
+        seen.append(light.sky(above / np.sqrt(dot(above, above))))
+    place = np.empty(hits.count, np.intp)
+    place[np.concatenate((hits.rows, empty))] = np.arange(hits.count)
+    return np.concatenate(seen, axis=1).take(place, axis=1)
 
 
-def _surface(
-    tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, rays: Floats, unit: Floats, hits: Hits
-) -> Floats:
-    points = eye.origin + rays * hits.distance[:, None]
-    albedo = hits.tint * _texture(atlas, eye, rays, hits)
-    facing = np.maximum(hits.normal @ light.sun_direction, 0.0)
-    facing *= (hits.flat @ light.sun_direction) > 0
-    sunny = np.flatnonzero(facing > 0)
-    if light.sun.max() > 0:
-        dark = tracer.shaded(points[sunny], hits.flat[sunny], light.sun_direction)
-        facing[sunny[dark]] = 0.0
-    around = light.from_around(hits.normal) * _openness(tracer, points, hits)[:, None]
-    color = albedo * (around + facing[:, None] * light.sun + hits.glow[:, None])
+def _surface(tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, hits: Hits) -> Floats:
+    length = np.sqrt(dot(hits.ray, hits.ray))
+    points = eye.origin[:, None] + hits.ray * hits.distance
+    albedo = hits.tint * _texture(atlas, eye, hits)
+    facing = _sunshine(tracer, light, points, hits)
+    hidden = facing == 0 if light.sun.max() > _STRONG else np.ones(len(facing), bool)
+    around = light.from_around(hits.normal) * _openness(tracer, points, hits, hidden)
+    color = albedo * (around + facing * light.sun[:, None] + hits.glow)
     shiny = np.flatnonzero(hits.gloss > 0)
     if len(shiny):
-        normal = hits.normal[shiny]
-        cosine = dot(unit[shiny], normal)
-        up = unit[shiny, 2] - 2 * cosine * normal[:, 2]
-        mirror = np.where((up > 0)[:, None], light.plain_sky(up), light.ground)
-        share = hits.gloss[shiny] * (1 + 1.2 * (1 + np.minimum(cosine, 0.0)) ** 3)
-        color[shiny] += np.minimum(share, 0.8)[:, None] * (0.7 * mirror - 0.4 * color[shiny])
-    return color
+        dull, ray, normal = (v.take(shiny, axis=1) for v in (color, hits.ray, hits.normal))
+        unit = ray / length.take(shiny)
+        color[:, shiny] = _mirrored(light, dull, unit, normal, hits.gloss.take(shiny))
+    clear = np.exp(-light.haze_per_m * hits.distance * length)
+    haze = light.plain_sky(np.zeros(1, np.float32))
+    return haze + (color - haze) * clear
 
 
-def _texture(atlas: Atlas, eye: Eye, rays: Floats, hits: Hits) -> Floats:
-    """Texture factors with the footprint of a pixel on the surface."""
-    along = dot(rays, hits.flat)
-    along = np.where(np.abs(along) < 0.02, np.copysign(0.02, along), along)
+def _sunshine(tracer: Tracer, light: Light, points: Floats, hits: Hits) -> Floats:
+    """(M,) how much sun reaches each point, 0..1."""
+    facing = np.maximum(light.sun_direction @ hits.normal, 0.0)
+    facing *= (light.sun_direction @ hits.flat) > 0
+    if light.sun.max() > 0:
+        sunny = np.flatnonzero(facing > 0)
+        dark = tracer.shaded(points.take(sunny, axis=1), hits.flat.take(sunny, axis=1),
+                             light.sun_direction)  # fmt: skip
+        facing[sunny[dark]] = 0.0
+    return facing
+
+
+def _mirrored(light: Light, color: Floats, unit: Floats, normal: Floats, gloss: Floats) -> Floats:
+    """Colours (3, N) with the sky or the ground that a glossy surface mirrors."""
+    cosine = dot(unit, normal)
+    up = unit[2] - 2 * cosine * normal[2]
+    mirror = np.where(up > 0, light.plain_sky(up), light.ground[:, None])
+    share = gloss * (1 + 1.2 * (1 + np.minimum(cosine, 0.0)) ** 3)
+    return color + np.minimum(share, 0.8) * (0.7 * mirror - 0.4 * color)
+
+
+def _texture(atlas: Atlas, eye: Eye, hits: Hits) -> Floats:
+    """(3, N) texture factors with the footprint of a pixel on the surface."""
+    along = dot(hits.ray, hits.flat)
+    along = np.copysign(np.maximum(np.abs(along), np.float32(0.02)), along)
+    over_ray = np.einsum('ijn,jn->in', hits.uv_per_m, hits.ray)
     steps = []
     for step in (eye.right_step, eye.down_step):
-        slide = step - rays * ((hits.flat @ step) / along)[:, None]
-        moved = slide * hits.distance[:, None]
-        steps.append(np.einsum('nij,nj->ni', hits.uv_per_m, moved))
+        on_plane = np.tensordot(step, hits.uv_per_m, axes=(0, 1))
+        steps.append((on_plane - over_ray * ((step @ hits.flat) / along)) * hits.distance)
     fine = atlas.sample(hits.texture, hits.uv, *steps, taps=eye.taps)
-    plaster = np.full_like(hits.texture, TEXTURE_ID['plaster'])
-    wide = atlas.sample(plaster, hits.uv * _MACRO, *(s * _MACRO for s in steps), taps=1)
+    wide = atlas.glance(_MACRO_ID, hits.uv * _MACRO, *(s * _MACRO for s in steps))
     return fine * (1.0 + 1.3 * (wide - 1.0))
 
 
-def _openness(tracer: Tracer, points: Floats, hits: Hits) -> Floats:
-    """How much of the sky a point sees: less under vehicles and low on walls."""
-    height = points[:, 2]
-    level = hits.flat[:, 2] > 0.9
+def _openness(tracer: Tracer, points: Floats, hits: Hits, hidden: NDArray[np.bool_]) -> Floats:
+    """How much of the sky a point sees: less low on walls and, where `hidden`, under vehicles."""
+    height = points[2]
+    level = hits.flat[2] > 0.9
     open_share = np.where(level, 1.0, 0.62 + 0.38 * np.clip(height / 3.5, 0.0, 1.0))
-    low = np.flatnonzero(level & (height < 0.4) & (hits.distance < _NEAR_M))
+    low = np.flatnonzero(level & hidden & (height < 0.4) & (hits.distance < _NEAR_M))
+    near, up = points.take(low, axis=1), hits.flat.take(low, axis=1)
     for tilt in ((0.35, 0.25), (-0.35, -0.25)):
         direction = np.array([*tilt, 1.0], np.float32)
-        covered = tracer.shaded(points[low], hits.flat[low], direction, 2.2)
+        covered = tracer.shaded(near, up, direction, 2.2)
         open_share[low[covered]] -= 0.36
-    return open_share.astype(np.float32)
+    return open_share

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
@@ -33,9 +34,9 @@ class Surfaces:
         self.ids = np.stack((mesh.texture, mesh.label, mesh.thing), 1).astype(np.int32)
 
     def cast(self, origins: Floats, directions: Floats) -> tuple[NDArray, Floats, Floats]:
-        """Triangle numbers (-1: none), distances in lengths of the ray, and (N, 2) weights."""
+        """Triangle numbers (-1: none), distances in lengths of the ray, and (2, N) weights."""
         hit = self._scene.run(origins, directions, query='INTERSECT', output=1)
-        return hit['primID'], hit['tfar'], np.stack((hit['u'], hit['v']), -1)
+        return hit['primID'], hit['tfar'], np.stack((hit['u'], hit['v']))
 
     def blocked(self, origins: Floats, directions: Floats, reach: float) -> NDArray[np.bool_]:
         """Whether anything stands within `reach` lengths of each ray."""
@@ -47,7 +48,7 @@ def _uv_gradients(mesh: Mesh, flat: Floats) -> Floats:
     """(T, 2, 3) change of texture metres with a step in the world along each triangle."""
     first, second = (mesh.corners[:, k] - mesh.corners[:, 0] for k in (1, 2))
     dual_first, dual_second = cross(second, flat), cross(flat, first)
-    volume = dot(first, dual_first)
+    volume = dot(first.T, dual_first.T)
     volume = np.where(np.abs(volume) < 1e-9, np.inf, volume)[:, None, None]
     steps = mesh.uv[:, 1:] - mesh.uv[:, :1]  # (T, edge, 2)
     gradients = steps[:, 0, :, None] * dual_first[:, None] + (
@@ -57,32 +58,37 @@ def _uv_gradients(mesh: Mesh, flat: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Hits:
-    """What N rays met: M of them something, the others the sky; arrays have M rows."""
+    """What N rays met: M of them something, the others the sky; arrays have M columns.
 
-    rays: int  # N
+    Vectors of many rays are planes, (3, M): numpy works through long rows several times faster
+    than through many short ones.
+    """
+
+    count: int  # N
     rows: NDArray[np.intp]  # which of the N rays met something
+    ray: Floats  # (3, M) as cast, of any length
     distance: Floats  # in lengths of the ray
-    normal: Floats  # (M, 3) smooth, towards the eye
-    flat: Floats  # (M, 3) of the triangle itself, towards the eye
-    uv: Floats  # (M, 2)
-    uv_per_m: Floats  # (M, 2, 3)
-    tint: Floats  # (M, 3)
+    normal: Floats  # (3, M) smooth, towards the eye
+    flat: Floats  # (3, M) of the triangle itself, towards the eye
+    uv: Floats  # (2, M)
+    uv_per_m: Floats  # (2, 3, M)
+    tint: Floats  # (3, M)
     gloss: Floats
     glow: Floats
-    texture: NDArray[np.int16]
-    label: NDArray[np.uint8]
+    texture: NDArray[np.int32]
+    label: NDArray[np.int32]
     thing: NDArray[np.int32]
 
     def spread(self, values: NDArray, sky: float) -> NDArray:
         """(N,) from (M,) values, `sky` where nothing was met."""
-        out = np.full(self.rays, sky, values.dtype)
+        out = np.full(self.count, sky, values.dtype)
         out[self.rows] = values
         return out
 
 
 def dot(a: Floats, b: Floats) -> Floats:
-    """(N,) scalar products of (N, 3) rows."""
-    return np.einsum('ni,ni->n', a, b)
+    """(N,) scalar products of the columns of (3, N) vectors."""
+    return np.einsum('in,in->n', a, b)
 
 
 class Tracer:
@@ -91,53 +97,57 @@ class Tracer:
     def __init__(self, standing: Surfaces, moving: Surfaces | None) -> None:
         self._groups = [standing] if moving is None else [standing, moving]
 
-    def look(self, origin: Floats, directions: Floats, maybe_moving: NDArray[np.bool_]) -> Hits:
-        """The nearest hit of rays from one eye; only `maybe_moving` (N,) rays ask the movers."""
+    def look(self, origin: Floats, rays: Floats, maybe_moving: NDArray[np.bool_]) -> Hits:
+        """The nearest hit of (3, N) rays from one eye; only `maybe_moving` (N,) ask the movers."""
+        directions = np.ascontiguousarray(rays.T)
         origins = np.ascontiguousarray(np.broadcast_to(origin, directions.shape), np.float32)
-        best = self._groups[0].cast(origins, directions)
-        moving = np.zeros(len(directions), bool)
+        triangle, distance, weights = self._groups[0].cast(origins, directions)
+        won = np.zeros(0, np.intp)
         asked = np.flatnonzero(maybe_moving)
         if len(self._groups) > 1 and len(asked):
-            other = self._groups[1].cast(origins[asked], directions[asked])
-            nearer = (other[0] >= 0) & ((best[0][asked] < 0) | (other[1] < best[1][asked]))
+            other = self._groups[1].cast(origins[: len(asked)], directions.take(asked, axis=0))
+            nearer = (other[0] >= 0) & ((triangle[asked] < 0) | (other[1] < distance[asked]))
             won = asked[nearer]
-            moving[won] = True
-            for mine, theirs in zip(best, other, strict=True):
-                mine[won] = theirs[nearer]
-        return self._gather(moving, *best, directions)
+            distance[won], weights[:, won] = other[1][nearer], other[2][:, nearer]
+            triangle[won] = -1
+        stood = np.flatnonzero(triangle >= 0)
+        found = [triangle[stood]] + ([other[0][nearer]] if len(won) else [])
+        rows = np.concatenate((stood, won))
+        looks, ids = (self._pick(name, found) for name in ('looks', 'ids'))
+        return _hits(len(directions), rows, rays.take(rows, axis=1), distance.take(rows),
+                     weights.take(rows, axis=1), looks, ids)  # fmt: skip
 
-    def _gather(
-        self, moving: NDArray, triangle: NDArray, distance: Floats, weights: Floats, rays: Floats
-    ) -> Hits:
-        rows = np.flatnonzero(triangle >= 0)
-        triangle, moved = triangle[rows], moving[rows]
-        standing = np.where(moved, 0, triangle)
-        looks, ids = (getattr(self._groups[0], k)[standing] for k in ('looks', 'ids'))
-        if moved.any():
-            theirs = self._groups[1]
-            looks[moved], ids[moved] = theirs.looks[triangle[moved]], theirs.ids[triangle[moved]]
-        w = weights[rows]
-        first, second, flat = 1 - w[:, :1] - w[:, 1:], w[:, :1], looks[:, 15:18]
-        normal = looks[:, 0:3] * first + looks[:, 3:6] * second + looks[:, 6:9] * w[:, 1:]
-        uv = looks[:, 9:11] * first + looks[:, 11:13] * second + looks[:, 13:15] * w[:, 1:]
-        normal /= np.maximum(np.sqrt(dot(normal, normal)), 1e-6)[:, None]
-        flat = flat * np.where(dot(flat, rays[rows]) > 0, np.float32(-1), np.float32(1))[:, None]
-        normal *= np.where(dot(normal, flat) < 0, np.float32(-1), np.float32(1))[:, None]
-        return Hits(
-            len(rays), rows, distance[rows], normal, flat, uv,
-            np.ascontiguousarray(looks[:, 18:24]).reshape(-1, 2, 3), looks[:, 24:27],
-            looks[:, 27], looks[:, 28], ids[:, 0].astype(np.int16), ids[:, 1].astype(np.uint8),
-            ids[:, 2],
-        )  # fmt: skip
+    def _pick(self, name: str, triangles: list[NDArray]) -> NDArray:
+        """(planes, M) what the groups know by `name` about their triangles, side by side."""
+        tables = [getattr(group, name) for group in self._groups]
+        rows = [table.take(n, axis=0) for table, n in zip(tables, triangles, strict=False)]
+        return cv2.transpose(rows[0] if len(rows) == 1 else np.concatenate(rows))
 
     def shaded(
         self, points: Floats, normals: Floats, direction: Floats, reach: float = 400.0
     ) -> NDArray[np.bool_]:
-        """Whether points (N, 3) see something along `direction` (3,) within `reach` metres."""
-        origins = (points + normals * np.float32(_LIFT_M)).astype(np.float32)
+        """Whether points (3, N) see something along `direction` (3,) within `reach` metres."""
+        origins = np.ascontiguousarray((points + normals * np.float32(_LIFT_M)).T)
         directions = np.ascontiguousarray(np.broadcast_to(direction, origins.shape), np.float32)
-        dark = np.zeros(len(points), bool)
+        dark = np.zeros(len(origins), bool)
         for group in self._groups:
             lit = np.flatnonzero(~dark)
-            dark[lit] = group.blocked(origins[lit], directions[lit], reach)
+            dark[lit] = group.blocked(origins.take(lit, axis=0), directions[: len(lit)], reach)
         return dark
+
+
+def _hits(
+    count: int, rows: NDArray, rays: Floats, distance: Floats, weights: Floats, looks: Floats,
+    ids: NDArray,
+) -> Hits:  # fmt: skip
+    """Blend the corners of each triangle and turn it towards the eye."""
+    first, second, third = 1 - weights[0] - weights[1], weights[0], weights[1]
+    normal = looks[0:3] * first + looks[3:6] * second + looks[6:9] * third
+    uv = looks[9:11] * first + looks[11:13] * second + looks[13:15] * third
+    flat = looks[15:18] * -np.copysign(np.float32(1), dot(looks[15:18], rays))
+    length = np.maximum(np.sqrt(dot(normal, normal)), np.float32(1e-6))
+    normal *= np.copysign(1 / length, dot(normal, flat))
+    return Hits(
+        count, rows, rays, distance, normal, flat, uv, looks[18:24].reshape(2, 3, -1),
+        looks[24:27], looks[27], looks[28], *ids,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -114,19 +115,19 @@ def _cabin(shape: CarShape, parts: Coachwork) -> Mesh:
 
 
 def _wheels(axles: tuple[float, ...], half_width: float, radius: float, parts: Coachwork) -> Mesh:
-    found = []
-    for x in axles:
-        for side in (-1.0, 1.0):
-            inner, outer = np.array([[x, side * (half_width - 0.22), radius],
-                                     [x, side * (half_width + 0.015), radius]])  # fmt: skip
-            facing = side * np.pi / 2
-            arch = outer - (0, side * 0.01, -0.04)
-            found += [
-                tube(inner, outer, radius, parts.rubber, 14, capped=True),
-                disc(arch, facing, radius * 1.18, parts.rubber, 14),
-                disc(outer + (0, side * 0.01, 0), facing, radius * 0.6, parts.metal, 10),
-            ]
-    return join(found)
+    left = _wheel(radius, parts.rubber, parts.metal).placed((0, half_width + 0.015, radius))
+    return join(w.placed((x, 0, 0)) for x in axles for w in (left, left.mirrored()))
+
+
+@cache
+def _wheel(radius: float, rubber: Material, metal: Material) -> Mesh:
+    """A left wheel with its dark arch, its outer face at the origin."""
+    facing = np.pi / 2
+    return join([
+        tube((0, -0.235, 0), (0, 0, 0), radius, rubber, 14),
+        disc((0, -0.01, 0.04), facing, radius * 1.18, rubber, 14),
+        disc((0, 0.01, 0), facing, radius * 0.6, metal, 10),
+    ])  # fmt: skip
 
 
 def _lamps(half: float, w: float, z: float, parts: Coachwork, glow: float = 0.25) -> list[Mesh]:
