@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_training.streets.cities import City
-from sds_training.streets.mesh import Floats, Material, Mesh, from_quads, join
+from sds_training.streets.mesh import Floats, Material, Mesh, from_faces, join
 from sds_training.streets.shapes import boxes, plate
 from sds_training.streets.street import LABEL_ID
 
@@ -71,10 +71,13 @@ def _plain(width: float, height: float, wall: Material) -> Mesh:
 
 def _rectangles(x0: Floats, x1: Floats, z0: Floats, z1: Floats, y: float) -> Floats:
     """(N, 4, 3) upright rectangles at depth y."""
-    x0, x1, z0, z1 = np.broadcast_arrays(x0, x1, z0, z1)
-    depth = np.full_like(x0, y)
-    corners = [(x0, z0), (x1, z0), (x1, z1), (x0, z1)]
-    return np.stack([np.stack((x, depth, z), -1) for x, z in corners], -2).reshape(-1, 4, 3)
+    out = np.empty((np.broadcast(x0, x1, z0, z1).size, 4, 3))
+    out[:, 0, 0] = out[:, 3, 0] = x0
+    out[:, 1, 0] = out[:, 2, 0] = x1
+    out[:, 0, 2] = out[:, 1, 2] = z0
+    out[:, 2, 2] = out[:, 3, 2] = z1
+    out[..., 1] = y
+    return out
 
 
 def _wall_with_windows(
@@ -110,10 +113,10 @@ def _wall_with_windows(
     highs = np.stack((w1 + 0.1, np.full_like(w0, 0.02), h0 - 0.02), -1)
     frame = trim.tinted((0.6, 0.6, 0.57)) if rng.random() < 0.6 else trim
     return join([
-        from_quads(np.concatenate(flat), wall),
-        from_quads(np.concatenate(reveals), wall),
-        from_quads(back, glass, tint=_panes(rng, len(back), glass)),
-        from_quads(np.concatenate(frames), frame),
+        from_faces(np.concatenate(flat), wall),
+        from_faces(np.concatenate(reveals), wall),
+        from_faces(back, glass, tint=_panes(rng, len(back), glass)),
+        from_faces(np.concatenate(frames), frame),
         boxes(lows, highs, trim),
     ])  # fmt: skip
 
@@ -134,7 +137,7 @@ def _ground_floor(
     share = (0.85, 0.72) if shop else (0.42, 0.5)
     grid = Openings((width, height), cells, 1, share, 0.25, 0.3)
     base = wall.tinted(np.array(wall.tint) * rng.uniform(0.55, 1.0))
-    plinth = from_quads(_rectangles(*np.array([[0.0], [width], [0.0], [0.3]]), 0.0), base)
+    plinth = from_faces(_rectangles(*np.array([[0.0], [width], [0.0], [0.3]]), 0.0), base)
     door_x = float(rng.uniform(0.4, max(0.5, width - 1.8)))
     wood = Material(_BUILDING, 'planks').tinted(rng.uniform(0.04, 0.35, 3))
     door = boxes([[door_x, -0.06, 0.0]], [[door_x + 1.15, 0.1, 2.3]], wood)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sds_training.streets.mesh import Material, Mesh, from_quads, join
+from sds_training.streets.mesh import Material, Mesh, from_faces, join
 from sds_training.streets.path import AHEAD_M, BEHIND_M, Path
 from sds_training.streets.street import LABEL_ID, PARKING_M, Street, blocks
 
@@ -46,7 +46,7 @@ def _patch(path: Path, s: tuple, left: tuple, z: float, material: Material) -> M
     s0, s1, l0, l1 = (np.atleast_1d(v) for v in np.broadcast_arrays(*s, *left))
     corners = [path.point(s0, l0, z), path.point(s1, l0, z), path.point(s1, l1, z),
                path.point(s0, l1, z)]  # fmt: skip
-    return from_quads(np.stack(corners, 1), material)
+    return from_faces(np.stack(corners, 1), material)
 
 
 def _dashes(
@@ -78,7 +78,7 @@ def _arrow(path: Path, s: float, paint: Material) -> Mesh:
     shaft = _patch(path, (s, s + 2.4), (-0.09, 0.09), _PAINT_Z, paint)
     head = [path.point(s + 2.4, 0.4, _PAINT_Z), path.point(s + 2.4, -0.4, _PAINT_Z),
             path.point(s + 3.8, 0.0, _PAINT_Z)]  # fmt: skip
-    return join([shaft, from_quads([[head[0], head[1], head[2], head[2]]], paint)])
+    return join([shaft, from_faces([[head[0], head[1], head[2], head[2]]], paint)])
 
 
 def _rails(path: Path, centre: float) -> list[Mesh]:

@@ -82,15 +82,23 @@ def join(meshes: Iterable[Mesh]) -> Mesh:
     return Mesh(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
 
 
-def from_triangles(
+def from_faces(
     corners: ArrayLike,
     material: Material,
     uv: Floats | None = None,
     normals: Floats | None = None,
-    tint: Floats | None = None,
+    tint: ArrayLike | None = None,
 ) -> Mesh:
-    """A mesh of one material; `uv` defaults to a box projection, `normals` to flat ones."""
-    corners = np.asarray(corners, np.float32).reshape(-1, 3, 3)
+    """A mesh of one material from (N, 3, 3) triangles or (N, 4, 3) quads, corners in order.
+
+    `uv` (N, 3 or 4, 2) defaults to a box projection, `normals` (N, 3 or 4, 3) to flat ones,
+    `tint` (N, 3) to the material's.
+    """
+    corners = np.asarray(corners, np.float32)
+    tints = np.asarray(material.tint if tint is None else tint, np.float32)
+    if corners.shape[1] == 4:
+        corners, uv, normals = (None if v is None else _halves(v) for v in (corners, uv, normals))
+        tints = tints if tint is None else np.repeat(tints, 2, axis=0)
     count = len(corners)
     flat = flat_normals(corners)
     return Mesh(
@@ -98,9 +106,7 @@ def from_triangles(
         uv=box_projection(corners, flat) if uv is None else uv.astype(np.float32),
         normals=np.repeat(flat[:, None], 3, 1) if normals is None else normals,
         texture=np.full(count, TEXTURE_ID[material.texture], np.int16),
-        tint=np.broadcast_to(
-            np.asarray(material.tint if tint is None else tint, np.float32), (count, 3)
-        ),
+        tint=np.full((count, 3), tints, np.float32),
         gloss=np.full(count, material.gloss, np.float32),
         glow=np.full(count, material.glow, np.float32),
         label=np.full(count, material.label, np.uint8),
@@ -108,22 +114,9 @@ def from_triangles(
     )
 
 
-def from_quads(
-    corners: ArrayLike,
-    material: Material,
-    uv: Floats | None = None,
-    normals: Floats | None = None,
-    tint: Floats | None = None,
-) -> Mesh:
-    """A mesh from (N, 4, 3) corners in order around each quad; extras have N rows too."""
-    corners = np.asarray(corners, np.float32).reshape(-1, 4, 3)
-    order = np.array([[0, 1, 2], [0, 2, 3]])
-
-    def split(values: Floats | None) -> Floats | None:
-        return None if values is None else values[:, order].reshape(-1, 3, values.shape[-1])
-
-    tint = None if tint is None else np.repeat(np.asarray(tint, np.float32), 2, axis=0)
-    return from_triangles(split(corners), material, split(uv), split(normals), tint)
+def _halves(quads: Floats) -> Floats:
+    """(2N, 3, C) corners of the two triangles of each of (N, 4, C) quads."""
+    return quads[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, quads.shape[-1])
 
 
 def cross(a: Floats, b: Floats) -> Floats:

@@ -12,8 +12,7 @@ from sds_training.streets.mesh import (
     Material,
     Mesh,
     cross,
-    from_quads,
-    from_triangles,
+    from_faces,
     join,
 )
 
@@ -26,7 +25,7 @@ def box(low: ArrayLike, high: ArrayLike, material: Material) -> Mesh:
     """An upright box between two opposite corners."""
     low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
     bits = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], np.float32)
-    return from_quads((low + bits * (high - low))[_BOX_FACES], material)
+    return from_faces((low + bits * (high - low))[_BOX_FACES], material)
 
 
 def boxes(lows: ArrayLike, highs: ArrayLike, material: Material) -> Mesh:
@@ -34,7 +33,7 @@ def boxes(lows: ArrayLike, highs: ArrayLike, material: Material) -> Mesh:
     lows, highs = np.asarray(lows, np.float32), np.asarray(highs, np.float32)
     bits = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], np.float32)
     corners = lows[:, None] + bits[None] * (highs - lows)[:, None]
-    return from_quads(corners[:, _BOX_FACES].reshape(-1, 4, 3), material)
+    return from_faces(corners[:, _BOX_FACES].reshape(-1, 4, 3), material)
 
 
 def tube(
@@ -55,14 +54,14 @@ def tube(
     lower, upper = start + ring * radii[0], end + ring * radii[1]
     quads = np.stack((lower[:-1], lower[1:], upper[1:], upper[:-1]), 1)
     normals = np.stack((ring[:-1], ring[1:], ring[1:], ring[:-1]), 1).astype(np.float32)
-    wall = from_quads(quads, material, normals=normals)
+    wall = from_faces(quads, material, normals=normals)
     if not capped:
         return wall
     caps = [
         np.stack((np.broadcast_to(c, (sides, 3)), r[:-1], r[1:]), 1)
         for c, r in ((start, lower), (end, upper))
     ]
-    return join([wall, from_triangles(np.concatenate(caps), material)])
+    return join([wall, from_faces(np.concatenate(caps), material)])
 
 
 @cache
@@ -96,7 +95,7 @@ def ellipsoid(
     vertices = np.asarray(centre) + points * radii * dents
     normals = points / radii
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    return from_triangles(vertices[faces], material, normals=normals[faces].astype(np.float32))
+    return from_faces(vertices[faces], material, normals=normals[faces].astype(np.float32))
 
 
 def loft(sections: ArrayLike, material: Material, closed: bool = True) -> Mesh:
@@ -105,14 +104,14 @@ def loft(sections: ArrayLike, material: Material, closed: bool = True) -> Mesh:
     if closed:
         rings = np.concatenate((rings, rings[:, :1]), axis=1)
     quads = np.stack((rings[:-1, :-1], rings[1:, :-1], rings[1:, 1:], rings[:-1, 1:]), 2)
-    return from_quads(quads.reshape(-1, 4, 3), material)
+    return from_faces(quads.reshape(-1, 4, 3), material)
 
 
 def plate(outline: ArrayLike, material: Material) -> Mesh:
     """A flat convex face from its (M, 3) outline."""
     outline = np.asarray(outline, np.float32)
     fan = [np.stack((outline[0], outline[i], outline[i + 1])) for i in range(1, len(outline) - 1)]
-    return from_triangles(np.stack(fan), material)
+    return from_faces(np.stack(fan), material)
 
 
 def disc(
@@ -134,4 +133,4 @@ def leaves(
     corners = centres[:, None] + spread * np.asarray(sizes).reshape(-1, 1, 1)
     shade = rng.uniform(0.65, 1.3, (len(centres), 1)) * np.asarray(material.tint)
     normals = np.repeat(outward[:, None], 3, 1).astype(np.float32)
-    return from_triangles(corners, material, normals=normals, tint=shade.astype(np.float32))
+    return from_faces(corners, material, normals=normals, tint=shade.astype(np.float32))

@@ -8,7 +8,7 @@ import numpy as np
 
 from sds_perception.labels import CLASSES, TRAIN_ID
 from sds_training.streets.cities import City
-from sds_training.streets.mesh import Material, Mesh, from_quads, join
+from sds_training.streets.mesh import Material, Mesh, from_faces, join
 from sds_training.streets.path import AHEAD_M, BEHIND_M, Path
 
 PARKING_M = 2.3
@@ -109,7 +109,7 @@ def ribbon(
     across = (left[0], left[0] + np.hypot(left[1] - left[0], z[1] - z[0]))
     u = np.broadcast_to(np.array([across[0], across[0], across[1], across[1]]), (len(quads), 4))
     v = np.stack((along[:-1], along[1:], along[1:], along[:-1]), 1)
-    return from_quads(quads, material, uv=np.stack((u, v), -1))
+    return from_faces(quads, material, uv=np.stack((u, v), -1))
 
 
 def build_ground(street: Street, path: Path, rng: np.random.Generator) -> Mesh:
@@ -163,7 +163,7 @@ def _side_ground(
     for s in stretch:  # the kerb turns the corner into the crossing street
         low, high = path.point(s, side.at(0.0)), path.point(s, side.at(40.0))
         rise = np.array([0, 0, KERB_M])
-        parts.append(from_quads([[low, high, high + rise, low + rise]], stone))
+        parts.append(from_faces([[low, high, high + rise, low + rise]], stone))
     return parts
 
 
@@ -173,4 +173,4 @@ def _land(material: Material) -> Mesh:
     x, y = np.meshgrid(edges, edges, indexing='ij')
     grid = np.stack((x, y, np.full_like(x, -0.06)), -1)
     quads = np.stack((grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]), 2)
-    return from_quads(quads.reshape(-1, 4, 3), material)
+    return from_faces(quads.reshape(-1, 4, 3), material)
