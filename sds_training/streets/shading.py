@@ -13,7 +13,6 @@ from sds_training.streets.mesh import Floats
 from sds_training.streets.texture_names import TEXTURE_ID
 from sds_training.streets.tracer import Hits, Tracer, dot
 
-_STRONG = 0.5  # in stronger sun nobody sees how much sky reaches a sunlit place
 _NEAR_M = 60.0  # farther away nobody sees what lies under vehicles
 _MACRO_ID = TEXTURE_ID['plaster']
 _MACRO = np.float32(1 / 7.3)  # a second, much larger repeat hides that textures repeat
@@ -50,8 +49,7 @@ def _surface(tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, hits: Hits) -
     points = eye.origin[:, None] + hits.ray * hits.distance
     albedo = hits.tint * _texture(atlas, eye, hits)
     facing = _sunshine(tracer, light, points, hits)
-    hidden = facing == 0 if light.sun.max() > _STRONG else np.ones(len(facing), bool)
-    around = light.from_around(hits.normal) * _openness(tracer, points, hits, hidden)
+    around = light.from_around(hits.normal) * _openness(tracer, points, hits, facing == 0)
     color = albedo * (around + facing * light.sun[:, None] + hits.glow)
     shiny = np.flatnonzero(hits.gloss > 0)
     if len(shiny):
@@ -64,14 +62,15 @@ def _surface(tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, hits: Hits) -
 
 
 def _sunshine(tracer: Tracer, light: Light, points: Floats, hits: Hits) -> Floats:
-    """(M,) how much sun reaches each point, 0..1."""
+    """(M,) how much sun reaches each point, 0..1; zero where there is none."""
+    if light.sun.max() <= 0:
+        return np.zeros(len(hits.rows), np.float32)
     facing = np.maximum(light.sun_direction @ hits.normal, 0.0)
     facing *= (light.sun_direction @ hits.flat) > 0
-    if light.sun.max() > 0:
-        sunny = np.flatnonzero(facing > 0)
-        dark = tracer.shaded(points.take(sunny, axis=1), hits.flat.take(sunny, axis=1),
-                             light.sun_direction)  # fmt: skip
-        facing[sunny[dark]] = 0.0
+    sunny = np.flatnonzero(facing > 0)
+    dark = tracer.shaded(points.take(sunny, axis=1), hits.flat.take(sunny, axis=1),
+                         light.sun_direction)  # fmt: skip
+    facing[sunny[dark]] = 0.0
     return facing
 
 
@@ -98,12 +97,15 @@ def _texture(atlas: Atlas, eye: Eye, hits: Hits) -> Floats:
     return fine * (1.0 + 1.3 * (wide - 1.0))
 
 
-def _openness(tracer: Tracer, points: Floats, hits: Hits, hidden: NDArray[np.bool_]) -> Floats:
-    """How much of the sky a point sees: less low on walls and, where `hidden`, under vehicles."""
+def _openness(tracer: Tracer, points: Floats, hits: Hits, shady: NDArray[np.bool_]) -> Floats:
+    """How much of the sky a point sees: less low on walls and under vehicles.
+
+    What lies above is asked for `shady` points only: beside the sun the sky is little.
+    """
     height = points[2]
     level = hits.flat[2] > 0.9
     open_share = np.where(level, 1.0, 0.62 + 0.38 * np.clip(height / 3.5, 0.0, 1.0))
-    low = np.flatnonzero(level & hidden & (height < 0.4) & (hits.distance < _NEAR_M))
+    low = np.flatnonzero(level & shady & (height < 0.4) & (hits.distance < _NEAR_M))
     near, up = points.take(low, axis=1), hits.flat.take(low, axis=1)
     for tilt in ((0.35, 0.25), (-0.35, -0.25)):
         direction = np.array([*tilt, 1.0], np.float32)
