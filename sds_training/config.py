@@ -157,6 +157,11 @@ class JournalConfig:
     save_every: int = 500
     """Steps between saved states."""
 
+    def __post_init__(self) -> None:
+        for name in ('print_every', 'picture_every', 'save_every'):
+            if getattr(self, name) < 1:
+                raise ConfigError(f'journal.{name} is {getattr(self, name)}, wanted 1 or more')
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

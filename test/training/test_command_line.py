@@ -42,6 +42,7 @@ def test_a_file_lies_on_top_of_its_base(tmp_path: Path) -> None:
         (['--optimiser.rate', 'much'], 'optimiser.rate'),
         (['--network.name', 'huge'], "'huge'"),
         (['--data.crop', '[100,100]'], 'multiples of 32'),
+        (['--journal.picture_every', '0'], 'journal.picture_every is 0, wanted 1 or more'),
     ],
 )
 def test_a_wrong_word_is_refused_in_one_line(
