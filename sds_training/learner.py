@@ -19,11 +19,13 @@ from sds_training.depth_objective import DepthObjective
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
 from sds_training.objective import JointObjective, Views
+from sds_training.run_state import RunStateError
 from sds_training.schedule import rate_factor, teacher_decay
 from sds_training.teacher import MeanTeacher
 
 logger = logging.getLogger(__name__)
 
+EXCHANGE = 'student.exchanges.'
 NON_FINITE_LIMIT = 10  # so many losses in a row that are no number stop the run
 
 
@@ -144,8 +146,12 @@ class Learner:
         self.fabric.strategy.precision.load_state_dict(state['precision'])
 
     def start_from(self, state: dict[str, Any]) -> None:
-        """Take another run's networks, not its optimiser or step; the teacher starts as a copy."""
-        self.bare.load_state_dict(state['networks'])
+        """Take another run's networks, not its optimiser or step; the teacher starts as a copy.
+
+        Only the exchange may differ: depth pre-training can serve networks with any, and theirs
+        then starts fresh.
+        """
+        take_all_but_exchange(self.bare, state['networks'])
         self.teacher.network.load_state_dict(self.student.state_dict())
 
 
@@ -160,6 +166,24 @@ def build_student(config: TrainingConfig) -> Any:
             'this machine cannot fetch; put them into the hub cache or set network.pretrained '
             f'to false ({problem})'
         ) from problem
+
+
+def take_all_but_exchange(networks: LearnerNetworks, weights: dict[str, Tensor]) -> None:
+    """Load `weights`, and say so if the exchange between the decoders is not among them."""
+    ours = networks.state_dict()
+    fits = {name: each for name, each in weights.items() if name in ours}
+    odd = [name for name, each in fits.items() if each.shape != ours[name].shape]
+    odd += sorted(ours.keys() ^ weights.keys())
+    strange = [name for name in odd if not name.startswith(EXCHANGE)]
+    if strange:
+        raise RunStateError(
+            f'init_from holds another network: {len(strange)} of {len(ours)} weights differ in '
+            f'name or shape (first: {strange[0]}); start from a run of the same network'
+        )
+    if odd:
+        logger.info('the exchange between the decoders differs from init_from and starts fresh')
+        fits = {name: each for name, each in fits.items() if not name.startswith(EXCHANGE)}
+    networks.load_state_dict(fits, strict=False)
 
 
 def reference_encoder(config: TrainingConfig, student: Any) -> torch.nn.Module | None:

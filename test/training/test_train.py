@@ -13,8 +13,9 @@ import torch
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig
 from sds_training.export import main as export_main
-from sds_training.run_state import newest_state
-from sds_training.train import train
+from sds_training.learner import Learner
+from sds_training.run_state import RunStateError, newest_state
+from sds_training.train import launched, train
 
 Make = Callable[..., TrainingConfig]
 
@@ -29,6 +30,11 @@ INDEPENDENT = (
     '--optimiser.kind=sgd',
     '--steps=3',
 )
+
+
+def started(config: TrainingConfig) -> Learner:
+    """A learner before its first step."""
+    return Learner(config, launched(config), canonical_focal_px=90.0)
 
 
 def test_a_batch_from_disk_changes_the_weights_and_ends_as_a_release(tiny_run: Make) -> None:
@@ -63,6 +69,24 @@ def test_depth_pretraining_starts_a_joint_run(tiny_run: Make, tmp_path: Path) ->
     assert moved is not None
     key = 'student.depth_heads.0.score.weight'
     assert torch.equal(moved['networks'][key], state['networks'][key])
+
+
+def test_depth_pretraining_serves_networks_with_any_exchange(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    state = started(tiny_run('--network.changes={"exchange": "none"}', '--seed=1')).state()
+    learner = started(tiny_run())
+    fresh = {name: each.clone() for name, each in learner.state()['networks'].items()}
+    learner.start_from(state)
+    for name, weight in learner.state()['networks'].items():
+        wanted = fresh if name.startswith('student.exchanges.') else state['networks']
+        assert torch.equal(weight, wanted[name]), name
+
+
+def test_networks_of_another_kind_are_refused_by_name(tiny_run: Make) -> None:
+    state = started(tiny_run('--network.changes={"decoder_channels": [16, 16, 16]}')).state()
+    with pytest.raises(RunStateError, match=r'init_from holds another network: .*first: student'):
+        started(tiny_run()).start_from(state)
 
 
 def test_export_writes_the_release_that_the_run_wrote(tiny_run: Make, tmp_path: Path) -> None:
