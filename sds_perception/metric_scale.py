@@ -158,15 +158,16 @@ class FirstKnown:
 def in_metres(
     scene: Scene, estimate: ScaleEstimate | None, max_depth_m: float | None = None
 ) -> Scene:
-    """The scene in metres, NaN beyond `max_depth_m`; relative where there is no estimate."""
+    """The scene in metres, NaN beyond `max_depth_m`; relative where there is no estimate.
+
+    The depth of `scene` is not to be used afterwards: it may have been changed in place.
+    """
     if estimate is None or estimate.factor is None:
         return scene if scene.depth_kind == 'relative' else replace(scene, depth_kind='relative')
     scene = apply(scene, estimate)
-    if not max_depth_m:
-        return scene
-    return replace(
-        scene, depth=np.where(scene.depth > max_depth_m, np.float32(np.nan), scene.depth)
-    )
+    if max_depth_m:
+        np.copyto(scene.depth, np.nan, where=scene.depth > max_depth_m)
+    return scene
 
 
 def _positive(name: str, value: float) -> float:

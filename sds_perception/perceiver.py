@@ -176,12 +176,14 @@ class Perceiver:
         self, disparity: NDArray[np.float32], labels: NDArray[np.uint8], scale: float
     ) -> NDArray[np.float32]:
         """(H, W) depth; disparity is resized rather than depth, so edges do not fly (see docs)."""
-        full = resized_to(disparity, (labels.shape[0], labels.shape[1]), cv2.INTER_LINEAR)
         nearest, farthest = self.release.network_config.depth_range
-        full *= 1 / nearest - 1 / farthest
-        full += 1 / farthest
-        depth: NDArray[np.float32] = np.divide(np.float32(scale), full, out=full)
-        for label in DEPTHLESS:
+        # 1 / depth while it is small: bilinear weights add up to 1, so it resizes to the same.
+        inverse = disparity * np.float32((1 / nearest - 1 / farthest) / scale)
+        inverse += np.float32(1 / farthest / scale)
+        full = resized_to(inverse, (labels.shape[0], labels.shape[1]), cv2.INTER_LINEAR)
+        depth: NDArray[np.float32] = np.divide(np.float32(1), full, out=full)
+        # Only doubt takes labels away: an engine gives every pixel one.
+        for label in DEPTHLESS if self.min_confidence > 0 else (SKY,):
             np.copyto(depth, np.nan, where=labels == label)
         if self.max_depth is not None:
             np.copyto(depth, np.nan, where=depth > self.max_depth)
