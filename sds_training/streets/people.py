@@ -85,7 +85,7 @@ def _torso(person: Person, label: int, at: Color, lean: float, swing: float) -> 
         ellipsoid(hip * 0.8 + neck * 0.2, np.array([0.13, 0.17, 0.2]) * g * h, coat, 1),
         ellipsoid(chest, np.array([0.135 * g, 0.205 * g, 0.3]) * h, coat, 2),
         _limb(neck - (0, 0, 0.05), head, 0.06 * h, 0.05 * h, skin),
-        ellipsoid(head, np.array([0.095, 0.08, 0.125]) * h, skin, 2),
+        ellipsoid(head, np.array([0.095, 0.08, 0.125]) * h, skin, 1),
         ellipsoid(
             head + np.array([-0.022, 0, 0.03]) * h, np.array([0.095, 0.088, 0.11]) * h, hair, 1
         ),
@@ -100,7 +100,7 @@ def _torso(person: Person, label: int, at: Color, lean: float, swing: float) -> 
             _limb(shoulder, elbow, 0.06 * g, 0.05, coat),
             _limb(elbow, hand, 0.047, 0.035, coat),
         ]
-        parts.append(ellipsoid(hand, 0.045 * h, skin, 1))
+        parts.append(ellipsoid(hand, 0.05 * h, skin, 0))
     return parts
 
 

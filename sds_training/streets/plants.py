@@ -22,11 +22,11 @@ def _mass(
     count: int, detail: int = 2,
 ) -> Mesh:  # fmt: skip
     """A dented ball inside a coat of `count` leaf clusters."""
-    core = ellipsoid(centre, radii * 0.86, material, detail, bumps=rng.normal(0, 5, (3, 5)))
+    core = ellipsoid(centre, radii * 0.78, material, detail, bumps=rng.normal(0, 5, (3, 5)))
     direction = rng.normal(0, 1, (count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    at = centre + direction * radii * rng.uniform(0.8, 1.06, (count, 1))
-    size = rng.uniform(0.1, 0.22, count) * min(1.0, float(radii.mean()))
+    at = centre + direction * radii * rng.uniform(0.74, 1.12, (count, 1))
+    size = rng.uniform(0.08, 0.19, count) * min(1.0, float(radii.mean()))
     return join([core, leaves(at, size, direction, material, rng)])
 
 
@@ -55,7 +55,7 @@ def _conifer(rng: np.random.Generator, material: Material, wood: Material, heigh
     for share in np.linspace(0.16, 0.92, 6):
         radius = height * 0.24 * (1.08 - share)
         parts.append(_mass(rng, np.array([0, 0, height * share]),
-                           np.array([radius, radius, height * 0.12]), dark, 70))  # fmt: skip
+                           np.array([radius, radius, height * 0.17]), dark, 70))  # fmt: skip
     return join(parts)
 
 

@@ -141,7 +141,7 @@ def _walkers(rng: np.random.Generator, street: Street, motion: Motion) -> Iterat
     """People on both sidewalks, in either direction, some standing."""
     for side in (street.left, street.right):
         inner, outer = side.verge_m + 0.5, side.verge_m + side.walk_m - 0.1
-        for s in rng.uniform(3.0, 75.0, int(rng.integers(1, 7))):
+        for s in 3.0 + 72.0 * rng.random(int(rng.integers(3, 13))) ** 1.5:
             back = rng.random() < 0.5
             speed = float(rng.uniform(0.9, 1.7)) * (rng.random() > 0.12)
             along = _steady(motion, float(s), -speed if back else speed)
@@ -162,7 +162,7 @@ def _crossers(rng: np.random.Generator, street: Street, motion: Motion) -> Itera
     for start, _ in street.crossings:
         if start - 4.0 < motion.s[-1] + 4.0 or rng.random() < 0.35:
             continue
-        for _ in range(int(rng.integers(1, 4))):
+        for _ in range(int(rng.integers(1, 6))):
             way = float(rng.choice([-1.0, 1.0]))
             at = float(rng.uniform(street.right.edge_m, street.left.edge_m))
             left = at + way * rng.uniform(0.8, 1.5) * np.arange(len(motion.s)) / RATE_HZ
