@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     about = argparse.RawDescriptionHelpFormatter
     made = argparse.ArgumentParser('sds-perceive', description=__doc__, formatter_class=about)
     add = made.add_argument
-    add('input', type=Path, help='picture, folder of pictures, video, or ROS 2 bag (db3, mcap)')
+    add('input', type=Path, help='picture, folder of them (and of folders), video, or ROS 2 bag')
     add('--output', type=Path, required=True, help='folder or bag to make; must not exist yet')
     add('--write', choices=('auto', 'files', 'bag'), default='auto', help='bag for a bag (auto)')
     weights = made.add_mutually_exclusive_group()
@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         '--max-depth', type=float, default=80.0, metavar='M', help='metres beyond are unknown (80)'
     )
+    add('--hood-mask', type=Path, metavar='PICTURE', help='non-zero where the vehicle sees itself')
     add('--depth-png', action='store_true', help='metric depth as 16-bit millimetres')
     add('--no-pictures', dest='pictures', action='store_false', help='no overlay, no side-by-side')
     return made

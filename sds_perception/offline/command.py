@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from sds_perception.camera import CameraError
+from sds_perception.ego_hood import HoodMask
 from sds_perception.engines import EngineError
 from sds_perception.metric_scale import (
     CameraHeightScale,
@@ -51,6 +52,7 @@ def run(wanted: argparse.Namespace) -> int:
     """Do what the command line asks; raises one of `PROBLEMS` where it cannot be done."""
     scale = scale_named(wanted.scale)
     source = open_source(wanted)
+    hood = HoodMask(wanted.hood_mask) if wanted.hood_mask else None
     release = chosen_release(wanted)
     device = wanted.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     perceiver = Perceiver.from_release(
@@ -62,7 +64,7 @@ def run(wanted: argparse.Namespace) -> int:
     )
     printed(note for note in (_about(release, device), source.note) if note)
     with open_sink(wanted, isinstance(source, BagSource)) as sink:
-        tally = perceive_all(source, perceiver, scale, sink, wanted.max_depth)
+        tally = perceive_all(source, perceiver, scale, sink, wanted.max_depth, hood)
     printed([*tally.lines(), *sink.report()])
     if tally.stopped:
         return 130

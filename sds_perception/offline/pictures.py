@@ -19,19 +19,19 @@ FOLDER_RATE_HZ = 10.0  # where nobody says how fast the pictures were taken
 
 
 class PictureFiles:
-    """One picture, or those of a folder by name."""
+    """One picture, or those of a folder and of the folders in it, by path."""
 
     def __init__(
         self, path: Path, choice: CameraChoice | None, rate_hz: float = FOLDER_RATE_HZ
     ) -> None:
         self._files = _pictures_in(path) if path.is_dir() else [path]
+        self._names = _unique_names(self._files, path if path.is_dir() else path.parent)
         self._choice, self._rate_hz = choice, rate_hz
         self.count, self.note = len(self._files), choice.note if choice else ''
 
     def frames(self) -> Iterator[Frame | Skipped]:
         """Every file once, stamped by its place in the order."""
-        names = _unique_names(self._files)
-        for number, (file, name) in enumerate(zip(self._files, names, strict=True)):
+        for number, (file, name) in enumerate(zip(self._files, self._names, strict=True)):
             bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if bgr is None:
                 yield Skipped(file.name, 'not a picture OpenCV can read')
@@ -84,7 +84,7 @@ def _calibration(choice: CameraChoice | None, rgb: NDArray[np.uint8]) -> Calibra
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES)
+    files = sorted(f for f in folder.rglob('*') if f.suffix.lower() in PICTURE_SUFFIXES)
     if not files:
         raise OfflineError(
             f'{folder} holds no picture ({", ".join(PICTURE_SUFFIXES)}) and is no ROS 2 bag'
@@ -92,7 +92,9 @@ def _pictures_in(folder: Path) -> list[Path]:
     return files
 
 
-def _unique_names(files: list[Path]) -> list[str]:
-    """Stems, or whole names where two files differ only in their suffix."""
+def _unique_names(files: list[Path], folder: Path) -> list[str]:
+    """Stems; where two are the same paths with suffix; where those are, with a number before."""
     stems = [file.stem for file in files]
-    return stems if len(set(stems)) == len(stems) else [file.name for file in files]
+    paths = ['_'.join(file.relative_to(folder).parts) for file in files]
+    numbered = [f'{number:06d}_{path}' for number, path in enumerate(paths)]
+    return next(names for names in (stems, paths, numbered) if len(set(names)) == len(names))

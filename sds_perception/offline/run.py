@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
+from sds_perception.ego_hood import HoodMask
 from sds_perception.metric_scale import FirstKnown, in_metres
 from sds_perception.offline.frames import Frame, Skipped, Source
 from sds_perception.offline.sinks import Sink
@@ -55,6 +56,7 @@ def perceive_all(
     scale: FirstKnown,
     sink: Sink,
     max_depth_m: float | None = None,
+    hood: HoodMask | None = None,
 ) -> Tally:
     """Run the source to its end or to Ctrl-C; a frame that cannot be used is named and skipped."""
     tally, last_ns = Tally(source.count), 0
@@ -64,7 +66,7 @@ def perceive_all(
                 if item.stamp_ns < last_ns:
                     scale.reset()  # the drive began again
                 last_ns = item.stamp_ns
-                item = _perceive(item, perceiver, scale, sink, tally, max_depth_m)
+                item = _perceive(item, perceiver, scale, sink, tally, max_depth_m, hood)
             if isinstance(item, Skipped):
                 tally.skipped.append(item)
             tick()
@@ -81,6 +83,7 @@ def _perceive(
     sink: Sink,
     tally: Tally,
     max_depth_m: float | None,
+    hood: HoodMask | None,
 ) -> Skipped | None:
     camera = frame.calibration.camera if frame.calibration else None
     try:
@@ -88,6 +91,8 @@ def _perceive(
     except FrameError as problem:
         return Skipped(frame.name, str(problem))
     began = time.perf_counter()
+    if hood is not None:
+        hood.blank(scene)
     estimate = scale.update(scene)
     scene = in_metres(scene, estimate, max_depth_m)
     scaled = time.perf_counter()

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from sds_perception.labels import UNLABELLED
+from sds_perception.ego_hood import HoodMask
 from sds_perception.metric_scale import (
     CameraHeightScale,
     FirstKnown,
@@ -18,8 +14,7 @@ from sds_perception.metric_scale import (
     ScaleEstimate,
     in_metres,
 )
-from sds_perception.resampling import resized_to
-from sds_perception.ros.node_config import NodeConfig, ParameterError
+from sds_perception.ros.node_config import NodeConfig
 from sds_perception.scene import Scene
 
 
@@ -27,7 +22,8 @@ class Finisher:
     """Finishes the scenes of one camera, in the order of their frames."""
 
     def __init__(self, config: NodeConfig, camera_name: str) -> None:
-        self._hood = _hood_mask(config.hood_mask.replace('{camera}', camera_name))
+        path = config.hood_mask.replace('{camera}', camera_name)
+        self._hood = HoodMask(path) if path else None
         self._told: tuple[object, ...] = ()
         self._scales = FirstKnown(())
         self._epoch = 0
@@ -39,7 +35,7 @@ class Finisher:
         The arrays of `scene` are changed in place.
         """
         if self._hood is not None:
-            _blank(scene, resized_to(self._hood, scene.size, cv2.INTER_NEAREST) != 0)
+            self._hood.blank(scene)
         estimate = self._estimate(scene, config)
         self.scale = _sentence(estimate) if estimate else 'depth is relative, on ~/depth_relative'
         return in_metres(scene, estimate, config.max_depth_m or None)
@@ -76,17 +72,3 @@ def _sentence(estimate: ScaleEstimate) -> str:
         f'metres from {estimate.source}: factor {estimate.factor:.4g}, '
         f'quality {estimate.quality:.2f}{held}'
     )
-
-
-def _hood_mask(path: str) -> NDArray[np.uint8] | None:
-    if not path:
-        return None
-    mask = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise ParameterError(f'hood_mask {path} is not a picture that can be read')
-    return np.asarray(mask)
-
-
-def _blank(scene: Scene, hidden: NDArray[np.bool_]) -> None:
-    """Nothing is known there: the vehicle itself is in the way."""
-    scene.labels[hidden], scene.confidence[hidden], scene.depth[hidden] = UNLABELLED, 0, np.nan

@@ -1,16 +1,14 @@
-"""The tool as people call it: what it writes, what it says, what it refuses."""
+"""The tool as people call it: what it writes and what it says."""
 
 from __future__ import annotations
 
 import json
-import re
 import signal
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
@@ -20,8 +18,6 @@ from sds_perception.network import NETWORKS
 from sds_perception.offline.bag_source import stamp_of
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.cli import main
-from sds_perception.offline.command import scale_named
-from sds_perception.offline.frames import OfflineError
 from sds_perception.offline.make_bag import main as make_bag
 from sds_perception.offline.pictures import PictureFiles
 from sds_perception.offline.run import perceive_all
@@ -155,13 +151,6 @@ def test_a_picture_and_a_video_are_inputs_too(folder, frames, tmp_path) -> None:
     assert stamps == [100_000_000 * number for number in range(len(frames))]
 
 
-def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys) -> None:
-    (folder / 'zzz.png').write_bytes(b'no picture')
-    assert main([str(folder), '--output', str(tmp_path / 'seen'), *TINY]) == 0
-    assert 'skipped zzz.png' in capsys.readouterr().out
-    assert len(list((tmp_path / 'seen' / 'labels').iterdir())) == 5
-
-
 def test_ctrl_c_finishes_the_frame_and_lists_what_there_is(folder, tmp_path) -> None:
     class Interrupted(PictureFiles):
         def frames(self):
@@ -206,6 +195,26 @@ def test_a_jump_back_in_time_resets_the_scale(frames, tmp_path) -> None:
     assert scale.resets == 1
 
 
+def test_the_ego_hood_is_unlabelled_and_has_no_depth(folder, tmp_path) -> None:
+    mask = np.zeros((24, 40), np.uint8)  # of half the pictures' size
+    mask[18:] = 1
+    cv2.imwrite(str(tmp_path / 'hood.png'), mask)
+    arguments = ['--scale', 'fixed:2', '--no-pictures', '--output']
+    main([str(folder), *TINY, *arguments, str(tmp_path / 'free')])
+    hood = ['--hood-mask', str(tmp_path / 'hood.png')]
+    main([str(folder), *TINY, *hood, *arguments, str(tmp_path / 'seen')])
+    for product, nothing in (('labels', 255), ('confidence', 0), ('depth_m', np.nan)):
+        with_hood, without = (read(tmp_path / run / product) for run in ('seen', 'free'))
+        np.testing.assert_array_equal(with_hood[36:], np.full_like(with_hood[36:], nothing))
+        np.testing.assert_array_equal(with_hood[:36], without[:36])
+
+
+def read(product: Path) -> np.ndarray:
+    first = sorted(product.iterdir())[0]
+    picture = first.suffix == '.png'
+    return cv2.imread(str(first), cv2.IMREAD_UNCHANGED) if picture else np.load(first)
+
+
 def test_a_release_file_is_used_and_named_by_its_digest(folder, tmp_path, capsys) -> None:
     release = replace(untrained_release(NETWORKS['tiny'], (32, 64)), provenance={'trained': True})
     digest = write_release(tmp_path / 'r.safetensors', release)
@@ -214,48 +223,6 @@ def test_a_release_file_is_used_and_named_by_its_digest(folder, tmp_path, capsys
     said = capsys.readouterr().out
     assert digest[:12] in said
     assert 'UNTRAINED' not in said
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'sentence'),
-    [
-        (['missing'], 'does not exist'),
-        (['text.txt'], 'no picture, no bag and no video'),
-        (['empty'], 'holds no picture'),
-        (['bad.png'], 'no frame of .* could be used'),
-        (['good', '--scale', 'guess'], 'wanted release, height'),
-        (['good', '--camera', 'text.txt'], "neither 'intrinsic' nor 'camera_matrix'"),
-        (['good', '--topic', '/image'], 'for bags'),
-        (['good', '--output', 'good'], 'not an empty folder'),
-        (['good', '--device', 'tpu'], 'device'),
-    ],
-)
-def test_what_cannot_work_is_refused_in_one_sentence(
-    arguments, sentence, folder, tmp_path, monkeypatch, capsys
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder.rename(tmp_path / 'good')
-    (tmp_path / 'empty').mkdir()
-    (tmp_path / 'text.txt').write_text('{}')
-    (tmp_path / 'bad.png').write_bytes(b'no picture')
-    assert main(['--output', 'seen', *TINY, *arguments]) == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith('sds-perceive: ')
-    assert re.search(sentence, said)
-
-
-def test_a_release_that_is_none_is_refused(folder, tmp_path, capsys) -> None:
-    (tmp_path / 'foreign').write_bytes(b'x' * 100)
-    arguments = ['--output', str(tmp_path / 'seen'), '--release', str(tmp_path / 'foreign')]
-    assert main([str(folder), *arguments]) == 2
-    assert 'not a safetensors file' in capsys.readouterr().err
-    assert not (tmp_path / 'seen').exists()
-
-
-@pytest.mark.parametrize('text', ['height:0', 'height:', 'fixed:-1', 'release:2', 'none:1', ''])
-def test_scales_that_make_no_sense_are_refused(text) -> None:
-    with pytest.raises(OfflineError, match='--scale'):
-        scale_named(text)
 
 
 def test_make_bag_writes_the_folder_as_a_drive_the_tool_can_read(

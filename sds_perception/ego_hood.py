@@ -1,0 +1,35 @@
+"""The part of every picture that shows the vehicle itself: nothing is known there."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+
+from sds_perception.labels import UNLABELLED
+from sds_perception.resampling import resized_to
+from sds_perception.scene import Scene
+
+
+class HoodMask:
+    """A picture, non-zero where a camera sees its own vehicle; fitted to scenes of any size.
+
+    Raises:
+        OSError: the file is not a picture.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        mask = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise OSError(f'hood mask {path} is not a picture that can be read')
+        self._mask = np.asarray(mask)
+        self._hidden = self._mask != 0  # of the size of the last scene
+
+    def blank(self, scene: Scene) -> None:
+        """Take label, confidence and depth from the hidden pixels, in place."""
+        if self._hidden.shape != scene.size:
+            self._hidden = resized_to(self._mask, scene.size, cv2.INTER_NEAREST) != 0
+        scene.labels[self._hidden] = UNLABELLED
+        scene.confidence[self._hidden] = 0
+        scene.depth[self._hidden] = np.nan
