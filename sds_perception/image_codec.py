@@ -1,4 +1,4 @@
-"""ROS image encodings and compressed bytes to arrays and back; fields in, never messages.
+"""ROS image encodings and compressed bytes to arrays and back; knows fields, no message types.
 
 What can be a view of the message's bytes is one, and what cannot costs a single OpenCV pass (0.1
 to 0.3 ms at 720p). Encodings this table does not know are offered to the caller's `fallback`.
@@ -7,7 +7,7 @@ to 0.3 ms at 720p). Encodings this table does not know are offered to the caller
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -45,6 +45,27 @@ ENCODINGS: tuple[str, ...] = tuple(_KNOWN)
 _DECODE = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # calibration is for sensor pixels
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _JPEG_TAIL = 4096  # some cameras pad their buffers behind the end marker
+
+
+def rgb_of(
+    message: Any, fallback: Callable[[], NDArray[np.uint8]] | None = None
+) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of anything with the fields of an Image or a CompressedImage.
+
+    Raises:
+        UnsupportedImage, BrokenImage: as the two functions below.
+    """
+    if hasattr(message, 'format'):
+        return rgb_from_compressed(message.data, message.format)
+    return rgb_from_image(
+        message.data,
+        height=message.height,
+        width=message.width,
+        step=message.step,
+        encoding=message.encoding,
+        is_bigendian=bool(message.is_bigendian),
+        fallback=fallback,
+    )
 
 
 def rgb_from_image(

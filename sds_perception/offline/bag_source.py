@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
@@ -17,12 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from sds_perception.calibration import Calibration, calibration_from_info, pinhole
 from sds_perception.camera import CameraError
-from sds_perception.image_codec import (
-    BrokenImage,
-    UnsupportedImage,
-    rgb_from_compressed,
-    rgb_from_image,
-)
+from sds_perception.image_codec import BrokenImage, UnsupportedImage, rgb_of
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
 
@@ -73,7 +66,7 @@ class BagSource:
 
     def _frame(self, name: str, logged_ns: int, data: bytes) -> Frame:
         message: Any = self._types.deserialize_cdr(data, self._pictures.msgtype)
-        rgb, stamp_ns = _rgb(message, self._pictures.msgtype), stamp_of(message.header)
+        rgb, stamp_ns = rgb_of(message), stamp_of(message.header)
         height, width = rgb.shape[:2]
         if self._choice:
             calibration: Calibration | None = pinhole(self._choice(width, height))
@@ -122,19 +115,6 @@ def open_bag(path: Path) -> Iterator[Reader]:
             yield reader
     except (ReaderError, OSError) as problem:
         raise OfflineError(f'{path} is not a readable ROS 2 bag: {problem}') from problem
-
-
-def _rgb(message: Any, kind: str) -> NDArray[np.uint8]:
-    if kind == COMPRESSED:
-        return rgb_from_compressed(message.data, message.format)
-    return rgb_from_image(
-        message.data,
-        height=message.height,
-        width=message.width,
-        step=message.step,
-        encoding=message.encoding,
-        is_bigendian=bool(message.is_bigendian),
-    )
 
 
 def _picture_topic(path: Path, connections: list[Connection], topic: str | None) -> Connection:

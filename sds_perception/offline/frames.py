@@ -45,3 +45,11 @@ class Source(Protocol):
     def frames(self) -> Iterator[Frame | Skipped]:
         """Every frame once, in order."""
         ...
+
+
+def without_holes(source: Source) -> Iterator[Frame]:
+    """The frames of a drive; OfflineError at one that cannot be used."""
+    for item in source.frames():
+        if isinstance(item, Skipped):
+            raise OfflineError(f'{item.name}: {item.reason}')
+        yield item

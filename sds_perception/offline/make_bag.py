@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
-from sds_perception.offline.frames import Frame, OfflineError
+from sds_perception.offline.frames import OfflineError, without_holes
 from sds_perception.offline.pictures import PictureFiles, Video
 
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             source = Video(wanted.input, choice)
         bag = write_bag(
             wanted.output,
-            _usable(source),
+            without_holes(source),
             topic=wanted.topic,
             storage=wanted.storage,
             compressed=wanted.compressed,
@@ -38,14 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f'{wanted.output}: {", ".join(f"{n} on {t}" for t, n in bag.counts.items())}')
     print(f'digest {bag.digest}')
     return 0
-
-
-def _usable(source: PictureFiles | Video) -> Iterator[Frame]:
-    """The frames; a picture that cannot be read ends it, for a drive has no holes."""
-    for item in source.frames():
-        if not isinstance(item, Frame):
-            raise OfflineError(f'{item.name}: {item.reason}')
-        yield item
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -7,7 +7,6 @@ import io
 import json
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import cv2
@@ -54,12 +53,7 @@ class FileSink(AbstractContextManager['FileSink']):
         self._lines: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Write the list of frames, also of a run that was stopped."""
         self._put(Path('frames.jsonl'), ''.join(self._lines).encode())
 
@@ -107,14 +101,9 @@ class BagSink(AbstractContextManager['BagSink']):
     def __init__(self, path: Path, storage: str) -> None:
         self._path, self._bag = path, BagWriter(path, storage)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the bag so that it can be read, also of a run that was stopped."""
-        self._bag.__exit__(kind, problem, trace)
+        self._bag.__exit__()
 
     def write(self, frame: Frame, scene: Scene, estimate: ScaleEstimate | None) -> None:
         """Write labels, depth, confidence and camera_info of one frame."""

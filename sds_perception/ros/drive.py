@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rosbags.interfaces import Connection
 from sds_perception.offline.bag_source import COMPRESSED, IMAGE, INFO, open_bag
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
-from sds_perception.offline.frames import Frame, OfflineError, Source
+from sds_perception.offline.frames import OfflineError, without_holes
 from sds_perception.offline.pictures import PictureFiles, Video
 
 TOPIC = '/drive/image'
@@ -59,7 +58,7 @@ def as_drive(given: Path, scratch: Path, camera: str = '60') -> Drive:
     choice = CameraChoice(camera)
     source = PictureFiles(given, choice) if given.is_dir() else Video(given, choice)
     shutil.rmtree(scratch, ignore_errors=True)
-    write_bag(scratch, _usable(source), topic=TOPIC)
+    write_bag(scratch, without_holes(source), topic=TOPIC)
     return replace(drive_in(scratch), note=source.note)
 
 
@@ -88,14 +87,6 @@ def drive_in(bag: Path) -> Drive:
         truth_topics=known,
         note=note,
     )
-
-
-def _usable(source: Source) -> Iterator[Frame]:
-    """The frames; one that cannot be read is refused, for a drive has no holes."""
-    for item in source.frames():
-        if not isinstance(item, Frame):
-            raise OfflineError(f'{item.name}: {item.reason}')
-        yield item
 
 
 def _last(connection: Connection) -> str:

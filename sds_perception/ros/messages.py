@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from sds_perception.image_codec import image_bytes, rgb_from_compressed, rgb_from_image
+from sds_perception.image_codec import image_bytes, rgb_of
 from sds_perception.labels import CLASSES
 from sds_perception.pointcloud import CLOUD_LAYOUT
 
@@ -24,17 +24,7 @@ def rgb_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
     Raises:
         UnsupportedImage, BrokenImage: as `image_codec` says.
     """
-    if isinstance(message, CompressedImage):
-        return rgb_from_compressed(message.data, message.format)
-    return rgb_from_image(
-        message.data,
-        height=message.height,
-        width=message.width,
-        step=message.step,
-        encoding=message.encoding,
-        is_bigendian=bool(message.is_bigendian),
-        fallback=lambda: _through_cv_bridge(message),
-    )
+    return rgb_of(message, fallback=lambda: _through_cv_bridge(message))
 
 
 def _through_cv_bridge(message: Image) -> NDArray[np.uint8]:
