@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from sds_perception.camera import Camera
-from sds_perception.engines import EngineError
 from sds_perception.labels import SKY, UNLABELLED
 from sds_perception.network import depth_from_disparity
-from sds_perception.perceiver import FrameError, Perceiver
+from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
 from sds_perception.scene import Scene
 
@@ -235,50 +234,3 @@ def test_a_release_file_and_the_release_itself_perceive_alike(tmp_path, release,
     from_file = Perceiver.from_release(path)
     assert from_file.release.digest == digest
     assert same(from_file(frame()), perceiver(frame()))
-
-
-@pytest.mark.parametrize('rgb', [
-    frame().astype(np.float32),
-    frame().astype(np.uint16),
-    frame()[..., 0],
-    frame()[..., :2],
-    np.zeros((4, 5, 4), np.uint8),
-    np.zeros((0, 5, 3), np.uint8),
-    frame()[None],
-], ids=lambda rgb: f'{rgb.dtype}{rgb.shape}')  # fmt: skip
-def test_what_is_no_frame_is_refused_by_type_and_shape(perceiver, rgb):
-    with pytest.raises(FrameError, match=f'{rgb.dtype} of shape'):
-        perceiver(rgb)
-
-
-def test_a_camera_of_another_size_is_refused_with_both_sizes(perceiver):
-    with pytest.raises(FrameError, match='300x180 picture, the frame is 150x90'):
-        perceiver(frame(), view(180, 300))
-
-
-@pytest.mark.parametrize(('options', 'named'), [
-    ({'output_size': 'big'}, "output size is 'big'"),
-    ({'output_size': 0.0}, 'output size is 0.0'),
-    ({'output_size': -1}, 'output size is -1'),
-    ({'output_size': float('nan')}, 'output size is nan'),
-    ({'max_depth': 0.0}, 'maximum depth is 0.0'),
-    ({'max_depth': float('nan')}, 'maximum depth is nan'),
-    ({'min_confidence': 50}, 'minimum confidence is 50'),
-    ({'min_confidence': -0.1}, 'minimum confidence is -0.1'),
-])  # fmt: skip
-def test_options_that_cannot_be_meant_are_refused_before_the_first_frame(
-    perceiver, options, named
-):
-    with pytest.raises(ValueError, match=named):
-        Perceiver(perceiver.release, perceiver.engine, **options)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason='CUDA is here')
-def test_cuda_without_cuda_is_refused(release):
-    with pytest.raises(EngineError, match="device is 'cuda'"):
-        Perceiver.from_release(release, device='cuda')
-
-
-def test_an_unknown_engine_is_refused_by_name(release):
-    with pytest.raises(EngineError, match="engine is 'tensorflow'"):
-        Perceiver.from_release(release, engine='tensorflow')
