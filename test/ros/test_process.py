@@ -61,3 +61,11 @@ def test_glibc_keeps_large_buffers() -> None:
     if not sys.platform.startswith('linux'):
         pytest.skip('glibc only')
     assert keep_large_buffers()
+
+
+def test_openmp_is_told_to_wait_without_spinning_before_torch_reads_it() -> None:
+    look = 'import os, sys, sds_perception.ros as _; print("torch" in sys.modules, os.environ[{}])'
+    environment = {key: value for key, value in os.environ.items() if key != 'OMP_WAIT_POLICY'}
+    command = [sys.executable, '-c', look.format('"OMP_WAIT_POLICY"')]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ['False', 'passive']
