@@ -92,6 +92,10 @@ class LossConfig:
     supervised: float = 1.0
     """Cross entropy on people's labels, final and side head averaged."""
 
+    jaccard: float = 0.0
+    """Soft intersection over union of the final head on people's labels: each class that they show
+    counts the same."""
+
     consistency: float = 1.0
     """Cross entropy on mixed pictures against the teacher's labels."""
 
@@ -107,6 +111,13 @@ class LossConfig:
 
     speed: float = 0.0
     """Distance between the motion by pose and by vehicle speed; makes depth metric."""
+
+    road: float = 0.0
+    """Distance of the road's depth from the plane below the camera, where the camera file says how
+    high and how it is mounted; makes depth metric."""
+
+    standing: float = 0.0
+    """Distance of a thing's depth from the ground's at its foot, where semantics knows both."""
 
     orthogonality: float = 0.0
     """Soft orthogonality of CCAM's linear layers (method.md 2.3), off after 75 % of the steps."""
@@ -180,7 +191,7 @@ class TrainingConfig:
     """Seed of weights, batches and augmentations: what step t does depends on it and t alone."""
 
     init_from: str | None = None
-    """State file of an earlier run whose networks this one starts from."""
+    """State file of an earlier run, or a release, whose networks this one starts from."""
 
     streets: int = 0
     """Snippets of procedural streets to render into data.root first if it is empty."""
@@ -199,8 +210,15 @@ class TrainingConfig:
 
     @property
     def metric(self) -> bool:
-        """Whether depth comes in metres, because the vehicle says how far it drove."""
-        return self.loss.speed > 0 or self.pose.odometry
+        """Whether depth comes in metres."""
+        return bool(self.scale_sources)
+
+    @property
+    def scale_sources(self) -> tuple[str, ...]:
+        """What training knows in metres: how far the vehicle drove, how high the camera sits."""
+        driven = self.loss.speed > 0 or self.pose.odometry
+        told = {'vehicle speed': driven, 'camera height': self.loss.road > 0}
+        return tuple(name for name, used in told.items() if used)
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -44,7 +44,8 @@ def release_of(
         'config': asdict(config),
         'config_digest': config_digest(config),
         'data': passport['data'],
-        'depth_scale_source': 'vehicle speed' if config.metric else 'none',
+        'started_from': passport.get('started_from'),
+        'depth_scale_source': ' and '.join(config.scale_sources) or 'none',
         'scores': scores or {},
     }
     return Release(

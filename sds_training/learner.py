@@ -25,7 +25,7 @@ from sds_training.teacher import MeanTeacher
 
 logger = logging.getLogger(__name__)
 
-EXCHANGE = 'student.exchanges.'
+EXCHANGE, POSE = 'student.exchanges.', 'pose.'
 NON_FINITE_LIMIT = 10  # so many losses in a row that are no number stop the run
 
 
@@ -145,13 +145,13 @@ class Learner:
         self.optimiser.load_state_dict(state['optimiser'])
         self.fabric.strategy.precision.load_state_dict(state['precision'])
 
-    def start_from(self, state: dict[str, Any]) -> None:
+    def start_from(self, networks: dict[str, Tensor]) -> None:
         """Take another run's networks, not its optimiser or step; the teacher starts as a copy.
 
-        Only the exchange may differ: depth pre-training can serve networks with any, and theirs
-        then starts fresh.
+        Only the exchange may differ, since depth pre-training can serve networks with any, and the
+        pose network may be missing, since a release has none: what lacks starts fresh.
         """
-        take_all_but_exchange(self.bare, state['networks'])
+        take_what_is_shared(self.bare, networks)
         self.teacher.network.load_state_dict(self.student.state_dict())
 
 
@@ -168,21 +168,24 @@ def build_student(config: TrainingConfig) -> Any:
         ) from problem
 
 
-def take_all_but_exchange(networks: LearnerNetworks, weights: dict[str, Tensor]) -> None:
-    """Load `weights`, and say so if the exchange between the decoders is not among them."""
+def take_what_is_shared(networks: LearnerNetworks, weights: dict[str, Tensor]) -> None:
+    """Load `weights`, and say so if exchange or pose network are not among them."""
     ours = networks.state_dict()
     fits = {name: each for name, each in weights.items() if name in ours}
     odd = [name for name, each in fits.items() if each.shape != ours[name].shape]
     odd += sorted(ours.keys() ^ weights.keys())
-    strange = [name for name in odd if not name.startswith(EXCHANGE)]
+    lacks_pose = not any(name.startswith(POSE) for name in weights)
+    fresh = (EXCHANGE, POSE) if lacks_pose else (EXCHANGE,)
+    strange = [name for name in odd if not name.startswith(fresh)]
     if strange:
         raise RunStateError(
             f'init_from holds another network: {len(strange)} of {len(ours)} weights differ in '
             f'name or shape (first: {strange[0]}); start from a run of the same network'
         )
-    if odd:
-        logger.info('the exchange between the decoders differs from init_from and starts fresh')
-        fits = {name: each for name, each in fits.items() if not name.startswith(EXCHANGE)}
+    for part, prefix in (('exchange between the decoders', EXCHANGE), ('pose network', POSE)):
+        if any(name.startswith(prefix) for name in odd):
+            logger.info('the %s differs from init_from or lacks there, and starts fresh', part)
+            fits = {name: each for name, each in fits.items() if not name.startswith(prefix)}
     networks.load_state_dict(fits, strict=False)
 
 

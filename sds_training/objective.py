@@ -25,11 +25,17 @@ from sds_training.augment.mix import apply_mix, draw_mix
 from sds_training.augment.photometric import apply_strong, draw_strong
 from sds_training.augment.scene import MixScene
 from sds_training.config import TrainingConfig
-from sds_training.data.samples import Batch, Samples
+from sds_training.data.samples import Batch, Samples, concatenated
+from sds_training.geometry import resized_intrinsics
 from sds_training.losses.depth import self_supervised_depth_loss
+from sds_training.losses.ground import ground_loss
 from sds_training.losses.orthogonality import soft_orthogonality
 from sds_training.losses.scale import velocity_loss
-from sds_training.losses.semantic import labelled_cross_entropy, pseudo_label_cross_entropy
+from sds_training.losses.semantic import (
+    labelled_cross_entropy,
+    pseudo_label_cross_entropy,
+    soft_jaccard_loss,
+)
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.teacher import MeanTeacher, trust_in
 
@@ -103,6 +109,9 @@ class JointObjective:
             for logits in (prediction.logits, prediction.side_logits)
         ]
         terms = {'supervised': (weights.supervised, (supervised[0] + supervised[1]) / 2)}
+        if weights.jaccard:
+            jaccard = soft_jaccard_loss(prediction.logits[:count], labelled.label)
+            terms['jaccard'] = (weights.jaccard, jaccard)
 
         # The teacher on mixed pictures: demand there what it believed on the clean ones.
         told: dict[str, Tensor] = {}
@@ -123,6 +132,11 @@ class JointObjective:
                 disparities, image[rows], neighbours[rows], source_from_target, at, generator
             )
             terms |= self.speed_term(source_from_target, clean.driven[rows])
+
+        # The ground: the road lies below the camera, and things stand where they touch it.
+        if weights.road or weights.standing:
+            disparity = prediction.disparity[0][: len(seen)]
+            terms |= self.ground_terms(disparity, known, clean)
         if weights.orthogonality and step < 0.75 * config.steps:
             matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
             terms['orthogonality'] = (weights.orthogonality, soft_orthogonality(matrices))
@@ -203,15 +217,26 @@ class JointObjective:
         weight = self.config.loss.speed
         return {'speed': (weight, velocity_loss(source_from_target, driven))} if weight else {}
 
+    def ground_terms(
+        self, disparity: Tensor, label: Tensor, frames: Samples
+    ) -> dict[str, tuple[float, Tensor]]:
+        """What semantics knows of the ground, told to depth at the disparity's own size."""
+        whole, own = label.shape[-2:], disparity.shape[-2:]
+        ratio = self.focal_ratio(frames.intrinsics).view(-1, 1, 1, 1)
+        depth = depth_from_disparity(disparity.float(), self.depth_range) * ratio
+        stride = whole[0] // own[0]
+        small = label[:, stride // 2 :: stride, stride // 2 :: stride]
+        intrinsics = resized_intrinsics(frames.intrinsics, tuple(whole), tuple(own))
+        found = ground_loss(depth, small, frames.road, intrinsics)
+        weights = self.config.loss
+        return {
+            'road': (weights.road, found.road),
+            'standing': (weights.standing, found.standing),
+        }
+
     def focal_ratio(self, intrinsics: Tensor) -> Tensor:
         """(B,) focal length of each crop over the canonical one, from (B, 3, 3)."""
         return intrinsics[:, 1, 1] / self.canonical_focal_px
-
-
-def concatenated(first: Samples, second: Samples) -> Samples:
-    """Both, in order, as one."""
-    tensors = (torch.cat(pair) for pair in zip(first[:-1], second[:-1], strict=True))
-    return Samples(*tensors, [*first.names, *second.names])
 
 
 def rows_of_none(image: Tensor) -> Tensor:

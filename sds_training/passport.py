@@ -9,7 +9,7 @@ from typing import Any
 from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import digest_of
-from sds_training.data.clips import Clip, require_odometry
+from sds_training.data.clips import Clip, require_mounting, require_odometry
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
 from sds_training.export import code_version
@@ -23,6 +23,8 @@ def data_passport(config: TrainingConfig) -> dict[str, Any]:
     pools = steps.pools
     if config.pose.odometry:
         require_odometry(pools)
+    if config.loss.road:
+        require_mounting(pools)
     return {
         'data': {
             **pools.split.provenance(),

@@ -12,11 +12,13 @@ import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
+from sds_perception.release import read_release
 from sds_training.config import TrainingConfig
 
 logger = logging.getLogger(__name__)
@@ -87,6 +89,26 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(state, dict) or 'config_digest' not in state:
         raise RunStateError(f'state {path} is a torch file but no state of a run')
     return state
+
+
+class Origin(NamedTuple):
+    """The networks another run or release lends to the beginning of a run."""
+
+    networks: dict[str, Tensor]  # names of `LearnerNetworks`; a release has no pose network
+    passport: dict[str, Any]  # what a release of this run tells of it
+
+
+def read_origin(path: str) -> Origin:
+    """The networks of a state file (.pt) or of a release (.safetensors)."""
+    if path.endswith('.safetensors'):
+        release = read_release(path)
+        networks = {f'student.{name}': each for name, each in release.weights.items()}
+        known = {'release': release.digest, 'step': release.provenance.get('step')}
+        return Origin(networks, {**known, 'before': release.provenance.get('started_from')})
+    state = read_state(path)
+    known = {'config_digest': state['config_digest'], 'step': state['step']}
+    before = json.loads(state['passport']).get('started_from')
+    return Origin(state['networks'], {**known, 'before': before})
 
 
 def newest_state(config: TrainingConfig) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, JournalConfig, TrainingConfig
 from sds_training.data.cityscapes import DataError
@@ -25,7 +26,7 @@ from sds_training.journal import Journal, Lap
 from sds_training.learner import DivergedError, Learner
 from sds_training.passport import data_passport
 from sds_training.pictures import step_pictures
-from sds_training.run_state import RunStateError, newest_state, read_state, save_state
+from sds_training.run_state import RunStateError, newest_state, read_origin, save_state
 from sds_training.scoring import finish, scored
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def train(config: TrainingConfig) -> Path:
     run_dir = Path(config.run_dir)
     passport = data_passport(config)
     learner = Learner(config, fabric, passport['camera']['fy'])
-    begin(learner)
+    passport['started_from'] = begin(learner)
     if fabric.is_global_zero:
         run_dir.mkdir(parents=True, exist_ok=True)
         (run_dir / 'config.json').write_text(json.dumps(asdict(config), indent=1) + '\n')
@@ -137,16 +138,23 @@ def render_streets(config: TrainingConfig) -> None:
             raise ConfigError(f'streets could not be rendered into {root}')
 
 
-def begin(learner: Learner) -> None:
-    """Continue this run, or start it from another one's networks, or from nothing."""
+def begin(learner: Learner) -> dict[str, Any] | None:
+    """Continue this run, or start it from another one's networks, or from nothing.
+
+    Returns what the run's passport tells of the networks it started from, None for nothing.
+    """
     config = learner.config
     state = newest_state(config)
     if state is not None:
         learner.load(state)
         logger.info('continuing %s after step %d', config.run_dir, learner.step)
-    elif config.init_from is not None:
-        learner.start_from(read_state(config.init_from))
-        logger.info('starting from the networks of %s', config.init_from)
+        return json.loads(state['passport']).get('started_from')
+    if config.init_from is None:
+        return None
+    origin = read_origin(config.init_from)
+    learner.start_from(origin.networks)
+    logger.info('starting from the networks of %s', config.init_from)
+    return origin.passport
 
 
 def step_batches(config: TrainingConfig, fabric: Fabric, step: int) -> Iterator[list[Batch]]:
@@ -171,7 +179,9 @@ def main(arguments: list[str] | None = None) -> int:
     config = read_config(sys.argv[1:] if arguments is None else arguments)
     try:
         path = train(config)
-    except (ConfigError, DataError, RunStateError, DivergedError, RuntimeError) as problem:
+    except (
+        ConfigError, DataError, RunStateError, ReleaseError, DivergedError, RuntimeError
+    ) as problem:  # fmt: skip
         if type(problem) is RuntimeError and 'network.pretrained' not in str(problem):
             raise
         print(f'sds-train: {problem}', file=sys.stderr)

@@ -10,7 +10,14 @@ from sds_perception.camera import Camera
 from sds_training.data.cityscapes import DataError, Layout, scan, shifted
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_camera, read_vehicle
-from sds_training.data.odometry import UNKNOWN, Matrix, Mounting, camera_motion
+from sds_training.data.odometry import (
+    UNKNOWN,
+    UNKNOWN_ROAD,
+    Matrix,
+    Mounting,
+    Plane,
+    camera_motion,
+)
 from sds_training.data.splits import LabelSplit, choose_labelled
 
 logger = logging.getLogger(__name__)
@@ -32,6 +39,10 @@ class Clip:
         if self.camera is None:
             return Camera.guess(width, height)
         return read_camera(self.camera).at(width, height)
+
+    def road(self) -> Plane:
+        """The road in the camera's frame, as `Mounting.road`; NaN without a camera file."""
+        return UNKNOWN_ROAD if self.camera is None else read_camera(self.camera).mounting.road
 
     def driven(self, gap_s: float) -> tuple[Matrix, Matrix]:
         """Motion of the camera to each neighbour by the vehicle's word, NaN where it is silent."""
@@ -88,6 +99,18 @@ def require_odometry(pools: Pools) -> None:
             f'pose.odometry is true but {len(silent)} of {len(moving)} frames with neighbours '
             f'lack a vehicle file of their own or of a neighbour (first: {silent[0]}); '
             'fetch vehicle_sequence, or set pose.odometry to false'
+        )
+
+
+def require_mounting(pools: Pools) -> None:
+    """Refuse frames whose camera file does not say how high the camera sits."""
+    clips = (*pools.labelled, *pools.unlabelled)
+    unknown = [clip.name for clip in clips if not clip.road()[3] > 0]
+    if unknown:
+        raise DataError(
+            f'loss.road is above 0 but {len(unknown)} of {len(clips)} frames have no camera file '
+            f'with a height over the road, extrinsic.z (first: {unknown[0]}); add it, or set '
+            'loss.road to 0'
         )
 
 

@@ -82,7 +82,8 @@ def read_camera(path: Path) -> StereoCamera:
         extrinsic = numbers.get('extrinsic', {})
         baseline_m = float(extrinsic.get('baseline', 'nan'))
         place = (float(extrinsic.get(key, 0)) for key in ('x', 'y', 'yaw', 'pitch', 'roll'))
-        camera = StereoCamera(fx, fy, u0, v0, baseline_m, Mounting(*place))
+        mounting = Mounting(*place, z_m=float(extrinsic.get('z', 'nan')))
+        camera = StereoCamera(fx, fy, u0, v0, baseline_m, mounting)
         camera.at(1, 1)
     except (KeyError, TypeError, ValueError, CameraError) as problem:
         raise DataError(f'{path} is not a Cityscapes camera file: {problem}') from problem

@@ -26,7 +26,7 @@ from sds_training.data.geometric import (
     apply_to_picture,
     draw_geometric,
 )
-from sds_training.data.odometry import mirrored
+from sds_training.data.odometry import mirrored, mirrored_road
 from sds_training.data.rare_classes import SHOWN_PX, TRIES, RareClasses, pixels_of
 from sds_training.data.samples import Batch, Sample, Samples, collate
 
@@ -149,6 +149,7 @@ def load_sample(
         label=None if label is None else apply_to_label(label, plan),
         intrinsics=apply_to_camera(camera, plan).matrix.astype(np.float32),
         driven=tuple(mirrored(motion) for motion in driven) if plan.flip else driven,
+        road=mirrored_road(clip.road()) if plan.flip else clip.road(),
         name=clip.name,
     )
 

@@ -6,17 +6,21 @@ pitch down and roll to the right positive. Camera axes: x right, y down, z ahead
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+Plane = NDArray[np.float64]
 
 _VEHICLE_FROM_OPTICAL = np.array(((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0)))
 _MIRROR = np.diag((-1.0, 1.0, 1.0, 1.0))
 UNKNOWN = np.full((4, 4), np.nan)
 """The motion nobody has told."""
+UNKNOWN_ROAD = np.full(4, np.nan)
+"""The road below a camera whose mounting nobody has told."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Mounting:
     yaw: float = 0.0  # radians, like the other angles
     pitch: float = 0.0
     roll: float = 0.0
+    z_m: float = math.nan  # over the road; unknown where the file does not tell
 
     @property
     def vehicle_from_camera(self) -> Matrix:
@@ -37,6 +42,12 @@ class Mounting:
         pose[:3, :3] = turned @ _VEHICLE_FROM_OPTICAL
         pose[:2, 3] = self.x_m, self.y_m
         return pose
+
+    @property
+    def road(self) -> Plane:
+        """(4,) the road in the camera's frame: unit vector down, and metres to it or NaN."""
+        down = self.vehicle_from_camera[:3, :3].T @ (0.0, 0.0, -1.0)
+        return np.append(down, self.z_m)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,11 @@ def camera_motion(
 def mirrored(motion: Matrix) -> Matrix:
     """The same motion where pictures are mirrored left to right."""
     return _MIRROR @ motion @ _MIRROR
+
+
+def mirrored_road(road: Plane) -> Plane:
+    """The same road where pictures are mirrored left to right."""
+    return road * (-1.0, 1.0, 1.0, 1.0)
 
 
 def _about_x(angle: float) -> Matrix:

@@ -19,6 +19,7 @@ class Sample(NamedTuple):
     label: NDArray[np.uint8] | None  # (H, W) train ids; None without a label
     intrinsics: NDArray[np.float32]  # (3, 3) of the crop
     driven: tuple[NDArray, ...]  # (4, 4) each, earlier and later camera from this one; NaN unknown
+    road: NDArray  # (4,) the ground in the camera's frame, as `Mounting.road`; NaN unknown
     name: str
 
 
@@ -32,6 +33,7 @@ class Samples(NamedTuple):
     labelled: Tensor  # (B,) bool
     intrinsics: Tensor  # (B, 3, 3) float32, pixels of the crop
     driven: Tensor  # (B, S, 4, 4) float32, source_from_target in metres by odometry, NaN unknown
+    road: Tensor  # (B, 4) float32, unit vector down to the road and metres to it, NaN unknown
     names: list[str]  # B frame names
 
     def to(self, device: torch.device | str) -> Samples:
@@ -51,6 +53,12 @@ class Batch(NamedTuple):
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
         return Batch(self.labelled.to(device), self.unlabelled.to(device))
+
+
+def concatenated(first: Samples, second: Samples) -> Samples:
+    """Both, in order, as one."""
+    tensors = (torch.cat(pair) for pair in zip(first[:-1], second[:-1], strict=True))
+    return Samples(*tensors, [*first.names, *second.names])
 
 
 def collate(samples: list[Sample], crop: tuple[int, int]) -> Samples:
@@ -73,6 +81,7 @@ def collate(samples: list[Sample], crop: tuple[int, int]) -> Samples:
         labelled=torch.tensor([each.label is not None for each in samples], dtype=torch.bool),
         intrinsics=_rows([each.intrinsics for each in samples], (3, 3)),
         driven=_rows([np.stack(each.driven) for each in samples], (2, 4, 4)),
+        road=_rows([each.road for each in samples], (4,)),
         names=[each.name for each in samples],
     )
 

@@ -40,3 +40,12 @@ def project(points: Tensor, intrinsics: Tensor) -> Tensor:
     u = k[:, 0, 0] * points[:, 0] * inverse_z + k[:, 0, 2]
     v = k[:, 1, 1] * points[:, 1] * inverse_z + k[:, 1, 2]
     return torch.stack((u, v), dim=-1)
+
+
+def resized_intrinsics(intrinsics: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """(B, 3, 3) intrinsics of pictures of size `old` = (H, W), for the same pictures at `new`."""
+    scale = intrinsics.new_tensor((new[1] / old[1], new[0] / old[0]))
+    resized = intrinsics.clone()
+    resized[:, :2, :2] *= scale[:, None]
+    resized[:, :2, 2] = (resized[:, :2, 2] + 0.5) * scale - 0.5  # as Camera.resized
+    return resized

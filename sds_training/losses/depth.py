@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sds_training.geometry import warp
+from sds_training.geometry import resized_intrinsics, warp
 from sds_training.losses.photometric import Moments, moments_of
 from sds_training.losses.reprojection import Reprojection, identity_error, minimum_reprojection
 from sds_training.losses.smoothness import edge_aware_smoothness
@@ -101,10 +101,8 @@ def _reduced(clip: _Clip, size: torch.Size, generator: torch.Generator) -> _Clip
     target = moments_of(F.interpolate(image, size=size, mode='area'))
     sources = F.interpolate(clip.sources.flatten(0, 1), size=size, mode='area')
     sources = sources.unflatten(0, (-1, count))
-    scale = clip.intrinsics.new_tensor((size[1] / image.shape[-1], size[0] / image.shape[-2]))
-    intrinsics = clip.intrinsics.clone()
-    intrinsics[:, :2, :2] *= scale[:, None]
-    intrinsics[:, :2, 2] = (intrinsics[:, :2, 2] + 0.5) * scale - 0.5  # as Camera.resized
+    before, after = (image.shape[-2], image.shape[-1]), (size[0], size[1])
+    intrinsics = resized_intrinsics(clip.intrinsics, before, after)
     identity = identity_error(sources, target, generator)
     return clip._replace(target=target, sources=sources, identity=identity, intrinsics=intrinsics)
 

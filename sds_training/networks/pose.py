@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -67,6 +67,8 @@ class PoseNetwork(nn.Module):
             nn.Conv2d(width, 6, 1),
         )
         _start_with_kept_variance(self.head)
+        if config.odometry:  # what the vehicle says is the best first guess: nothing to add yet
+            nn.init.zeros_(cast(nn.Conv2d, self.head[-1]).weight)
 
     def forward(self, earlier: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
         """The motion that takes points of the earlier camera to the later camera.

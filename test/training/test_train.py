@@ -77,7 +77,7 @@ def test_depth_pretraining_serves_networks_with_any_exchange(
     state = started(tiny_run('--network.changes={"exchange": "none"}', '--seed=1')).state()
     learner = started(tiny_run())
     fresh = {name: each.clone() for name, each in learner.state()['networks'].items()}
-    learner.start_from(state)
+    learner.start_from(state['networks'])
     for name, weight in learner.state()['networks'].items():
         wanted = fresh if name.startswith('student.exchanges.') else state['networks']
         assert torch.equal(weight, wanted[name]), name
@@ -86,7 +86,7 @@ def test_depth_pretraining_serves_networks_with_any_exchange(
 def test_networks_of_another_kind_are_refused_by_name(tiny_run: Make) -> None:
     state = started(tiny_run('--network.changes={"decoder_channels": [16, 16, 16]}')).state()
     with pytest.raises(RunStateError, match=r'init_from holds another network: .*first: student'):
-        started(tiny_run()).start_from(state)
+        started(tiny_run()).start_from(state['networks'])
 
 
 def test_export_writes_the_release_that_the_run_wrote(tiny_run: Make, tmp_path: Path) -> None:
