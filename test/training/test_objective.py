@@ -109,6 +109,17 @@ def test_a_term_of_weight_zero_is_not_computed(tiny_run: Make) -> None:
     assert terms.keys() == {'total', 'supervised'}
 
 
+def test_the_ground_speaks_in_metres_of_the_true_lens(tiny_run: Make) -> None:
+    words = ('--loss.road=1', '--loss.standing=1', '--loss.jaccard=1', '--loss.depth=0')
+    setting = Setting(tiny_run(*words))
+    terms = setting.loss(FOCAL_PX).terms
+    assert {'road', 'standing', 'jaccard'} <= terms.keys()
+    assert terms['road'] > 0 and terms['standing'] > 0
+    other = setting.loss(FOCAL_PX / 2).terms
+    assert other['road'] != terms['road']
+    torch.testing.assert_close(other['standing'], terms['standing'])
+
+
 def test_belief_takes_peoples_labels_where_there_are_some(tiny_run: Make) -> None:
     setting = Setting(tiny_run())
     pool = setting.batch.labelled

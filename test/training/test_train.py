@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sds_perception.release import read_release
+from sds_perception.release import ReleaseError, read_release
 from sds_training.config import TrainingConfig
 from sds_training.export import main as export_main
 from sds_training.learner import Learner
@@ -81,6 +81,29 @@ def test_depth_pretraining_serves_networks_with_any_exchange(
     for name, weight in learner.state()['networks'].items():
         wanted = fresh if name.startswith('student.exchanges.') else state['networks']
         assert torch.equal(weight, wanted[name]), name
+
+
+def test_a_run_may_start_from_a_release_and_says_so(tiny_run: Make, tmp_path: Path) -> None:
+    first = train(tiny_run('--steps=1', run_dir=tmp_path / 'first'))
+    config = tiny_run(f'--init_from={first}', '--steps=1', '--optimiser.rate=0')
+    second = read_release(train(config))
+    key = 'semantic_head.score.weight'
+    assert torch.equal(second.weights[key], read_release(first).weights[key])
+    assert second.provenance['started_from']['release'] == read_release(first).digest
+
+
+def test_a_continued_run_remembers_where_it_began(tiny_run: Make, tmp_path: Path) -> None:
+    first = train(tiny_run('--steps=1', run_dir=tmp_path / 'first'))
+    config = tiny_run(f'--init_from={first}', '--steps=1')
+    train(config)
+    first.unlink()  # nobody needs it again
+    assert read_release(train(config)).provenance['started_from']['step'] == 1
+
+
+def test_a_release_that_is_none_is_refused(tiny_run: Make, tmp_path: Path) -> None:
+    (tmp_path / 'no.safetensors').write_bytes(b'nothing')
+    with pytest.raises(ReleaseError, match='damaged'):
+        train(tiny_run(f'--init_from={tmp_path / "no.safetensors"}'))
 
 
 def test_networks_of_another_kind_are_refused_by_name(tiny_run: Make) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sds_training.data.odometry import Mounting, VehicleState, camera_motion, mirrored
+from sds_training.data.odometry import (
+    Mounting,
+    VehicleState,
+    camera_motion,
+    mirrored,
+    mirrored_road,
+)
 
 
 def motion(speed: float, yaw_rate: float, seconds: float, **mounting: float) -> np.ndarray:
@@ -46,3 +52,18 @@ def test_a_mirrored_left_turn_is_a_right_turn() -> None:
 def test_a_camera_ahead_of_the_axle_swings_out_in_turns(yaw_rate: float) -> None:
     sideways = motion(8, yaw_rate, 0.1, x_m=1.7)[0, 3] - motion(8, yaw_rate, 0.1)[0, 3]
     assert (abs(sideways) > 0.01) == (yaw_rate != 0)
+
+
+def test_a_level_camera_has_the_road_straight_below() -> None:
+    np.testing.assert_allclose(Mounting(z_m=1.4).road, (0, 1, 0, 1.4), atol=1e-12)
+
+
+def test_a_camera_that_looks_down_has_the_road_ahead_of_it_too() -> None:
+    down = Mounting(pitch=0.1, z_m=1.4).road
+    np.testing.assert_allclose(down[:3], (0, np.cos(0.1), np.sin(0.1)), atol=1e-12)
+
+
+def test_a_mirrored_camera_rolls_the_other_way() -> None:
+    road, other = Mounting(roll=0.1).road, Mounting(roll=-0.1).road
+    np.testing.assert_allclose(mirrored_road(road)[:3], other[:3], atol=1e-12)
+    assert np.isnan(road[3])  # nobody told the height

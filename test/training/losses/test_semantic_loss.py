@@ -10,7 +10,11 @@ import torch.nn.functional as F
 
 from sds_training.losses.orthogonality import soft_orthogonality
 from sds_training.losses.scale import velocity_loss
-from sds_training.losses.semantic import labelled_cross_entropy, pseudo_label_cross_entropy
+from sds_training.losses.semantic import (
+    labelled_cross_entropy,
+    pseudo_label_cross_entropy,
+    soft_jaccard_loss,
+)
 
 
 def logits(*shape: int) -> torch.Tensor:
@@ -86,6 +90,37 @@ def test_no_gradient_reaches_the_trust() -> None:
     trust = torch.full((1, 8, 8), 0.7, requires_grad=True)
     pseudo_label_cross_entropy(logits(1, 19, 8, 8), label(1, 8, 8), trust).backward()
     assert trust.grad is None
+
+
+def certain(truth: torch.Tensor) -> torch.Tensor:
+    """Scores that leave no doubt about `truth`."""
+    return 50 * F.one_hot(truth, 19).permute(0, 3, 1, 2).float()
+
+
+def test_the_jaccard_loss_is_one_minus_the_mean_iou_of_what_is_there() -> None:
+    truth = torch.zeros(1, 4, 4, dtype=torch.long)
+    truth[:, 0] = 5
+    assert soft_jaccard_loss(certain(truth), truth) == pytest.approx(0, abs=1e-6)
+    all_road = soft_jaccard_loss(certain(torch.zeros_like(truth)), truth)
+    assert all_road == pytest.approx(1 - (12 / 16 + 0) / 2, abs=1e-6)
+
+
+def test_a_class_of_one_pixel_counts_in_it_as_much_as_a_road() -> None:
+    truth = torch.zeros(1, 16, 16, dtype=torch.long)
+    truth[:, 3, 3] = 11
+    missed = soft_jaccard_loss(certain(torch.zeros_like(truth)), truth)
+    assert missed == pytest.approx(0.5, abs=0.01)
+
+
+def test_unlabelled_pixels_do_not_count_in_it_and_nothing_is_zero() -> None:
+    scores, truth = logits(1, 19, 8, 8), label(1, 16, 16)
+    truth[:, 8:] = 255
+    torch.testing.assert_close(
+        soft_jaccard_loss(scores, truth), soft_jaccard_loss(scores[:, :, :4], truth[:, :8])
+    )
+    nothing = soft_jaccard_loss(scores, torch.full_like(truth, 255))
+    nothing.backward()
+    assert nothing.item() == 0
 
 
 def test_orthonormal_rows_or_columns_cost_nothing() -> None:

@@ -124,3 +124,11 @@ def test_a_standing_vehicle_teaches_the_pose_network_nothing_wild(on_wheels: Pos
     found = source_from_target(on_wheels, b, torch.stack((a, c), dim=1), ahead(0.0))
     gradients = torch.autograd.grad(found.sum(), list(on_wheels.parameters()), allow_unused=True)
     assert all(each.isfinite().all() for each in gradients if each is not None)
+
+
+def test_before_it_has_learnt_anything_the_motion_is_the_vehicles() -> None:
+    torch.manual_seed(0)
+    fresh = PoseNetwork(PoseConfig(odometry=True)).eval()
+    a, b, c = frames(3)
+    found = source_from_target(fresh, b, torch.stack((a, c), dim=1), ahead(2.0))
+    torch.testing.assert_close(found, ahead(2.0))

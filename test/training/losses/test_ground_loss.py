@@ -1,0 +1,109 @@
+"""What the ground tells about depth, on a street whose every depth is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sds_perception.labels import TRAIN_ID
+from sds_training.losses.ground import feet, ground_loss, slope_of_rays
+
+SIZE = (64, 96)
+HEIGHT_M = 1.5
+INTRINSICS = torch.tensor([[[80.0, 0, 47.5], [0, 80.0, 20.0], [0, 0, 1]]])
+PLANE = torch.tensor([[0.0, 1.0, 0.0, HEIGHT_M]])
+SLOPE = slope_of_rays(PLANE[:, :3], INTRINSICS, SIZE)
+UNKNOWN = torch.full((1, 4), float('nan'))
+
+
+def street(thing: str = 'car', foot: int = 40, top: int = 26) -> tuple[torch.Tensor, torch.Tensor]:
+    """A road under a sky, and a thing whose last row is above row `foot`: depth and label."""
+    depth = HEIGHT_M / SLOPE.clamp(min=1e-3)
+    label = torch.full((1, *SIZE), TRAIN_ID['sky'])
+    label[:, 24:] = TRAIN_ID['road']
+    label[:, top:foot, 30:60] = TRAIN_ID[thing]
+    edge = (SLOPE[..., foot, :] + SLOPE[..., foot - 1, :]) / 2
+    depth[..., top:foot, 30:60] = HEIGHT_M / edge[..., None, 30:60]
+    return depth, label
+
+
+def standing(depth: torch.Tensor, label: torch.Tensor, plane: torch.Tensor = PLANE) -> float:
+    return ground_loss(depth, label, plane, INTRINSICS).standing.item()
+
+
+def test_the_true_depth_contradicts_nothing() -> None:
+    found = ground_loss(*street(), PLANE, INTRINSICS)
+    assert found.road.item() == pytest.approx(0, abs=1e-5)
+    assert found.standing.item() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_road_a_tenth_too_far_costs_its_logarithm() -> None:
+    depth, label = street()
+    found = ground_loss(1.1 * depth, label, PLANE, INTRINSICS)
+    assert found.road.item() == pytest.approx(torch.tensor(1.1).log().item(), rel=1e-4)
+
+
+def test_things_are_compared_with_the_ground_and_not_with_metres() -> None:
+    depth, label = street()
+    assert standing(7 * depth, label) == pytest.approx(0, abs=1e-5)
+    depth[label[:, None] == TRAIN_ID['car']] *= 2
+    assert standing(depth, label) == pytest.approx(torch.tensor(2.0).log().item(), rel=1e-3)
+
+
+def test_an_unknown_mounting_silences_the_road_and_is_taken_for_level() -> None:
+    depth, label = street()
+    found = ground_loss(2 * depth, label, UNKNOWN, INTRINSICS)
+    assert found.road.item() == 0
+    assert found.standing.item() == pytest.approx(0, abs=1e-5)
+
+
+def test_only_the_thing_is_moved_never_the_ground_it_stands_on() -> None:
+    depth, label = street()
+    depth = (depth * (1 + (label[:, None] == TRAIN_ID['car']))).requires_grad_()
+    ground_loss(depth, label, UNKNOWN, INTRINSICS).standing.backward()
+    moved = depth.grad != 0
+    assert moved.any() and not moved[label[:, None] != TRAIN_ID['car']].any()
+
+
+def test_what_touches_no_ground_teaches_nothing() -> None:
+    depth, label = street()
+    label[:, 40:44] = TRAIN_ID['bicycle']  # hides the car's wheels
+    label[:, 44:] = 255
+    depth = (3 * depth).requires_grad_()
+    loss = ground_loss(depth, label, UNKNOWN, INTRINSICS).standing
+    loss.backward()
+    assert loss.item() == 0 and not depth.grad.any()
+
+
+def test_what_is_taller_than_its_kind_stands_somewhere_behind() -> None:
+    _, label = street('person', foot=40, top=2)  # at 6 m: the rows above 12 are over 2.1 m
+    known = feet(label, SLOPE)[1][0, 0]
+    assert known[14:40, 30:60].all() and not known[:10].any()
+
+
+def test_a_rider_stands_on_his_bicycle() -> None:
+    _, label = street('rider')
+    label[:, 34:40, 30:60] = TRAIN_ID['bicycle']
+    assert feet(label, SLOPE)[1][0, 0, 26:40, 30:60].all()
+
+
+def test_a_person_stands_where_the_nearer_foot_does() -> None:
+    depth, label = street('person', foot=44)
+    label[:, 36:44, 34:42] = TRAIN_ID['road']  # between the legs one sees the road behind
+    depth[:, :, 36:44, 34:42] = HEIGHT_M / SLOPE[:, :, 36:44, 34:42]
+    assert standing(depth, label) == pytest.approx(0, abs=1e-5)
+
+
+def test_the_ground_under_a_truck_is_a_bound_and_not_a_depth() -> None:
+    depth, label = street('truck')
+    here = label[:, None] == TRAIN_ID['truck']
+    assert standing(torch.where(here, depth / 2, depth), label) == pytest.approx(0, abs=1e-5)
+    assert standing(torch.where(here, depth * 2, depth), label) > 0.5
+
+
+def test_no_frames_are_zero_with_a_graph() -> None:
+    depth = torch.rand(0, 1, *SIZE).requires_grad_()
+    label = torch.zeros(0, *SIZE, dtype=torch.long)
+    found = ground_loss(depth, label, torch.zeros(0, 4), torch.zeros(0, 3, 3))
+    (found.road + found.standing).backward()
+    assert found.road.item() == found.standing.item() == 0
