@@ -12,9 +12,8 @@ import traceback
 from typing import Any
 
 import rclpy
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor as NodeExecutor  # why one: see Heartbeat
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
@@ -28,6 +27,7 @@ from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.diagnostics import Diagnostics, write_report
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.health import CameraHealth, Level
+from sds_perception.ros.heartbeat import Heartbeat
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters
@@ -54,12 +54,14 @@ class PerceptionNode(LifecycleNode):
         self._channels: dict[str, Channel] = {}
         self._label_names: LabelNames | None = None
         self._tending = threading.RLock()  # transitions may come from outside the executor
-        # The cameras are tended in the default group, like frames and transitions: none of them
-        # sees a subscription vanish. The heart beats beside them while an engine is being built.
+        # The cameras are tended by the executor, like frames and transitions: none of them sees a
+        # subscription vanish. The heart beats beside it, also while an engine is being built.
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs without /clock as well
-        apart, period_s = MutuallyExclusiveCallbackGroup(), self.config.diagnostics_period_s
-        self._heart = self.create_timer(period_s, self._beat, callback_group=apart, clock=steady)
-        self._tender = self.create_timer(period_s, self._tend, clock=steady)
+        self._tender = self.create_timer(
+            self.config.diagnostics_period_s, self._tend, clock=steady
+        )
+        self._beating = threading.Lock()
+        self._heart = Heartbeat(self._beat, lambda: self.config.diagnostics_period_s)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the release, build and warm up the engine, offer the topics."""
@@ -111,6 +113,7 @@ class PerceptionNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Stop everything first; safe in any state."""
+        self._heart.stop()
         self._take_down()
         super().destroy_node()
 
@@ -148,8 +151,7 @@ class PerceptionNode(LifecycleNode):
         }
         self._channels = {name: self._channel(name) for name in config.cameras or ('',)}
         self._label_names = LabelNames(self)
-        for timer in (self._heart, self._tender):
-            timer.timer_period_ns = int(config.diagnostics_period_s * 1e9)
+        self._tender.timer_period_ns = int(config.diagnostics_period_s * 1e9)
 
     def _channel(self, name: str) -> Channel:
         outputs = Outputs(self, f'~/{name}' if name else '~')
@@ -217,7 +219,8 @@ class PerceptionNode(LifecycleNode):
 
     def _beat(self) -> None:
         healths = [channel.source.health for channel in list(self._channels.values())]
-        self._diagnostics.publish(self._state, healths, self._trouble)
+        with self._beating:  # a transition tells of itself at once
+            self._diagnostics.publish(self._state, healths, self._trouble)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -227,7 +230,7 @@ def main(args: list[str] | None = None) -> int:
     keep_pauses_short()
     with StopRequest() as stop:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        executor = MultiThreadedExecutor(num_threads=2)  # callbacks; diagnostics beside them
+        executor = NodeExecutor()
         node = None
         try:
             node = PerceptionNode()
