@@ -10,7 +10,7 @@ from sds_perception.camera import Camera
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID, UNLABELLED
 from sds_training.data.cache import CacheError
 from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import require_odometry, training_pools
+from sds_training.data.clips import require_mounting, require_odometry, training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_picture
 from sds_training.data.loading import batches, place_in_pool
@@ -222,3 +222,10 @@ def test_odometry_that_is_missing_is_named(street) -> None:
     silent.vehicles[1].unlink()
     with pytest.raises(DataError, match=silent.name):
         require_odometry(training_pools(config, 'train'))
+
+
+def test_a_camera_whose_height_nobody_told_is_named(street) -> None:
+    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
+    pools = training_pools(config, 'train')
+    with pytest.raises(DataError, match=r'loss.road is above 0 .* extrinsic.z \(first: '):
+        require_mounting(pools)
