@@ -112,8 +112,8 @@ def _nearness_of_ground(depth: Tensor, label: Tensor, slope: Tensor, foot: Tenso
     """1 / depth of the ground at the upper edge of row `foot`, (B, 1, h, w).
 
     How far below the camera the ground lies is read a few rows further down and carried up. At
-    the edge itself predicted depth blends with the thing's, and things that follow the ground that
-    follows them come nearer without end: on streets, from 25 m to 13 m within 300 steps.
+    the edge itself predicted depth blends with the thing's, and each draws the other nearer (on
+    streets buildings came out at 0.60 of their distance after 300 steps, 0.72 this way).
     """
     ground = _GROUP.to(label.device)[label.long()][:, None] == _GROUND
     below = (foot + CLEAR_OF_EDGE_PX).clamp(max=depth.shape[2] - 1)
