@@ -119,9 +119,6 @@ class LossConfig:
     standing: float = 0.0
     """Distance of a thing's depth from the ground's at its foot, where semantics knows both."""
 
-    sky: float = 0.0
-    """Distance of the sky's depth from the far end of the range, where semantics knows it."""
-
     orthogonality: float = 0.0
     """Soft orthogonality of CCAM's linear layers (method.md 2.3), off after 75 % of the steps."""
 

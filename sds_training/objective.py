@@ -36,7 +36,6 @@ from sds_training.losses.semantic import (
     pseudo_label_cross_entropy,
     soft_jaccard_loss,
 )
-from sds_training.losses.sky import sky_loss
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.teacher import MeanTeacher, trust_in
 
@@ -134,10 +133,10 @@ class JointObjective:
             )
             terms |= self.speed_term(source_from_target, clean.driven[rows])
 
-        # Semantics: the road lies below, things stand where they touch it, sky is behind all.
-        if weights.road or weights.standing or weights.sky:
+        # Semantics: the road lies below the camera, and things stand where they touch the ground.
+        if weights.road or weights.standing:
             disparity = prediction.disparity[0][: len(seen)]
-            terms |= self.place_terms(disparity, known, clean)
+            terms |= self.ground_terms(disparity, known, clean)
         if weights.orthogonality and step < 0.75 * config.steps:
             matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
             terms['orthogonality'] = (weights.orthogonality, soft_orthogonality(matrices))
@@ -218,21 +217,20 @@ class JointObjective:
         weight = self.config.loss.speed
         return {'speed': (weight, velocity_loss(source_from_target, driven))} if weight else {}
 
-    def place_terms(
+    def ground_terms(
         self, disparity: Tensor, label: Tensor, frames: Samples
     ) -> dict[str, tuple[float, Tensor]]:
-        """What semantics knows of where things are, told to depth at the disparity's own size."""
+        """What semantics knows of the ground, told to depth at the disparity's own size."""
         whole, own = label.shape[-2:], disparity.shape[-2:]
         ratio = self.focal_ratio(frames.intrinsics).view(-1, 1, 1, 1)
-        depth = depth_from_disparity(disparity.float(), self.depth_range)
+        depth = depth_from_disparity(disparity.float(), self.depth_range) * ratio
         stride, weights = whole[0] // own[0], self.config.loss
         small = label[:, stride // 2 :: stride, stride // 2 :: stride]
         intrinsics = resized_intrinsics(frames.intrinsics, tuple(whole), tuple(own))
-        ground = ground_loss(depth * ratio, small, frames.road, intrinsics)
+        ground = ground_loss(depth, small, frames.road, intrinsics)
         return {
             'road': (weights.road, ground.road),
             'standing': (weights.standing, ground.standing),
-            'sky': (weights.sky, sky_loss(depth, small, self.depth_range[1])),
         }
 
     def focal_ratio(self, intrinsics: Tensor) -> Tensor:

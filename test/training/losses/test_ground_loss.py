@@ -7,7 +7,6 @@ import torch
 
 from sds_perception.labels import TRAIN_ID
 from sds_training.losses.ground import feet, ground_loss, slope_of_rays
-from sds_training.losses.sky import sky_loss
 
 SIZE = (64, 96)
 HEIGHT_M = 1.5
@@ -108,13 +107,3 @@ def test_no_frames_are_zero_with_a_graph() -> None:
     found = ground_loss(depth, label, torch.zeros(0, 4), torch.zeros(0, 3, 3))
     (found.road + found.standing).backward()
     assert found.road.item() == found.standing.item() == 0
-
-
-def test_only_the_sky_is_drawn_to_the_far_end_of_the_range() -> None:
-    depth, label = torch.full((1, 1, *SIZE), 20.0, requires_grad=True), street()[1]
-    loss = sky_loss(depth, label, 200.0)
-    assert loss.item() == pytest.approx(torch.tensor(10.0).log().item())
-    loss.backward()
-    assert torch.equal(depth.grad != 0, (label == TRAIN_ID['sky'])[:, None])
-    assert bool((depth.grad <= 0).all())  # farther is better
-    assert sky_loss(depth, torch.zeros_like(label), 200.0).item() == 0
