@@ -16,13 +16,16 @@ PACKAGE = 'segmentation_models_pytorch'
 def peer_figures(
     name: str, size: tuple[int, int], cache: object, budget: Budget
 ) -> list[Figure] | None:
-    """DeepLabV3+ for semantics plus a U-Net for depth, same encoder; None if not installed."""
-    if find_spec(PACKAGE) is None:
+    """DeepLabV3+ for semantics plus a U-Net for depth, same encoder.
+
+    None if the package is not installed, or where the encoder is our own variant of timm's.
+    """
+    if find_spec(PACKAGE) is None or BENCHED[name].encoder_options:
         return None
     import segmentation_models_pytorch as smp
 
     encoder = BENCHED[name].encoder
-    options = {'encoder_name': encoder, 'encoder_weights': None}
+    options = {'encoder_name': f'tu-{encoder}', 'encoder_weights': None}  # timm's, as ours
     semantic = smp.DeepLabV3Plus(classes=19, **options).eval()
     depth = smp.Unet(classes=1, **options).eval()
     image = torch.zeros(1, 3, *size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from math import nan
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +15,8 @@ from sds_perception.bench import naive, node
 from sds_perception.bench.cli import main
 from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds
 from sds_perception.bench.machine import convolution_probe, resident_mb
-from sds_perception.bench.networks import gflop
+from sds_perception.bench.networks import BENCHED, gflop
+from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
 from sds_perception.bench.single_task import DepthOnly, SemanticOnly
 from sds_perception.engines.graph import VehicleGraph
@@ -131,3 +133,14 @@ def test_the_command_measures_and_writes_its_files(tmp_path, capsys):
     content = json.loads((tmp_path / 'bench.json').read_text())
     assert content['host']['cores'] >= 1
     assert len(content['calls_ms']['tiny 64x64 steady 720p']) == 60
+
+
+@pytest.mark.parametrize('name', ['vehicle', 'mobile'])
+def test_peers_are_built_on_the_same_encoder(name: str, tmp_path: Path) -> None:
+    pytest.importorskip('segmentation_models_pytorch')
+    rows = peer_figures(name, (64, 64), tmp_path, Budget(0.0, calls=1))
+    assert {row.note.split('encoder ')[-1] for row in rows} == {BENCHED[name].encoder}
+
+
+def test_where_the_encoder_is_our_own_there_is_no_peer(tmp_path: Path) -> None:
+    assert peer_figures('tiny', (64, 64), tmp_path, Budget(0.0, calls=1)) is None
