@@ -43,6 +43,7 @@ from sds_perception.ros.vehicle_process import (
     VehicleError,
     bring_up,
     perception_process,
+    quickest_engine,
     wait_until,
 )
 
@@ -107,7 +108,8 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         release = wanted.release or default_release() or _untrained(Path(folder))
         report, camera, consumer = _through_node(wanted, release, frame, Path(folder))
-        bare_ms = _bare_engine_ms(release, wanted.device, frame)
+        engine = wanted.engine or quickest_engine(wanted.device)
+        bare_ms = _bare_engine_ms(release, wanted.device, engine, frame)
     (figures,) = report['cameras'].values()
     stages = figures['latency_ms']
     received = figures['counts'].get('received', 0)
@@ -132,6 +134,7 @@ def _through_node(
     parameters = {
         'release': str(release),
         'device': wanted.device,
+        'engine': wanted.engine or quickest_engine(wanted.device),
         'output_size': wanted.output_size,
         'report_file': str(folder / 'report.json'),
     }
@@ -156,10 +159,10 @@ def _spin(node: Node) -> None:
 
 
 def _bare_engine_ms(
-    release: Path, device: str, frame: np.ndarray[Any, Any], calls: int = 60
+    release: Path, device: str, engine: str, frame: np.ndarray[Any, Any], calls: int = 60
 ) -> float:
     """Median of the engine's own time, called directly on the same picture."""
-    perceiver = Perceiver.from_release(release, device=device)
+    perceiver = Perceiver.from_release(release, device=device, engine=engine)
     perceiver.warm_up()
     return 1e3 * statistics.median(perceiver(frame).timings['network'] for _ in range(calls))
 
@@ -190,6 +193,7 @@ def main(args: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add('--release', type=Path, help='default: the shipped one, or random weights of tiny')
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add('--engine', help="the node's engine; default: the quicker one of this device")
     add('--width', type=int, default=1920)
     add('--height', type=int, default=1080)
     add('--rate', type=float, default=30.0, help='frames per second (30)')

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,7 @@ from sds_perception.ros.vehicle_process import (
     VehicleError,
     bring_up,
     perception_process,
+    quickest_engine,
     wait_until,
 )
 
@@ -111,7 +111,7 @@ def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
     parameters = {
         'release': str(release),
         'device': wanted.device,
-        'engine': _engine(wanted.device),
+        'engine': quickest_engine(wanted.device),
         'image_transport': 'compressed' if drive.compressed else 'raw',
         'camera_height_m': wanted.camera_height,
         'report_file': str(output / 'node_report.json'),
@@ -133,11 +133,6 @@ def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
         )
         wait_until(lambda: _heard(observer), 120.0, 'the recorder')
         _replay(drive, wanted, output)
-
-
-def _engine(device: str) -> str:
-    """ONNX Runtime on the CPU, where it takes half the time torch does; torch elsewhere."""
-    return 'onnxruntime' if device == 'cpu' and find_spec('onnxruntime') else 'torch'
 
 
 def _replay(drive: Drive, wanted: argparse.Namespace, output: Path) -> None:
