@@ -228,10 +228,11 @@ class JointObjective:
         small = label[:, stride // 2 :: stride, stride // 2 :: stride]
         intrinsics = resized_intrinsics(frames.intrinsics, tuple(whole), tuple(own))
         ground = ground_loss(depth, small, frames.road, intrinsics)
-        return {
+        terms = {
             'road': (weights.road, ground.road),
             'standing': (weights.standing, ground.standing),
         }
+        return {name: each for name, each in terms.items() if each[0]}
 
     def focal_ratio(self, intrinsics: Tensor) -> Tensor:
         """(B,) focal length of each crop over the canonical one, from (B, 3, 3)."""

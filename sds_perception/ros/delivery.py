@@ -33,6 +33,7 @@ from std_msgs.msg import Header
 
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
+from sds_perception.engines.choose import quickest_engine
 from sds_perception.network import NETWORKS
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import default_release, untrained_release, write_release
@@ -43,7 +44,6 @@ from sds_perception.ros.vehicle_process import (
     VehicleError,
     bring_up,
     perception_process,
-    quickest_engine,
     wait_until,
 )
 
@@ -108,8 +108,7 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         release = wanted.release or default_release() or _untrained(Path(folder))
         report, camera, consumer = _through_node(wanted, release, frame, Path(folder))
-        engine = wanted.engine or quickest_engine(wanted.device)
-        bare_ms = _bare_engine_ms(release, wanted.device, engine, frame)
+        bare_ms = _bare_engine_ms(release, wanted.device, wanted.engine, frame)
     (figures,) = report['cameras'].values()
     stages = figures['latency_ms']
     received = figures['counts'].get('received', 0)
@@ -134,7 +133,7 @@ def _through_node(
     parameters = {
         'release': str(release),
         'device': wanted.device,
-        'engine': wanted.engine or quickest_engine(wanted.device),
+        'engine': wanted.engine,
         'output_size': wanted.output_size,
         'report_file': str(folder / 'report.json'),
     }
@@ -201,6 +200,7 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--output-size', default='camera', help="the node's output_size (camera)")
     add('--json', type=Path, help='write the figures here too')
     wanted = parser.parse_args(args)
+    wanted.engine = wanted.engine or quickest_engine(wanted.device)
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     try:
         figures = measure(wanted)

@@ -22,6 +22,7 @@ import cv2
 import torch
 from rclpy.node import Node
 
+from sds_perception.engines.choose import quickest_engine
 from sds_perception.network import NETWORKS
 from sds_perception.offline.frames import OfflineError
 from sds_perception.release import (
@@ -48,7 +49,6 @@ from sds_perception.ros.vehicle_process import (
     VehicleError,
     bring_up,
     perception_process,
-    quickest_engine,
     wait_until,
 )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sds_perception.ros.findings import Finding, fault
-from sds_perception.ros.process import keep_large_buffers
+from sds_perception.ros.memory import keep_large_buffers
 from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES, shipped_file
 
 LIBRARIES = ('numpy', 'cv2', 'torch', 'rclpy', 'sensor_msgs')

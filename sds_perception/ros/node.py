@@ -28,11 +28,12 @@ from sds_perception.ros.diagnostics import Diagnostics, write_report
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.health import CameraHealth, Level
 from sds_perception.ros.heartbeat import Heartbeat
+from sds_perception.ros.memory import keep_large_buffers, keep_pauses_short
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
-from sds_perception.ros.process import StopRequest, ToRos, keep_large_buffers, keep_pauses_short
+from sds_perception.ros.process import StopRequest, ToRos
 from sds_perception.ros.scheduler import Scheduler
 from sds_perception.ros.shipped import prepare_transport
 from sds_perception.ros.transitions import spoken
@@ -57,9 +58,8 @@ class PerceptionNode(LifecycleNode):
         # The cameras are tended by the executor, like frames and transitions: none of them sees a
         # subscription vanish. The heart beats beside it, also while an engine is being built.
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs without /clock as well
-        self._tender = self.create_timer(
-            self.config.diagnostics_period_s, self._tend, clock=steady
-        )
+        period_s = self.config.diagnostics_period_s
+        self._tender = self.create_timer(period_s, self._tend, clock=steady)
         self._beating = threading.Lock()
         self._heart = Heartbeat(self._beat, lambda: self.config.diagnostics_period_s)
 

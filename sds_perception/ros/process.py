@@ -1,9 +1,7 @@
-"""What the process has to arrange around a node: memory, signals, log lines."""
+"""What the process has to arrange around a node: signals and log lines."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -15,28 +13,6 @@ from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.task import Future
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-KEEP_BYTES = 1 << 30
-
-
-def keep_large_buffers() -> bool:
-    """Stop glibc from returning each frame's memory to the system; False where it is not glibc.
-
-    A 1080p frame otherwise costs 4500 page faults, 15 ms of latency and a third of a core.
-    """
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is None:
-        return False
-    return all(mallopt(name, KEEP_BYTES) == 1 for name in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD))
-
-
-def keep_pauses_short() -> None:
-    """Look at what is imported by now no more when collecting garbage.
-
-    Python otherwise walks the million objects of torch each time: 0.2 s in the middle of a frame.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 class StopRequest(AbstractContextManager['StopRequest']):

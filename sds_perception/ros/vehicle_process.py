@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -98,11 +97,6 @@ def perception_process(
     for name, target in remaps.items():
         arguments += ['-r', f'{name}:={target}']
     return ChildProcess('sds_perception.ros.node', arguments, log)
-
-
-def quickest_engine(device: str) -> str:
-    """ONNX Runtime on the CPU, where it takes half the time torch does; torch elsewhere."""
-    return 'onnxruntime' if device == 'cpu' and find_spec('onnxruntime') else 'torch'
 
 
 def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) -> None:

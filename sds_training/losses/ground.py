@@ -41,8 +41,10 @@ FOOT_BESIDE = {  # camera heights sideways to the next foot or wheel: in between
     'bus': 0.5,
     'train': 0.4,
 }
-CLEAR_OF_EDGE_PX = 4
-MOST_BESIDE_PX = 128
+CLEAR_OF_EDGE_PX = (
+    4  # rows below a foot where the ground's depth no longer blends with the thing's
+)
+MOST_BESIDE_PX = 128  # farther sideways nobody looks for a foot
 SEEN_UNDER = ('truck',)  # so long between wheels that the ground below can only be a bound
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -102,3 +105,12 @@ def test_the_command_ends_with_one_and_a_sentence_per_fault(capsys, monkeypatch)
         'FAULT release     release /no/such.safetensors does not exist or is not a file'
     ]
     assert lines[-1] == '1 fault(s)'
+
+
+def test_it_examines_a_python_that_has_nothing_and_says_what_is_missing():
+    bare = [sys.executable, '-S', '-m', 'sds_perception.ros.doctor', '--timeout', '0']
+    environment = {'PATH': os.environ['PATH'], 'PYTHONPATH': str(Path(__file__).parents[2])}
+    done = subprocess.run(bare, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and not done.stderr
+    assert 'FAULT rclpy' in done.stdout and 'FAULT torch' in done.stdout
+    assert 'ROS_DOMAIN_ID is 0' in done.stdout  # the rest is still examined

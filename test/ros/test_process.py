@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
+from sds_perception.ros.memory import keep_large_buffers
 from sds_perception.ros.messages import ImageWriter
-from sds_perception.ros.process import keep_large_buffers
 
 
 @pytest.fixture
