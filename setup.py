@@ -34,6 +34,7 @@ setup(
     install_requires=['setuptools', 'numpy', 'timm', 'safetensors'],
     extras_require={
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],
+        'openvino': ['openvino', 'onnx', 'onnxscript'],
         'ros': pinned('ros'),
         'training': pinned('training'),
         'test': pinned('test'),

@@ -37,7 +37,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         ('camera_info_topic', '/camera_info', 'CameraInfo of those pictures'),
         ('release', '', f'Release file to run (.safetensors){FROM_FILE}'),
         ('device', '', f"Where the network runs: 'cpu', 'cuda' or 'cuda:N'{FROM_FILE}"),
-        ('engine', '', f"How it runs: 'torch' or 'onnxruntime'{FROM_FILE}"),
+        ('engine', '', f"How it runs: 'torch', 'onnxruntime' or 'openvino'{FROM_FILE}"),
         ('params_file', shipped, 'Parameters of the node (YAML)'),
         ('namespace', '', 'Namespace of the node and of its topics'),
         ('autostart', 'true', 'Configure and activate at once; false leaves that to a manager'),

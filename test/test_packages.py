@@ -84,7 +84,7 @@ def test_package_xml_and_setup_agree(monkeypatch):
 
 def test_setup_offers_the_extras_people_ask_for(monkeypatch):
     extras = setup_arguments(monkeypatch)['extras_require']
-    assert set(extras) == {'onnx', 'ros', 'training', 'test'}
+    assert set(extras) == {'onnx', 'openvino', 'ros', 'training', 'test'}
     assert all(extras.values())
 
 

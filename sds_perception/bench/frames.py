@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from sds_perception.bench import naive
+from sds_perception.bench.cpu_engines import BASE, cpu_engines
 from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds, times
 from sds_perception.bench.machine import resident_mb
 from sds_perception.bench.networks import benched_release
 from sds_perception.camera import Camera
-from sds_perception.engines.calibration import calibrate
-from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.perceiver import Perceiver
@@ -34,24 +33,26 @@ def end_to_end_figures(
 ) -> list[Figure]:
     """BGR frame in; labels, colours and depth of its size out, by both pipelines."""
     release = benched_release(name, size)
-    calibrate(release, GraphShape(size), synthetic_frames(size, 8), cache)
     plain = naive.NaivePipeline(release.network(), size)
-    ours = Product(Perceiver(release, OnnxEngine(release, cache=cache)))
-    small = Product(Perceiver(release, OnnxEngine(release, cache=cache, precision='int8')))
+    engines = cpu_engines(release, cache)
+    products = {each: Product(Perceiver(release, engine)) for each, engine in engines.items()}
+    ours = products[BASE]
     figures: list[Figure] = []
     for kind, frame_size in FRAME_SIZES.items():
         group, bgr = f'{name} {size[0]}x{size[1]} {kind}', synthetic_frames(frame_size, 1)[0]
-        runs = {'naive': plain, 'ours': ours, 'ours int8': small}
+        runs = {'naive': plain, **products}
         timings = timed_rounds(
             {each: lambda run=run, bgr=bgr: run(bgr) for each, run in runs.items()}, budget
         )
         goals = [END_TO_END_GOALS.get(name, '') if kind == '720p' else '']
         goals.append('<= 5' if name == 'vehicle' else '')
-        outside = 100 * (1 - ours.network_ms / timings['ours'].best)
+        outside = 100 * (1 - ours.network_ms / timings[BASE].best)
         figures += [
             *times(group, timings),
-            ratio(group, 'naive / ours', timings['naive'], timings['ours'], goals[0]),
-            ratio(group, 'naive / ours int8', timings['naive'], timings['ours int8']),
+            *(
+                ratio(group, f'naive / ours, {each}', timings['naive'], timings[each], goals[0])
+                for each in products
+            ),
             Figure(group, 'outside the network', outside, '%', goals[1]),
         ]
         ours.network_ms = float('inf')

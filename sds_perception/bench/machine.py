@@ -6,6 +6,8 @@ import os
 import platform
 import re
 from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
+
+from sds_perception.engines.precision import cpu_computes_bf16
 
 PROBE_CHANNELS, PROBE_SIZE = 128, (128, 256)
 PROBE_GFLOP = 2 * 9 * PROBE_CHANNELS**2 * PROBE_SIZE[0] * PROBE_SIZE[1] / 1e9
@@ -39,6 +43,8 @@ def host_facts() -> dict[str, Any]:
         facts['providers'] = onnxruntime.get_available_providers()
     except ImportError:
         facts['onnxruntime'] = None
+    facts['openvino'] = version('openvino') if find_spec('openvino') else None
+    facts['computes_bf16'] = cpu_computes_bf16()
     facts['gpu'] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sds_perception.bench.cpu_engines import BASE, cpu_engines
 from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds, times
 from sds_perception.bench.machine import PROBE_GFLOP, convolution_probe
 from sds_perception.bench.single_task import single_task_runs
-from sds_perception.engines.calibration import calibrate
-from sds_perception.engines.export import GraphShape
+from sds_perception.engines import Engine
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.parity import measure_parity
 from sds_perception.engines.reference_frames import synthetic_frames
@@ -46,59 +47,60 @@ def gflop(network: SdsNetwork, size: tuple[int, int]) -> float:
 def engine_figures(
     name: str, size: tuple[int, int], cache: Path, budget: Budget
 ) -> tuple[list[Figure], dict[str, Timing]]:
-    """Eager, reference engine, ONNX Runtime in float32 and int8, and the probe, in rounds."""
-    release, frames = benched_release(name, size), synthetic_frames(size, 8)
+    """Eager, reference engine, the CPU's other engines, and the probe, in rounds."""
+    release, frames = benched_release(name, size), synthetic_frames(size, 2)
     group = f'{name} {size[0]}x{size[1]}'
-    calibrate(release, GraphShape(size), frames, cache)
     network, image = release.network(), torch.zeros(1, 3, *size)
-    reference = TorchEngine(release)
-    fast = OnnxEngine(release, cache=cache)
-    small = OnnxEngine(release, cache=cache, precision='int8')
+    engines = cpu_engines(release, cache)
+    built = {'torch engine': TorchEngine(release), **engines}
+    runs: dict[str, Callable[[], object]] = {'eager': lambda: network(image)}
+    runs |= {each: lambda engine=engine: engine(frames[:1]) for each, engine in built.items()}
+    runs['convolution probe'] = convolution_probe()
     with torch.inference_mode():
-        timings = timed_rounds(
-            {
-                'eager': lambda: network(image),
-                'torch engine': lambda: reference(frames[:1]),
-                'onnxruntime fp32': lambda: fast(frames[:1]),
-                'onnxruntime int8': lambda: small(frames[:1]),
-                'convolution probe': convolution_probe(),
-            },
-            budget,
-        )
+        timings = timed_rounds(runs, budget)
     probe = timings.pop('convolution probe')
-    figures = times(group, timings)
-    figures += _ceiling(name, group, gflop(release.network(), size), timings, probe)
-    figures += _parity(group, release, [fast, small], frames[:2])
+    figures, work = times(group, timings), gflop(release.network(), size)
+    figures += _ceiling(name, group, work, engines, timings, probe)
+    figures += _parity(group, release, engines.values(), frames)
     return figures, {f'{group} {each}': timing for each, timing in timings.items()}
 
 
 def _ceiling(
-    name: str, group: str, work: float, timings: dict[str, Timing], probe: Timing
+    name: str,
+    group: str,
+    work: float,
+    engines: Iterable[str],
+    timings: dict[str, Timing],
+    probe: Timing,
 ) -> list[Figure]:
     """Speed-ups, and what share of the probe's speed each engine reaches."""
     ceiling = PROBE_GFLOP / (probe.best * 1e-3)
-    fast, small = timings['onnxruntime fp32'], timings['onnxruntime int8']
-    goal = SPEED_UP_GOALS.get(name, '')
-    share = [100 * work / (each.best * 1e-3) / ceiling for each in (fast, small)]
-    return [
+    figures = [
         Figure(group, 'work', work, 'GFLOP'),
         Figure(group, 'convolution probe', ceiling, 'GFLOP/s', note='same rounds'),
-        ratio(group, 'eager / onnxruntime', timings['eager'], fast, goal),
-        ratio(group, 'torch engine / onnxruntime', timings['torch engine'], fast),
-        ratio(group, 'fp32 / int8', fast, small),
-        Figure(group, 'ceiling reached, fp32', share[0], '%', CEILING_GOALS.get(name, '')),
-        Figure(group, 'ceiling reached, int8', share[1], '%', note='of the fp32 probe'),
+        ratio(group, f'torch engine / {BASE}', timings['torch engine'], timings[BASE]),
     ]
+    for each in engines:
+        goal, share_goal = '', ''
+        if each == BASE:
+            goal, share_goal = SPEED_UP_GOALS.get(name, ''), CEILING_GOALS.get(name, '')
+        share = 100 * work / (timings[each].best * 1e-3) / ceiling
+        note = 'of the fp32 probe'
+        figures += [
+            ratio(group, f'eager / {each}', timings['eager'], timings[each], goal),
+            Figure(group, f'ceiling reached, {each}', share, '%', share_goal, note),
+        ]
+    return figures
 
 
 def _parity(
-    group: str, release: Release, engines: list[OnnxEngine], frames: np.ndarray
+    group: str, release: Release, engines: Iterable[Engine], frames: np.ndarray
 ) -> list[Figure]:
     reports = [measure_parity(each, release, frames) for each in engines]
     return [
         Figure(
             group,
-            f'labels equal, {each.precision}',
+            f'labels equal, {each.name}',
             100 * each.labels,
             '%',
             f'>= {100 * each.limits.labels:g}',

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+ENGINES = ('torch', 'onnxruntime', 'openvino')
+
 # Place in the batch and size (H, W) to (H, W) labels, overwritten by the next call.
 LabelsAt = Callable[[int, tuple[int, int]], NDArray[np.uint8]]
 

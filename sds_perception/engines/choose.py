@@ -5,11 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from sds_perception.engines import Engine, EngineError
+from sds_perception.engines import ENGINES, Engine, EngineError
 from sds_perception.engines.graph import Detail
 from sds_perception.release import Release
-
-ENGINES = ('torch', 'onnxruntime')
 
 
 def build_engine(
@@ -21,7 +19,7 @@ def build_engine(
     detail: Detail = 'fast',
     **options: Any,
 ) -> Engine:
-    """Build `engine` ('torch' or 'onnxruntime') for `device` ('cpu', 'cuda', 'cuda:N').
+    """Build `engine`, one of `ENGINES`, for `device` ('cpu', 'cuda', 'cuda:N').
 
     Args:
         release: what the engine is to run.
@@ -48,6 +46,10 @@ def build_engine(
         from sds_perception.engines.onnx_engine import OnnxEngine
 
         return OnnxEngine(release, device, input_size=size, detail=detail, **options)
+    if engine == 'openvino':
+        from sds_perception.engines.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(release, device, input_size=size, detail=detail, **options)
     raise EngineError(f'engine is {engine!r}, wanted one of {ENGINES}')
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError
+from sds_perception.engines import ENGINES, EngineError
 from sds_perception.engines.calibration import METHODS, calibrate
-from sds_perception.engines.choose import ENGINES, build_engine
+from sds_perception.engines.choose import build_engine
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_session import PROVIDERS
 from sds_perception.engines.parity import LIMITS, ParityReport, measure_parity
@@ -62,8 +62,10 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
 def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
     """Build from the cache where possible and compare with the reference."""
     options: dict[str, Any] = {'precision': wanted.precision}
+    if wanted.engine != 'torch':
+        options['cache'] = wanted.cache
     if wanted.engine == 'onnxruntime':
-        options |= {'provider': wanted.provider, 'cache': wanted.cache}
+        options['provider'] = wanted.provider
     engine = build_engine(
         release,
         wanted.engine,

@@ -45,7 +45,7 @@ class GraphShape:
     detail: Detail = 'fast'
     batch: int = 1
     half: bool = False  # float16 weights and activations, for CUDA and TensorRT
-    for_cpu: bool = True  # rewritten for a runtime on the CPU (streamline.py)
+    for_cpu: bool = True  # rewritten for ONNX Runtime on the CPU (streamline.py)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class GraphShape:
 
     def __str__(self) -> str:
         height, width = self.input_size
-        number, place = 'fp16' if self.half else 'fp32', 'cpu' if self.for_cpu else 'gpu'
+        number, place = 'fp16' if self.half else 'fp32', 'cpu' if self.for_cpu else 'plain'
         return f'{self.batch}x{height}x{width}-{self.detail}-{place}-{number}'
 
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from sds_perception.engines import EngineError
 
 Precision = Literal['fp32', 'fp16', 'bf16', 'int8']
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 NATIVE = {  # per provider of ONNX Runtime
     'cpu': ('fp32', 'int8'),
@@ -30,6 +31,16 @@ def require_precision(wanted: Precision | None, provider: str) -> Precision:
     return wanted
 
 
+def require_openvino_precision(wanted: Precision | None) -> Precision:
+    """`wanted` if OpenVINO computes in it on this CPU; fp32 where None."""
+    if wanted is None or wanted == 'fp32':
+        return 'fp32'
+    if wanted == 'bf16' and cpu_computes_bf16():
+        return wanted
+    why = 'this CPU only emulates it' if wanted == 'bf16' else "wanted 'fp32' or 'bf16'"
+    raise EngineError(f'precision is {wanted!r} with openvino: {why}')
+
+
 def require_torch_precision(wanted: Precision | None, device: str) -> Precision:
     """`wanted` if torch on 'cpu' or 'cuda' computes in it; fp32 or fp16 where None.
 
@@ -44,7 +55,7 @@ def require_torch_precision(wanted: Precision | None, device: str) -> Precision:
         return _bf16_on_cuda()
     if wanted == 'bf16' and cpu_computes_bf16():
         return wanted
-    why = 'this CPU only emulates it' if wanted in get_args(Precision) else 'there is no such one'
+    why = 'this CPU only emulates it' if wanted in PRECISIONS else 'there is no such one'
     raise EngineError(f'precision is {wanted!r} with torch on {device}: {why}; use fp32')
 
 

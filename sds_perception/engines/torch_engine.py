@@ -42,7 +42,6 @@ class TorchEngine:
         device: 'cpu', 'cuda' or 'cuda:N'.
         input_size: (H, W); the release's own where None.
         detail: 'fast' or 'fine' (class scores as well; on CUDA they stay on the device).
-        half: short for precision 'fp16' or 'fp32'.
         precision: 'fp32', 'fp16' (CUDA) or 'bf16' (where not emulated); None is the device's own.
     """
 
@@ -53,13 +52,10 @@ class TorchEngine:
         *,
         input_size: tuple[int, int] | None = None,
         detail: Detail = 'fast',
-        half: bool | None = None,
         precision: Precision | None = None,
     ) -> None:
         self.device = choose_device(device)
         self.input_size = input_size or release.input_size
-        if half is not None and precision is None:
-            precision = 'fp16' if half else 'fp32'
         self.precision = require_torch_precision(precision, self.device.type)
         dtype = TORCH_TYPES[self.precision]
         graph = VehicleGraph(folded(release.network()), detail)

@@ -14,6 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sds_perception.engines import ENGINES
+from sds_perception.engines.precision import PRECISIONS
+
 
 def _size(text: str) -> tuple[int, int]:
     try:
@@ -35,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
     weights.add_argument('--release', type=Path, help='weights (those shipped with the package)')
     weights.add_argument('--untrained', choices=('vehicle', 'tiny'), help='use random weights')
     add('--device', help='cpu or cuda (cuda where there is one)')
-    add('--engine', choices=('torch', 'onnxruntime'), default='torch', help='how to run it')
+    add('--engine', choices=ENGINES, default='torch', help='how to run it (torch)')
+    add('--precision', choices=PRECISIONS, help="of the network (the engine's own)")
     add('--detail', choices=('fast', 'fine'), default='fast', help='of label boundaries (fast)')
     add('--input-size', type=_size, metavar='HxW', help="of the network (the release's own)")
     add('--camera', metavar='FILE|DEGREES', help='calibration file, or horizontal field of view')

@@ -59,6 +59,7 @@ def run(wanted: argparse.Namespace) -> int:
         release,
         device=device,
         engine=wanted.engine,
+        precision=wanted.precision,
         detail=wanted.detail,
         input_size=wanted.input_size,
     )

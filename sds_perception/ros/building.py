@@ -38,13 +38,12 @@ def _output_size(config: NodeConfig) -> str | float:
 
 def _engine_options(config: NodeConfig) -> dict[str, Any]:
     """What only some engines know."""
+    options: dict[str, Any] = {'precision': config.precision or None}
+    if config.engine == 'torch':
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        return options
+    options |= {'threads': config.threads, 'cache': config.engine_cache or None}
     if config.engine == 'onnxruntime':
-        return {
-            'threads': config.threads,
-            'cache': config.engine_cache or None,
-            'provider': config.provider or None,
-            'precision': config.precision or None,
-        }
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    return {'half': config.precision == 'fp16' if config.precision else None}
+        options['provider'] = config.provider or None
+    return options

@@ -171,7 +171,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     add: Callable[..., object] = parser.add_argument
     add('--release', help='release file the node shall run; default: the shipped one')
     add('--device', default='cuda', help="'cpu', 'cuda' or 'cuda:N' (cuda)")
-    add('--engine', default='torch', help="'torch' or 'onnxruntime' (torch)")
+    add('--engine', default='torch', help='torch, onnxruntime or openvino (torch)')
     add('--image-topic', default='/image')
     add('--camera-info-topic', default='/camera_info')
     add(

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from sds_perception.engines import ENGINES
+from sds_perception.engines.precision import PRECISIONS
+
 SCALE_SOURCES = ('release', 'camera_height', 'fixed', 'none')
 
 
@@ -40,14 +43,16 @@ class NodeConfig:
 
     release: str = setting('', 'Release file to run (.safetensors)')
     device: str = setting('cuda', "Where the network runs: 'cpu', 'cuda' or 'cuda:N'")
-    engine: str = setting('torch', 'How it runs', choices=('torch', 'onnxruntime'))
+    engine: str = setting('torch', 'How it runs', choices=ENGINES)
     provider: str = setting(
         '',
         "Execution provider of onnxruntime; '' is the one named like the device",
         choices=('', 'cpu', 'cuda', 'tensorrt'),
     )
     precision: str = setting(
-        '', "Of the network; '' is the engine's own for the device", choices=('', 'fp32', 'fp16')
+        '',
+        "Of the network; '' is the engine's own for the device",
+        choices=('', *PRECISIONS),
     )
     engine_cache: str = setting('', "Folder that keeps built engines; '' is the user's cache")
     detail: str = setting(
@@ -115,14 +120,11 @@ class NodeConfig:
     def __post_init__(self) -> None:
         for each in fields(self):
             _check_field(each, getattr(self, each.name))
-        if not re.fullmatch(r'cpu|cuda(:\d+)?', self.device):
-            raise ParameterError(f'device must be cpu, cuda or cuda:N, got {self.device!r}')
+        self._check_engine()
         if wrong := [s for s in self.scale_source if s not in SCALE_SOURCES]:
             raise ParameterError(
                 f'scale_source knows {", ".join(SCALE_SOURCES)}, not {wrong[0]!r}'
             )
-        if self.engine == 'torch' and (self.provider or self.engine_cache):
-            raise ParameterError('provider and engine_cache are for the onnxruntime engine only')
         for name in self.cameras:
             if not name.isidentifier() or self.cameras.count(name) > 1:
                 raise ParameterError(f'cameras needs distinct topic-safe names, got {name!r}')
@@ -131,6 +133,14 @@ class NodeConfig:
                 "output_size must be 'camera', 'network' or a fraction in (0, 1], "
                 f'got {self.output_size!r}'
             )
+
+    def _check_engine(self) -> None:
+        if not re.fullmatch(r'cpu|cuda(:\d+)?', self.device):
+            raise ParameterError(f'device must be cpu, cuda or cuda:N, got {self.device!r}')
+        if self.provider and self.engine != 'onnxruntime':
+            raise ParameterError('provider is for the onnxruntime engine only')
+        if self.engine_cache and self.engine == 'torch':
+            raise ParameterError('engine_cache is not for the torch engine, which builds nothing')
 
     @property
     def output_fraction(self) -> float:
