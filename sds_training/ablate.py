@@ -1,7 +1,8 @@
 """The proof: each part of the method added to the base recipe, on equal data, steps and seeds.
 
 `python -m sds_training.ablate CONFIG` trains what is missing of variants x seeds, one after the
-other and resumable, and writes means, deviations and a plot to docs/evidence.md.
+other and resumable, and writes means, deviations and a plot to docs/evidence.md. With `--start`
+all lines of a seed start from one run of another file, on the same labels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from statistics import mean, stdev
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
-from sds_training.run_state import RunStateError
+from sds_training.run_state import RunStateError, saved_states
 from sds_training.scoring import RELEASE
 from sds_training.train import train
 
@@ -70,6 +71,16 @@ def config_of(file: str, words: list[str], variant: Variant, seed: int) -> Train
     return read_config([file, *words, *variant.words, *more], 'ablate')
 
 
+def start_of(file: str, seed: int) -> str:
+    """The last state of the run that all lines of a seed start from; trains it if missing."""
+    own = Path(read_config([file], 'ablate').run_dir, f'seed_{seed}')
+    words = [f'--run_dir={own}', f'--seed={seed}', f'--data.split_seed={seed}']
+    config = read_config([file, *words], 'ablate')
+    logger.info('start, seed %d', seed)
+    run(config)
+    return str(saved_states(config.run_dir)[-1])
+
+
 def run(config: TrainingConfig) -> dict[str, float]:
     """Scores of one run; trains it, or what is left of it, if they are not there yet."""
     scores = Path(config.run_dir, 'scores.json')
@@ -95,6 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     parser = argparse.ArgumentParser(prog='ablate', description=__doc__)
     parser.add_argument('config', help='training file that all runs share')
+    parser.add_argument('--start', help='training file of the runs that the lines start from')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--only', nargs='+', choices=[each.name for each in VARIANTS])
     parser.add_argument('--output', type=Path, default=Path('docs/evidence.md'))
@@ -104,15 +116,17 @@ def main(arguments: list[str] | None = None) -> int:
     scores: dict[str, list[dict[str, float]]] = {each.name: [] for each in chosen}
     try:
         for seed in options.seeds:  # seeds outside: an early stop leaves all lines equally far
+            begin = [f'--init_from={start_of(options.start, seed)}'] if options.start else []
             for variant in chosen:
                 logger.info('%s, seed %d', variant.name, seed)
-                config = config_of(options.config, words, variant, seed)
+                config = config_of(options.config, [*begin, *words], variant, seed)
                 scores[variant.name].append(run(config))
     except RunStateError as problem:
         print(f'ablate: {problem}', file=sys.stderr)
         return 2
     facts = {
         'config': options.config,
+        'start': options.start or 'none',
         'overrides': ' '.join(words) or 'none',
         'seeds': ' '.join(map(str, options.seeds)),
         'steps': str(config.steps),

@@ -48,7 +48,7 @@ class DepthObjective:
         colours = draw_color_aug(len(rows), global_only, generator, step=step)
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
-        prediction, source_from_target = networks(
+        prediction, _, source_from_target = networks(
             seen[:, 0], seen[:, 0], seen[:, 1:], clips.driven[rows]
         )
         terms = self.joint.depth_terms(

@@ -64,7 +64,7 @@ class Views(NamedTuple):
 
 
 class JointObjective:
-    """The method: labelled, mixed and photometric terms in one forward pass of the student."""
+    """The method: labelled, mixed and photometric terms of one batch."""
 
     def __init__(self, config: TrainingConfig, canonical_focal_px: float) -> None:
         self.config = config
@@ -94,12 +94,11 @@ class JointObjective:
         colours = draw_color_aug(len(image), config.color_aug, generator, step=step)
         seen = apply_color_aug(image, movable_mask(known), colours, ground_mask(known))
 
-        inputs = torch.cat((seen, mixed.image)) if mixed else seen
         rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)
         neighbours = clean.neighbours.float() / 255
         posed = apply_background_jitter(torch.cat((image[:, None], neighbours), 1), colours)[rows]
-        prediction, source_from_target = networks(
-            inputs, posed[:, 0], posed[:, 1:], clean.driven[rows]
+        prediction, mixed_logits, source_from_target = networks(
+            seen, posed[:, 0], posed[:, 1:], clean.driven[rows], mixed and mixed.image
         )
 
         # People: cross entropy where somebody drew a label, on the final and the side head.
@@ -119,14 +118,12 @@ class JointObjective:
             sure = config.teacher.trust == 'pixel'
             weight = trust_in(mixed.probability, config.teacher.threshold, per_pixel=sure)
             told['trust'] = weight.mean()
-            consistency = pseudo_label_cross_entropy(
-                prediction.logits[len(seen) :], mixed.label, weight
-            )
+            consistency = pseudo_label_cross_entropy(mixed_logits, mixed.label, weight)
             terms['consistency'] = (weights.consistency, consistency)
 
         # The neighbours: depth is right if it explains how they look; colours stay untouched.
         if len(rows):
-            disparities = tuple(each[: len(seen)][rows] for each in prediction.disparity)
+            disparities = tuple(each[rows] for each in prediction.disparity)
             at = clean.intrinsics[rows]
             terms |= self.depth_terms(
                 disparities, image[rows], neighbours[rows], source_from_target, at, generator
@@ -135,12 +132,11 @@ class JointObjective:
 
         # Semantics: the road lies below the camera, and things stand where they touch the ground.
         if weights.road or weights.standing:
-            disparity = prediction.disparity[0][: len(seen)]
-            terms |= self.ground_terms(disparity, known, clean)
+            terms |= self.ground_terms(prediction.disparity[0], known, clean)
         if weights.orthogonality and step < 0.75 * config.steps:
             matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
             terms['orthogonality'] = (weights.orthogonality, soft_orthogonality(matrices))
-        views = Views(seen, known, prediction.disparity[0][: len(seen)].detach(), mixed)
+        views = Views(seen, known, prediction.disparity[0].detach(), mixed)
         return Losses.weighted(terms, told), views
 
     def listens(self, pool: Samples, step: int) -> bool:

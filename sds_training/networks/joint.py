@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sds_perception.network import Prediction, SdsNetwork
 from sds_training.networks.pose import PoseNetwork, source_from_target
+
+
+class Answer(NamedTuple):
+    """What both networks say about one batch."""
+
+    prediction: Prediction  # of the clean pictures
+    mixed_logits: Tensor | None  # (M, K, h, w) of the mixed ones, None without any
+    source_from_target: Tensor  # (C, S, 4, 4) motion from each target to each neighbour
 
 
 class LearnerNetworks(nn.Module):
@@ -20,22 +33,45 @@ class LearnerNetworks(nn.Module):
         self.student, self.pose = student, pose
 
     def forward(
-        self, image: Tensor, target: Tensor, neighbours: Tensor, driven: Tensor
-    ) -> tuple[Prediction, Tensor]:
-        """Predict for `image`, (B, 3, H, W), and the motion from `target` to each neighbour.
+        self,
+        image: Tensor,
+        target: Tensor,
+        neighbours: Tensor,
+        driven: Tensor,
+        mixed: Tensor | None = None,
+    ) -> Answer:
+        """Predict for `image` and `mixed`, and the motion from `target` to each neighbour.
+
+        Mixed pictures are normalised by statistics of their own, which are then forgotten: torn
+        and recoloured as they are they would spoil those that clean streets are seen with later.
 
         Args:
             image: (B, 3, H, W) RGB in [0, 1].
             target: (C, 3, H, W), C may be 0.
             neighbours: (C, S, 3, H, W), earlier then later.
             driven: (C, S, 4, 4), the same motions by the vehicle's odometry, NaN unknown.
-
-        Returns:
-            The prediction and `source_from_target`, (C, S, 4, 4).
+            mixed: (M, 3, H, W) RGB in [0, 1], or None.
         """
-        prediction = self.student(image)
-        if len(target) == 0:
-            return prediction, torch.eye(4, device=image.device).expand(
-                0, neighbours.shape[1], 4, 4
-            )
-        return prediction, source_from_target(self.pose, target, neighbours, driven)
+        prediction, mixed_logits = self.student(image), None
+        if mixed is not None:
+            with statistics_kept(self.student):
+                mixed_logits = self.student(mixed).logits
+        if len(target):
+            motion = source_from_target(self.pose, target, neighbours, driven)
+        else:
+            motion = torch.eye(4, device=image.device).expand(0, neighbours.shape[1], 4, 4)
+        return Answer(prediction, mixed_logits, motion)
+
+
+@contextmanager
+def statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Inside, BatchNorms use their batch's statistics and do not add them to the running ones."""
+    norms = [each for each in network.modules() if isinstance(each, _BatchNorm)]
+    momenta = [each.momentum for each in norms]
+    try:
+        for each in norms:
+            each.momentum = 0.0
+        yield
+    finally:
+        for each, momentum in zip(norms, momenta, strict=True):
+            each.momentum = momentum

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sds_training import ablate
 from sds_training.ablate import VARIANTS, Variant, config_of, outcomes, run
+from sds_training.config import TrainingConfig
 from sds_training.evidence import write_evidence
 from sds_training.scoring import RELEASE
 
@@ -62,3 +64,24 @@ def test_the_table_holds_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
     assert '| base | 2 | 0.6000 ± 0.1414 |' in text
     assert '| everything | 1 | 0.8000 |' in text
     assert file.with_suffix('.png').stat().st_size > 1000
+
+
+def test_all_lines_of_a_seed_start_from_its_own_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[Path] = []
+
+    def finish(config: TrainingConfig) -> None:
+        trained.append(Path(config.run_dir))
+        (trained[-1] / 'states').mkdir(parents=True)
+        for file in ('states/step_00000004.pt', 'release.safetensors', 'scores.json'):
+            (trained[-1] / file).write_text('{}')
+
+    monkeypatch.setattr(ablate, 'train', finish)
+    file = tmp_path / 'start.yaml'
+    file.write_text(f'base: {Path(CONFIG).resolve()}\nrun_dir: {tmp_path}/start\n')
+    starts = [ablate.start_of(str(file), seed) for seed in (3, 3, 4)]
+    assert trained == [tmp_path / 'start/seed_3', tmp_path / 'start/seed_4']
+    assert starts[0] == starts[1] == f'{tmp_path}/start/seed_3/states/step_00000004.pt'
+    lines = [config_of(CONFIG, [f'--init_from={starts[0]}'], each, 3) for each in VARIANTS]
+    assert {each.init_from for each in lines} == {starts[0]}
