@@ -16,16 +16,15 @@ from sds_perception.network import build_network
 from sds_training.config import OptimiserConfig, TrainingConfig
 from sds_training.data.samples import Batch
 from sds_training.depth_objective import DepthObjective
+from sds_training.inheritance import inherit
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
 from sds_training.objective import JointObjective, Views
-from sds_training.run_state import RunStateError
 from sds_training.schedule import rate_factor, teacher_decay
 from sds_training.teacher import MeanTeacher
 
 logger = logging.getLogger(__name__)
 
-EXCHANGE, POSE = 'student.exchanges.', 'pose.'
 NON_FINITE_LIMIT = 10  # so many losses in a row that are no number stop the run
 
 
@@ -148,10 +147,9 @@ class Learner:
     def start_from(self, networks: dict[str, Tensor]) -> None:
         """Take another run's networks, not its optimiser or step; the teacher starts as a copy.
 
-        Only the exchange may differ, since depth pre-training can serve networks with any, and the
-        pose network may be missing, since a release has none: what lacks starts fresh.
+        What may differ is told by `inherit`.
         """
-        take_what_is_shared(self.bare, networks)
+        inherit(self.bare, networks)
         self.teacher.network.load_state_dict(self.student.state_dict())
 
 
@@ -166,27 +164,6 @@ def build_student(config: TrainingConfig) -> Any:
             'this machine cannot fetch; put them into the hub cache or set network.pretrained '
             f'to false ({problem})'
         ) from problem
-
-
-def take_what_is_shared(networks: LearnerNetworks, weights: dict[str, Tensor]) -> None:
-    """Load `weights`, and say so if exchange or pose network are not among them."""
-    ours = networks.state_dict()
-    fits = {name: each for name, each in weights.items() if name in ours}
-    odd = [name for name, each in fits.items() if each.shape != ours[name].shape]
-    odd += sorted(ours.keys() ^ weights.keys())
-    lacks_pose = not any(name.startswith(POSE) for name in weights)
-    fresh = (EXCHANGE, POSE) if lacks_pose else (EXCHANGE,)
-    strange = [name for name in odd if not name.startswith(fresh)]
-    if strange:
-        raise RunStateError(
-            f'init_from holds another network: {len(strange)} of {len(ours)} weights differ in '
-            f'name or shape (first: {strange[0]}); start from a run of the same network'
-        )
-    for part, prefix in (('exchange between the decoders', EXCHANGE), ('pose network', POSE)):
-        if any(name.startswith(prefix) for name in odd):
-            logger.info('the %s differs from init_from or lacks there, and starts fresh', part)
-            fits = {name: each for name, each in fits.items() if not name.startswith(prefix)}
-    networks.load_state_dict(fits, strict=False)
 
 
 def reference_encoder(config: TrainingConfig, student: Any) -> torch.nn.Module | None:

@@ -107,7 +107,7 @@ def test_a_release_that_is_none_is_refused(tiny_run: Make, tmp_path: Path) -> No
 
 
 def test_networks_of_another_kind_are_refused_by_name(tiny_run: Make) -> None:
-    state = started(tiny_run('--network.changes={"decoder_channels": [16, 16, 16]}')).state()
+    state = started(tiny_run('--network.changes={"decoder_channels": [48, 48, 48]}')).state()
     with pytest.raises(RunStateError, match=r'init_from holds another network: .*first: student'):
         started(tiny_run()).start_from(state['networks'])
 

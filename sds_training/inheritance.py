@@ -1,0 +1,77 @@
+"""What a run takes over from another run's networks, or from a release.
+
+A wider network may inherit from a narrower one: the old channels keep their weights, the new ones
+start at random and are not listened to yet, so that the wider network says at first what the
+narrower one said (the idea of Net2Net, arXiv 1511.05641).
+"""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import Tensor, nn
+
+from sds_training.run_state import RunStateError
+
+logger = logging.getLogger(__name__)
+
+MAY_DIFFER = {'student.exchanges.': 'exchange between the decoders', 'pose.': 'pose network'}
+
+
+def inherit(networks: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load `weights` into `networks`, and say what differs.
+
+    Only two parts may differ altogether: the exchange, since depth pre-training can serve networks
+    with any, and the pose network, which a release has not. What lacks there starts fresh.
+
+    Raises:
+        RunStateError: for weights of another network, or of a wider one.
+    """
+    ours = networks.state_dict()
+    fresh = tuple(each for each in MAY_DIFFER if _shapes(ours, each) != _shapes(weights, each))
+    for prefix in fresh:
+        part = MAY_DIFFER[prefix]
+        logger.info('the %s differs from init_from or lacks there, and starts fresh', part)
+    theirs = {name: each for name, each in weights.items() if not name.startswith(fresh)}
+    wanted = {name: each for name, each in ours.items() if not name.startswith(fresh)}
+    strange = list(wanted.keys() ^ theirs.keys())
+    strange += [name for name in wanted.keys() & theirs if not _fits(theirs[name], wanted[name])]
+    if strange:
+        raise RunStateError(
+            f'init_from holds another network: {len(strange)} of {len(ours)} weights differ in '
+            f'name or are larger (first: {min(strange)}); start from a run of the same network '
+            'or of a narrower one'
+        )
+    wider = sum(wanted[name].shape != theirs[name].shape for name in wanted)
+    if wider:
+        logger.info('%d of %d weights grow from narrower ones of init_from', wider, len(ours))
+    taken = {name: grown(theirs[name], wanted[name]) for name in wanted}
+    networks.load_state_dict({**ours, **taken})
+
+
+def grown(old: Tensor, new: Tensor) -> Tensor:
+    """`old` in the leading channels of a copy of `new`, deaf to all inputs it did not have.
+
+    Args:
+        old: weights of a layer, (out, in, ...) or (out,).
+        new: those of the same layer, as wide or wider, as they were initialised.
+    """
+    if old.shape == new.shape:
+        return old
+    whole = new.clone()
+    if old.ndim > 1:
+        whole[: old.shape[0]] = 0
+    whole[tuple(slice(side) for side in old.shape)] = old
+    return whole
+
+
+def _fits(old: Tensor, new: Tensor) -> bool:
+    """Whether `old` lies within `new` by its channels; kernels must be of one size."""
+    if old.ndim != new.ndim or old.shape[2:] != new.shape[2:]:
+        return False
+    return all(a <= b for a, b in zip(old.shape[:2], new.shape[:2], strict=True))
+
+
+def _shapes(weights: dict[str, Tensor], prefix: str) -> dict[str, torch.Size]:
+    return {name: each.shape for name, each in weights.items() if name.startswith(prefix)}

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sds_perception.network import NetworkConfig, build_network
+from sds_training.inheritance import grown, inherit
+from sds_training.networks.joint import LearnerNetworks
+from sds_training.networks.pose import PoseConfig, PoseNetwork
+from sds_training.run_state import RunStateError
+
+
+def networks(widths: tuple[int, ...], decoder: tuple[int, ...], seed: int) -> LearnerNetworks:
+    torch.manual_seed(seed)
+    config = NetworkConfig(
+        encoder='resnet10t',
+        encoder_options={'channels': widths, 'stem_width': widths[0]},
+        decoder_channels=decoder,
+        exchange='none',
+    )
+    return LearnerNetworks(build_network(config), PoseNetwork(PoseConfig()))
+
+
+@pytest.fixture
+def narrow() -> LearnerNetworks:
+    return networks((8, 8, 16, 16), (12, 12, 8), seed=1)
+
+
+def test_a_wider_network_says_at_first_what_the_narrower_one_said(narrow: LearnerNetworks) -> None:
+    wide = networks((16, 24, 24, 40), (24, 24, 16), seed=2)
+    inherit(wide, narrow.state_dict())
+    image = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        wanted, found = (each.eval().student(image) for each in (narrow, wide))
+    torch.testing.assert_close(found.logits, wanted.logits)
+    torch.testing.assert_close(found.disparity, wanted.disparity)
+
+
+def test_all_it_has_more_can_learn(narrow: LearnerNetworks) -> None:
+    wide = networks((16, 24, 24, 40), (24, 24, 16), seed=2)
+    inherit(wide, narrow.state_dict())
+    prediction = wide.train().student(torch.rand(2, 3, 64, 96))
+    (prediction.logits.square().mean() + prediction.disparity[0].mean()).backward()
+    weight = wide.student.semantic_head.score.weight
+    assert weight.grad is not None and bool(weight.grad[:, 8:].abs().amax() > 0)
+    assert bool((weight[:, 8:] == 0).all())
+
+
+def test_a_layer_grows_deaf_to_inputs_it_did_not_have() -> None:
+    old, new = torch.ones(2, 3), torch.full((4, 5), 7.0)
+    whole = grown(old, new)
+    assert whole[:2].tolist() == [[1, 1, 1, 0, 0]] * 2 and bool((whole[2:] == 7).all())
+    assert grown(torch.ones(2), torch.zeros(3)).tolist() == [1, 1, 0]
+    assert bool((new == 7).all())
+
+
+@pytest.mark.parametrize('widths', [(8, 8, 16, 8), (8, 8, 8, 16)])
+def test_a_narrower_network_cannot_inherit(
+    narrow: LearnerNetworks, widths: tuple[int, ...]
+) -> None:
+    smaller = networks(widths, (12, 12, 8), seed=2)
+    with pytest.raises(RunStateError, match='are larger .first: student.*or of a narrower one'):
+        inherit(smaller, narrow.state_dict())
+
+
+def test_kernels_of_another_size_are_refused(narrow: LearnerNetworks) -> None:
+    weights = narrow.state_dict()
+    weights['student.semantic_head.score.weight'] = torch.zeros(19, 8, 3, 3)
+    with pytest.raises(RunStateError, match=r'first: student\.semantic_head\.score\.weight'):
+        inherit(narrow, weights)
