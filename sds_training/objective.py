@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from sds_perception.labels import UNLABELLED
-from sds_perception.network import Prediction, depth_from_disparity
 from sds_training.augment.color_aug import (
     apply_background_jitter,
     apply_color_aug,
@@ -21,9 +18,8 @@ from sds_training.augment.color_aug import (
     ground_mask,
     movable_mask,
 )
-from sds_training.augment.mix import apply_mix, draw_mix
-from sds_training.augment.photometric import apply_strong, draw_strong
 from sds_training.augment.scene import MixScene
+from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
 from sds_training.geometry import resized_intrinsics
@@ -37,6 +33,7 @@ from sds_training.losses.semantic import (
     soft_jaccard_loss,
 )
 from sds_training.networks.joint import LearnerNetworks
+from sds_training.pseudo_labels import PseudoLabels
 from sds_training.teacher import MeanTeacher, trust_in
 
 
@@ -68,8 +65,8 @@ class JointObjective:
 
     def __init__(self, config: TrainingConfig, canonical_focal_px: float) -> None:
         self.config = config
-        self.canonical_focal_px = canonical_focal_px
-        self.depth_range = config.network.config().depth_range
+        self.camera = CanonicalCamera(canonical_focal_px, config.network.config().depth_range)
+        self.pseudo_labels = PseudoLabels(config, self.camera)
 
     def __call__(
         self,
@@ -86,8 +83,9 @@ class JointObjective:
         image = clean.image.float() / 255
 
         # The teacher: what it believes of the clean pool, people's labels where there are some.
-        belief = self.belief(teacher, pool) if self.listens(pool, step) else None
-        mixed = self.mixed(belief, pool, generator) if belief else None
+        labels, wanted = self.pseudo_labels, self.pseudo_labels.wanted(pool, step)
+        belief = labels.belief(teacher, pool) if wanted else None
+        mixed = labels.mixed(teacher, belief, batch, generator) if belief else None
 
         # ColorAug: the network sees movable things and background in colours of their own.
         known = torch.cat((labelled.label.long(), belief.label if belief else pool.label.long()))
@@ -139,38 +137,6 @@ class JointObjective:
         views = Views(seen, known, prediction.disparity[0].detach(), mixed)
         return Losses.weighted(terms, told), views
 
-    def listens(self, pool: Samples, step: int) -> bool:
-        """Whether this step has a consistency term."""
-        weight, teacher = self.config.loss.consistency, self.config.teacher
-        return weight > 0 and len(pool.image) > 0 and step >= teacher.start_step
-
-    def belief(self, teacher: MeanTeacher, pool: Samples) -> MixScene:
-        """The teacher on clean pictures, people's labels put in its place; carries no graph."""
-        image = pool.image.float() / 255
-        size = image.shape[-2:]
-        prediction: Prediction = teacher(image)
-        logits = F.interpolate(prediction.logits.float(), size, mode='bilinear')
-        probability = logits.softmax(dim=1)
-        given = pool.label.long()
-        one_hot = F.one_hot(given.clamp(max=probability.shape[1] - 1), probability.shape[1])
-        one_hot = one_hot * (given != UNLABELLED)[..., None]  # void: no class at all
-        drawn = pool.labelled[:, None, None]
-        probability = torch.where(
-            drawn[:, None], one_hot.permute(0, 3, 1, 2).to(probability), probability
-        )
-        confidence, label = probability.max(dim=1)
-        disparity = F.interpolate(prediction.disparity[0].float(), size, mode='bilinear')
-        depth = depth_from_disparity(disparity, self.depth_range)
-        depth = depth * self.focal_ratio(pool.intrinsics).view(-1, 1, 1, 1)
-        return MixScene(image, torch.where(drawn, given, label), probability, depth, confidence)
-
-    def mixed(self, belief: MixScene, pool: Samples, generator: Generator) -> MixScene:
-        """Mixed pictures with the beliefs that moved along, then the strong transform."""
-        plan = draw_mix(belief, pool.intrinsics[:, :2, 2], self.config.mix, generator)
-        mixed = apply_mix(belief, plan)
-        strong = draw_strong(len(mixed.image), self.config.strong, generator)
-        return mixed._replace(image=apply_strong(mixed.image, strong))
-
     def depth_terms(
         self,
         disparities: tuple[Tensor, ...],
@@ -186,7 +152,7 @@ class JointObjective:
         that times the focal ratio. Dividing translations by the ratio warps identically.
         """
         weights = self.config.loss
-        ratio = self.focal_ratio(intrinsics).view(-1, 1, 1)
+        ratio = self.camera.focal_ratio(intrinsics).view(-1, 1, 1)
         translation = source_from_target[..., :3, 3:] / ratio[..., None]
         rigid = torch.cat((source_from_target[..., :3, :3], translation), dim=-1)
         rigid = torch.cat((rigid, source_from_target[..., 3:, :]), dim=-2)
@@ -196,7 +162,7 @@ class JointObjective:
             sources,
             rigid,
             intrinsics,
-            self.depth_range,
+            self.camera.depth_range,
             None,
             generator,
             weights.compare,
@@ -218,8 +184,7 @@ class JointObjective:
     ) -> dict[str, tuple[float, Tensor]]:
         """What semantics knows of the ground, told to depth at the disparity's own size."""
         whole, own = label.shape[-2:], disparity.shape[-2:]
-        ratio = self.focal_ratio(frames.intrinsics).view(-1, 1, 1, 1)
-        depth = depth_from_disparity(disparity.float(), self.depth_range) * ratio
+        depth = self.camera.depth(disparity, frames.intrinsics)
         stride, weights = whole[0] // own[0], self.config.loss
         small = label[:, stride // 2 :: stride, stride // 2 :: stride]
         intrinsics = resized_intrinsics(frames.intrinsics, tuple(whole), tuple(own))
@@ -229,10 +194,6 @@ class JointObjective:
             'standing': (weights.standing, ground.standing),
         }
         return {name: each for name, each in terms.items() if each[0]}
-
-    def focal_ratio(self, intrinsics: Tensor) -> Tensor:
-        """(B,) focal length of each crop over the canonical one, from (B, 3, 3)."""
-        return intrinsics[:, 1, 1] / self.canonical_focal_px
 
 
 def rows_of_none(image: Tensor) -> Tensor:

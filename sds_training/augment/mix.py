@@ -1,11 +1,12 @@
 """Mixing pictures with what is believed about them: draw a plan, then apply it (method.md 3).
 
-Every picture of the batch receives from the next one, the last from the first; a batch of one
-receives from itself.
+Unless told otherwise every picture of the batch receives from the next one, the last from the
+first; a batch of one receives from itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,7 @@ def draw_mix(
     principal_point_px: Tensor,
     config: MixConfig,
     generator: torch.Generator,
+    giver_of: Sequence[int] | None = None,
 ) -> MixPlan:
     """Draw what each picture receives from its partner.
 
@@ -42,15 +44,18 @@ def draw_mix(
         principal_point_px: (B, 2), (u0, v0) in each picture's own pixels.
         config: probabilities and limits.
         generator: draws everything, on the CPU.
+        giver_of: of which picture each of the first ones receives; the others only give.
     """
-    count = len(scene.image)
+    if giver_of is None:
+        giver_of = [(place + 1) % len(scene.image) for place in range(len(scene.image))]
+    count = len(giver_of)
     shares = torch.tensor((config.none, config.class_mix, config.depth_mix, config.affine_mix))
     drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
     wanted = [KINDS[kind] for kind in drawn.tolist()]
     frames = _frames(scene, principal_point_px) if 'affine' in wanted else []
     pairs = []
     for target, kind in enumerate(wanted):
-        source = (target + 1) % count
+        source = giver_of[target]
         pastes: tuple[Paste, ...] = ()
         if kind == 'affine':
             pastes = _draw_affine(scene, frames, (source, target), config, generator)
@@ -65,8 +70,8 @@ def draw_mix(
 
 
 def apply_mix(scene: MixScene, plan: MixPlan) -> MixScene:
-    """The mixed batch; `scene` itself stays as it is, and is what every paste is taken from."""
-    mixed = MixScene(*(part.clone() for part in scene))
+    """The pictures that receive, mixed; pastes are taken from `scene`, which stays as it is."""
+    mixed = MixScene(*(part[: len(plan.kinds)].clone() for part in scene))
     for target, pastes in enumerate(plan.pastes):
         for paste in pastes:
             _lay(scene, mixed, target, paste)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 class MixConfigError(ValueError):
@@ -71,6 +72,10 @@ class MixConfig:
 
     affine_mix: float = 0.5
     """Probability of AffineMix; where no object will do, DepthMix takes its place."""
+
+    givers: Literal['pool', 'labelled'] = 'pool'
+    """Who gives to the pool's pictures: they to each other (method.md 1.6), or those of the step
+    that people labelled, whose objects are known for certain (as in DACS, arXiv 2007.08702)."""
 
     chain: bool = False
     """Whether AffineMix lays its objects over a DepthMix picture, a variant, and not the clean."""

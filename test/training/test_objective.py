@@ -123,7 +123,7 @@ def test_the_ground_speaks_in_metres_of_the_true_lens(tiny_run: Make) -> None:
 def test_belief_takes_peoples_labels_where_there_are_some(tiny_run: Make) -> None:
     setting = Setting(tiny_run())
     pool = setting.batch.labelled
-    belief = JointObjective(setting.config, FOCAL_PX).belief(setting.teacher, pool)
+    belief = JointObjective(setting.config, FOCAL_PX).pseudo_labels.belief(setting.teacher, pool)
     assert torch.equal(belief.label, pool.label.long())
     known = pool.label != 255
     assert bool((belief.probability.amax(1)[known] == 1).all())
@@ -135,8 +135,8 @@ def test_network_depth_behind_twice_the_focal_length_means_twice_the_metres(
 ) -> None:
     setting = Setting(tiny_run())
     pool = setting.batch.unlabelled
-    near = JointObjective(setting.config, FOCAL_PX).belief(setting.teacher, pool)
-    far = JointObjective(setting.config, FOCAL_PX / 2).belief(setting.teacher, pool)
+    near = JointObjective(setting.config, FOCAL_PX).pseudo_labels.belief(setting.teacher, pool)
+    far = JointObjective(setting.config, FOCAL_PX / 2).pseudo_labels.belief(setting.teacher, pool)
     torch.testing.assert_close(far.depth, 2 * near.depth)
 
 

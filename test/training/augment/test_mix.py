@@ -160,3 +160,11 @@ def test_chained_affine_mix_lays_its_objects_over_depth_mix(
 def test_probabilities_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(MixConfigError, match='add up'):
         MixConfig(depth_mix=0.5, affine_mix=0.6)
+
+
+@pytest.mark.parametrize('kind', ['class', 'depth', 'affine'])
+def test_who_only_gives_is_not_mixed(kind: str, batch_of: Scenes, centres: Centres) -> None:
+    scene = batch_of([], [], [CAR], [FAR_CAR])
+    plan = draw_mix(scene, centres(4), ONLY[kind], generator(), giver_of=[2, 3])
+    assert {each.source for pastes in plan.pastes for each in pastes} <= {2, 3}
+    assert len(plan.kinds) == len(apply_mix(scene, plan).image) == 2

@@ -1,0 +1,77 @@
+"""What the teacher believes of a step's pictures, and the mixed ones it is demanded on."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from sds_perception.labels import UNLABELLED
+from sds_perception.network import Prediction
+from sds_training.augment.mix import apply_mix, draw_mix
+from sds_training.augment.photometric import apply_strong, draw_strong
+from sds_training.augment.scene import MixScene
+from sds_training.canonical_camera import CanonicalCamera
+from sds_training.config import TrainingConfig
+from sds_training.data.samples import Batch, Samples
+from sds_training.teacher import MeanTeacher
+
+
+class PseudoLabels:
+    """Belief and mixing, as the config wants them."""
+
+    def __init__(self, config: TrainingConfig, camera: CanonicalCamera) -> None:
+        self.config, self.camera = config, camera
+
+    def wanted(self, pool: Samples, step: int) -> bool:
+        """Whether this step has a consistency term."""
+        weight, teacher = self.config.loss.consistency, self.config.teacher
+        return weight > 0 and len(pool.image) > 0 and step >= teacher.start_step
+
+    def belief(self, teacher: MeanTeacher, frames: Samples) -> MixScene:
+        """The teacher on clean pictures, people's labels put in its place; carries no graph."""
+        image = frames.image.float() / 255
+        size = image.shape[-2:]
+        prediction: Prediction = teacher(image)
+        logits = F.interpolate(prediction.logits.float(), size, mode='bilinear')
+        probability = logits.softmax(dim=1)
+        given = frames.label.long()
+        drawn = frames.labelled[:, None, None]
+        by_people = _one_hot(given, probability.shape[1]).to(probability)
+        probability = torch.where(drawn[:, None], by_people, probability)
+        confidence, label = probability.max(dim=1)
+        disparity = F.interpolate(prediction.disparity[0].float(), size, mode='bilinear')
+        depth = self.camera.depth(disparity, frames.intrinsics)
+        return MixScene(image, torch.where(drawn, given, label), probability, depth, confidence)
+
+    def mixed(
+        self, teacher: MeanTeacher, belief: MixScene, batch: Batch, generator: Generator
+    ) -> MixScene:
+        """The pool's pictures, mixed with the beliefs that moved along, then strongly altered.
+
+        Args:
+            teacher: also judges the labelled pictures' depth, where those are the givers.
+            belief: of the pool's pictures.
+            batch: whose pool is mixed.
+            generator: draws everything, on the CPU.
+        """
+        scene, giver_of = belief, None
+        intrinsics, pool, givers = batch.unlabelled.intrinsics, len(belief.image), batch.labelled
+        if self.config.mix.givers == 'labelled' and len(givers.image):
+            scene = _joined(belief, self.belief(teacher, givers))
+            intrinsics = torch.cat((intrinsics, givers.intrinsics))
+            giver_of = [pool + place % len(givers.image) for place in range(pool)]
+        plan = draw_mix(scene, intrinsics[:, :2, 2], self.config.mix, generator, giver_of)
+        mixed = apply_mix(scene, plan)
+        strong = draw_strong(pool, self.config.strong, generator)
+        return mixed._replace(image=apply_strong(mixed.image, strong))
+
+
+def _one_hot(label: Tensor, classes: int) -> Tensor:
+    """(B, K, H, W) from (B, H, W) train ids; void is no class at all."""
+    one_hot = F.one_hot(label.clamp(max=classes - 1), classes) * (label != UNLABELLED)[..., None]
+    return one_hot.permute(0, 3, 1, 2)
+
+
+def _joined(first: MixScene, second: MixScene) -> MixScene:
+    return MixScene(*(torch.cat(parts) for parts in zip(first, second, strict=True)))

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from sds_training.canonical_camera import CanonicalCamera
+from sds_training.config import TrainingConfig
+from sds_training.data.loading import StepBatches
+from sds_training.data.samples import Batch
+from sds_training.learner import build_student
+from sds_training.pseudo_labels import PseudoLabels
+from sds_training.teacher import MeanTeacher
+
+Make = Callable[..., TrainingConfig]
+
+
+def mixed_by(config: TrainingConfig, givers: str) -> tuple[Batch, torch.Tensor, torch.Tensor]:
+    """A batch, the labels of its mixed pictures, and what was believed of its pool."""
+    torch.manual_seed(0)
+    mix = replace(config.mix, givers=givers, class_mix=1.0, depth_mix=0.0, affine_mix=0.0)
+    config = replace(config, mix=mix)
+    batch = StepBatches(config.data, 'train', 0)[0]
+    teacher = MeanTeacher(build_student(config))
+    camera = CanonicalCamera(90.0, config.network.config().depth_range)
+    labels = PseudoLabels(config, camera)
+    unknown = torch.zeros_like(batch.unlabelled.labelled)
+    batch = batch._replace(unlabelled=batch.unlabelled._replace(labelled=unknown))
+    belief = labels.belief(teacher, batch.unlabelled)
+    mixed = labels.mixed(teacher, belief, batch, torch.Generator().manual_seed(1))
+    return batch, mixed.label, belief.label
+
+
+def test_where_people_labelled_they_lend_what_they_drew_to_the_pool(tiny_run: Make) -> None:
+    batch, mixed, believed = mixed_by(tiny_run(), 'labelled')
+    assert len(mixed) == len(batch.unlabelled.image)
+    for place, (label, before) in enumerate(zip(mixed, believed, strict=True)):
+        pasted = label != before
+        giver = batch.labelled.label[place % len(batch.labelled.label)].long()
+        assert bool(pasted.any()) and torch.equal(label[pasted], giver[pasted])
+
+
+def test_the_pool_keeps_to_itself_unless_told(tiny_run: Make) -> None:
+    _, mixed, believed = mixed_by(tiny_run(), 'pool')
+    known = set(believed.unique().tolist())
+    assert set(mixed.unique().tolist()) <= known
