@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 NO_MIX = '--mix={"none": 1.0, "class_mix": 0.0, "depth_mix": 0.0, "affine_mix": 0.0}'
 DEPTH_MIX = '--mix={"none": 0.0, "class_mix": 0.0, "depth_mix": 1.0, "affine_mix": 0.0}'
 AFFINE_MIX = '--mix={"none": 0.0, "class_mix": 0.0, "depth_mix": 0.5, "affine_mix": 0.5}'
+FROM_LABELLED = '--mix.givers=labelled'
 NO_COLOR_AUG = '--color_aug.probability=0'
 
 
@@ -52,8 +53,9 @@ VARIANTS = (
     Variant('base', 'pad', (DEPTH_MIX, NO_COLOR_AUG)),
     Variant('base + CCAM', 'ccam', (DEPTH_MIX, NO_COLOR_AUG)),
     Variant('base + AffineMix', 'pad', (AFFINE_MIX, NO_COLOR_AUG)),
+    Variant('base + labelled givers', 'pad', (DEPTH_MIX, FROM_LABELLED, NO_COLOR_AUG)),
     Variant('base + ColorAug', 'pad', (DEPTH_MIX,)),
-    Variant('everything', 'ccam', (AFFINE_MIX,)),
+    Variant('everything', 'ccam', (AFFINE_MIX, FROM_LABELLED)),
 )
 
 
