@@ -100,7 +100,7 @@ def _parity(
     return [
         Figure(
             group,
-            f'labels equal, {each.name}',
+            f'labels equal, {each.engine}',
             100 * each.labels,
             '%',
             f'>= {100 * each.limits.labels:g}',

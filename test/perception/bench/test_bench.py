@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from math import nan
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sds_perception.bench import naive, node
 from sds_perception.bench.cli import main
 from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds
 from sds_perception.bench.machine import convolution_probe, resident_mb
-from sds_perception.bench.networks import BENCHED, gflop
+from sds_perception.bench.networks import BENCHED, engine_figures, gflop
 from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
 from sds_perception.bench.single_task import DepthOnly, SemanticOnly
@@ -133,6 +134,17 @@ def test_the_command_measures_and_writes_its_files(tmp_path, capsys):
     content = json.loads((tmp_path / 'bench.json').read_text())
     assert content['host']['cores'] >= 1
     assert len(content['calls_ms']['tiny 64x64 steady 720p']) == 60
+
+
+def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(tmp_path: Path) -> None:
+    figures, timings = engine_figures('tiny', (64, 96), tmp_path, Budget(0.0, calls=1))
+    engines = [name.removeprefix('tiny 64x96 ') for name in timings]
+    assert {'eager', 'torch engine', 'onnxruntime fp32', 'onnxruntime int8'} <= set(engines)
+    assert ('openvino fp32' in engines) == bool(find_spec('openvino'))
+    names = {each.name for each in figures}
+    for engine in set(engines) - {'eager', 'torch engine'}:
+        assert {f'eager / {engine}', f'ceiling reached, {engine}'} <= names
+    assert len([name for name in names if name.startswith('labels equal, ')]) == len(engines) - 2
 
 
 @pytest.mark.parametrize('name', ['vehicle', 'mobile'])
