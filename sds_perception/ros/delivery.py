@@ -34,6 +34,7 @@ from std_msgs.msg import Header
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
 from sds_perception.engines.choose import quickest_engine
+from sds_perception.engines.precision import PRECISIONS
 from sds_perception.network import NETWORKS
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import default_release, untrained_release, write_release
@@ -108,7 +109,7 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         release = wanted.release or default_release() or _untrained(Path(folder))
         report, camera, consumer = _through_node(wanted, release, frame, Path(folder))
-        bare_ms = _bare_engine_ms(release, wanted.device, wanted.engine, frame)
+        bare_ms = _bare_engine_ms(wanted, release, frame)
     (figures,) = report['cameras'].values()
     stages = figures['latency_ms']
     received = figures['counts'].get('received', 0)
@@ -134,6 +135,7 @@ def _through_node(
         'release': str(release),
         'device': wanted.device,
         'engine': wanted.engine,
+        'precision': wanted.precision,
         'output_size': wanted.output_size,
         'report_file': str(folder / 'report.json'),
     }
@@ -158,10 +160,12 @@ def _spin(node: Node) -> None:
 
 
 def _bare_engine_ms(
-    release: Path, device: str, engine: str, frame: np.ndarray[Any, Any], calls: int = 60
+    wanted: argparse.Namespace, release: Path, frame: np.ndarray[Any, Any], calls: int = 60
 ) -> float:
     """Median of the engine's own time, called directly on the same picture."""
-    perceiver = Perceiver.from_release(release, device=device, engine=engine)
+    perceiver = Perceiver.from_release(
+        release, device=wanted.device, engine=wanted.engine, precision=wanted.precision or None
+    )
     perceiver.warm_up()
     return 1e3 * statistics.median(perceiver(frame).timings['network'] for _ in range(calls))
 
@@ -193,6 +197,7 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--release', type=Path, help='default: the shipped one, or random weights of tiny')
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add('--engine', help="the node's engine; default: the quicker one of this device")
+    add('--precision', choices=PRECISIONS, default='', help="of the network; the engine's own")
     add('--width', type=int, default=1920)
     add('--height', type=int, default=1080)
     add('--rate', type=float, default=30.0, help='frames per second (30)')
