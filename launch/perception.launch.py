@@ -38,6 +38,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         ('release', '', f'Release file to run (.safetensors){FROM_FILE}'),
         ('device', '', f"Where the network runs: 'cpu', 'cuda' or 'cuda:N'{FROM_FILE}"),
         ('engine', '', f"How it runs: 'torch', 'onnxruntime' or 'openvino'{FROM_FILE}"),
+        ('precision', '', f"Of the network, such as 'bf16'{FROM_FILE}"),
         ('params_file', shipped, 'Parameters of the node (YAML)'),
         ('namespace', '', 'Namespace of the node and of its topics'),
         ('autostart', 'true', 'Configure and activate at once; false leaves that to a manager'),
@@ -88,7 +89,7 @@ def overrides(context: LaunchContext) -> dict[str, str]:
     """Arguments that were given; an empty one must not hide the parameter file."""
     values = {
         name: LaunchConfiguration(name).perform(context)
-        for name in ('release', 'device', 'engine')
+        for name in ('release', 'device', 'engine', 'precision')
     }
     return {name: value for name, value in values.items() if value}
 

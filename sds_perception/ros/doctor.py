@@ -147,7 +147,9 @@ def check_release(wanted: argparse.Namespace) -> list[Finding]:
     height, width = release.input_size
     about = f'{path}: {release.digest[:12]}, {width}x{height}, {release.depth_kind}, {weights}'
     try:
-        perceiver = Perceiver.from_release(release, device=wanted.device, engine=wanted.engine)
+        perceiver = Perceiver.from_release(
+            release, device=wanted.device, engine=wanted.engine, precision=wanted.precision
+        )
         perceiver.warm_up()
         taken_ms = 1e3 * min(_seconds(perceiver.warm_up) for _ in range(5))
     except (EngineError, RuntimeError, ImportError) as problem:
@@ -172,6 +174,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     add('--release', help='release file the node shall run; default: the shipped one')
     add('--device', default='cuda', help="'cpu', 'cuda' or 'cuda:N' (cuda)")
     add('--engine', default='torch', help='torch, onnxruntime or openvino (torch)')
+    add('--precision', help='fp32, fp16, bf16 or int8; default: that of the engine')
     add('--image-topic', default='/image')
     add('--camera-info-topic', default='/camera_info')
     add(

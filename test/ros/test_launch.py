@@ -72,6 +72,7 @@ def test_what_an_operator_changes_can_be_given():
         'release',
         'device',
         'engine',
+        'precision',
         'params_file',
         'namespace',
         'autostart',
@@ -108,7 +109,7 @@ def _given(**arguments: str) -> dict[str, str]:
     from launch import LaunchContext
 
     context = LaunchContext()
-    context.launch_configurations.update({'engine': '', **arguments})
+    context.launch_configurations.update({'engine': '', 'precision': '', **arguments})
     return loaded('perception').overrides(context)
 
 
