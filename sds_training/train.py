@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from sds_perception.engines.precision import cpu_computes_bf16
 from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, JournalConfig, TrainingConfig
@@ -116,9 +117,20 @@ def launched(config: TrainingConfig) -> Fabric:
         precision=config.fabric.precision,
     )
     fabric.launch()
+    if fabric.device.type == 'cpu' and config.fabric.precision != '32-true':
+        require_cpu_precision(config.fabric.precision)
     if config.fabric.threads:
         torch.set_num_threads(config.fabric.threads)
     return fabric
+
+
+def require_cpu_precision(precision: str) -> None:
+    """Refuse what a CPU would only emulate, tens of times slower."""
+    if precision != 'bf16-mixed' or not cpu_computes_bf16():
+        raise ConfigError(
+            f'fabric.precision is {precision!r}, which this CPU only emulates; '
+            'add --fabric.precision=32-true'
+        )
 
 
 def render_streets(config: TrainingConfig) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sds_perception.release import ReleaseError, read_release
-from sds_training.config import TrainingConfig
+from sds_training.config import ConfigError, TrainingConfig
 from sds_training.export import main as export_main
 from sds_training.learner import Learner
 from sds_training.run_state import RunStateError, newest_state
@@ -104,6 +104,22 @@ def test_a_release_that_is_none_is_refused(tiny_run: Make, tmp_path: Path) -> No
     (tmp_path / 'no.safetensors').write_bytes(b'nothing')
     with pytest.raises(ReleaseError, match='damaged'):
         train(tiny_run(f'--init_from={tmp_path / "no.safetensors"}'))
+
+
+@pytest.mark.parametrize(
+    ('precision', 'native', 'refused'),
+    [('bf16-mixed', True, False), ('bf16-mixed', False, True), ('16-mixed', True, True)],
+)
+def test_numbers_that_the_cpu_only_emulates_are_refused(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, precision: str, native: bool, refused: bool
+) -> None:
+    monkeypatch.setattr('sds_training.train.cpu_computes_bf16', lambda: native)
+    config = tiny_run(f'--fabric.precision={precision}')
+    if not refused:
+        assert launched(config).device.type == 'cpu'
+        return
+    with pytest.raises(ConfigError, match=f"fabric.precision is '{precision}'.*32-true"):
+        launched(config)
 
 
 def test_networks_of_another_kind_are_refused_by_name(tiny_run: Make) -> None:
