@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from sds_perception.labels import UNLABELLED
+from sds_perception.labels import SKY, UNLABELLED
 from sds_perception.network import Prediction
 from sds_training.augment.mix import apply_mix, draw_mix
 from sds_training.augment.photometric import apply_strong, draw_strong
@@ -41,8 +41,11 @@ class PseudoLabels:
         probability = torch.where(drawn[:, None], by_people, probability)
         confidence, label = probability.max(dim=1)
         disparity = F.interpolate(prediction.disparity[0].float(), size, mode='bilinear')
+        label = torch.where(drawn, given, label)
         depth = self.camera.depth(disparity, frames.intrinsics)
-        return MixScene(image, torch.where(drawn, given, label), probability, depth, confidence)
+        # No parallax tells how far the sky is, and where it came out near it would hide things.
+        depth = torch.where((label == SKY)[:, None], depth.amax(), depth)
+        return MixScene(image, label, probability, depth, confidence)
 
     def mixed(
         self, teacher: MeanTeacher, belief: MixScene, batch: Batch, generator: Generator

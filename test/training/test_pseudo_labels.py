@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from sds_perception.labels import SKY
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.loading import StepBatches
@@ -16,15 +17,17 @@ from sds_training.teacher import MeanTeacher
 Make = Callable[..., TrainingConfig]
 
 
+def parts_of(config: TrainingConfig) -> tuple[Batch, MeanTeacher, PseudoLabels]:
+    torch.manual_seed(0)
+    batch = StepBatches(config.data, 'train', 0)[0]
+    camera = CanonicalCamera(90.0, config.network.config().depth_range)
+    return batch, MeanTeacher(build_student(config)), PseudoLabels(config, camera)
+
+
 def mixed_by(config: TrainingConfig, givers: str) -> tuple[Batch, torch.Tensor, torch.Tensor]:
     """A batch, the labels of its mixed pictures, and what was believed of its pool."""
-    torch.manual_seed(0)
     mix = replace(config.mix, givers=givers, class_mix=1.0, depth_mix=0.0, affine_mix=0.0)
-    config = replace(config, mix=mix)
-    batch = StepBatches(config.data, 'train', 0)[0]
-    teacher = MeanTeacher(build_student(config))
-    camera = CanonicalCamera(90.0, config.network.config().depth_range)
-    labels = PseudoLabels(config, camera)
+    batch, teacher, labels = parts_of(replace(config, mix=mix))
     unknown = torch.zeros_like(batch.unlabelled.labelled)
     batch = batch._replace(unlabelled=batch.unlabelled._replace(labelled=unknown))
     belief = labels.belief(teacher, batch.unlabelled)
@@ -39,6 +42,15 @@ def test_where_people_labelled_they_lend_what_they_drew_to_the_pool(tiny_run: Ma
         pasted = label != before
         giver = batch.labelled.label[place % len(batch.labelled.label)].long()
         assert bool(pasted.any()) and torch.equal(label[pasted], giver[pasted])
+
+
+def test_the_sky_is_behind_everything(tiny_run: Make) -> None:
+    batch, teacher, labels = parts_of(tiny_run())
+    batch.labelled.label[:, :8] = SKY
+    belief = labels.belief(teacher, batch.labelled)
+    sky = (belief.label == SKY)[:, None]
+    assert bool((belief.depth[sky] == belief.depth.amax()).all())
+    assert bool((belief.depth[~sky] < belief.depth.amax()).any())
 
 
 def test_the_pool_keeps_to_itself_unless_told(tiny_run: Make) -> None:
