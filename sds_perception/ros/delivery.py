@@ -205,7 +205,8 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--output-size', default='camera', help="the node's output_size (camera)")
     add('--json', type=Path, help='write the figures here too')
     wanted = parser.parse_args(args)
-    wanted.engine = wanted.engine or quickest_engine(wanted.device)
+    if not wanted.engine:
+        wanted.engine, wanted.precision = quickest_engine(wanted.device)
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     try:
         figures = measure(wanted)

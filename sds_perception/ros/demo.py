@@ -108,10 +108,13 @@ def untrained(output: Path) -> Path:
 def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
     """Node, recorder and player, each in its own process; ends when the drive does."""
     output: Path = wanted.output
+    engine, precision = quickest_engine(wanted.device)
+    print(f'the network runs in {engine} {precision}'.rstrip(), flush=True)
     parameters = {
         'release': str(release),
         'device': wanted.device,
-        'engine': quickest_engine(wanted.device),
+        'engine': engine,
+        'precision': precision,
         'image_transport': 'compressed' if drive.compressed else 'raw',
         'camera_height_m': wanted.camera_height,
         'report_file': str(output / 'node_report.json'),

@@ -148,3 +148,19 @@ def test_the_command_builds_checks_and_refuses(small_release, cache, tmp_path, c
     assert 'sds-engine build' in capsys.readouterr().err
     assert main(['build', *arguments, '--precision', 'int8']) == 2
     assert main(['check', str(tmp_path / 'none.safetensors')]) == 2
+
+
+@pytest.mark.parametrize(
+    ('device', 'installed', 'native', 'wanted'),
+    [
+        ('cpu', {'openvino', 'onnxruntime'}, True, ('openvino', 'bf16')),
+        ('cpu', {'openvino', 'onnxruntime'}, False, ('onnxruntime', '')),
+        ('cpu', {'onnxruntime'}, True, ('onnxruntime', '')),
+        ('cpu', set(), True, ('torch', '')),
+        ('cuda', {'openvino', 'onnxruntime'}, True, ('torch', '')),
+    ],
+)
+def test_the_quickest_engine_is_one_that_is_there(monkeypatch, device, installed, native, wanted):
+    monkeypatch.setattr(choose, 'find_spec', lambda name: name in installed or None)
+    monkeypatch.setattr(choose, 'cpu_computes_bf16', lambda: native)
+    assert choose.quickest_engine(device) == wanted
