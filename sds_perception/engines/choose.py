@@ -57,8 +57,8 @@ def build_engine(
 def quickest_engine(device: str) -> tuple[str, str]:
     """Engine and precision that need least time here; '' is the engine's own precision.
 
-    On the CPU OpenVINO in bfloat16 takes a third of torch's time where both are there, ONNX Runtime
-    two thirds (docs/performance.md); elsewhere torch.
+    On the CPU OpenVINO in bfloat16, where both are there, takes less than half of torch's time,
+    ONNX Runtime five to nine tenths (docs/performance.md). Elsewhere it is torch.
     """
     if device == 'cpu' and find_spec('openvino') and cpu_computes_bf16():
         return 'openvino', 'bf16'

@@ -206,7 +206,8 @@ def main(args: Sequence[str] | None = None) -> int:
     add('--json', type=Path, help='write the figures here too')
     wanted = parser.parse_args(args)
     if not wanted.engine:
-        wanted.engine, wanted.precision = quickest_engine(wanted.device)
+        wanted.engine, precision = quickest_engine(wanted.device)
+        wanted.precision = wanted.precision or precision
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     try:
         figures = measure(wanted)
