@@ -19,6 +19,7 @@ from sds_perception.engines import EngineError, EngineOutput
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import Precision, require_openvino_precision
+from sds_perception.engines.signal_stack import signal_stack_kept
 from sds_perception.release import Release
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,8 @@ def _compiled(path: Path, precision: Precision, threads: int) -> Any:
         'CACHE_DIR': str(path.parent),
     }
     try:
-        compiled = runtime.Core().compile_model(str(path), 'CPU', options)
+        with signal_stack_kept():
+            compiled = runtime.Core().compile_model(str(path), 'CPU', options)
     except RuntimeError as problem:
         raise EngineError(f'OpenVINO cannot run {path.name}: {problem}') from problem
     log.info('engine: openvino %s ready in %.1f s', precision, perf_counter() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -15,6 +16,22 @@ from sds_perception.engines.precision import cpu_computes_bf16
 from sds_perception.engines.torch_engine import TorchEngine
 
 pytest.importorskip('openvino', reason='the optional package openvino is not installed')
+
+
+GOES_FIRST = """
+import signal, sys
+from sds_perception.engines.openvino_engine import OpenVinoEngine
+from sds_perception.network import NETWORKS
+from sds_perception.release import untrained_release
+release = untrained_release(NETWORKS['tiny'], (64, 96))
+first, second = (OpenVinoEngine(release, cache=sys.argv[1], threads=1) for _ in range(2))
+del first
+del second
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+signal.raise_signal(signal.SIGINT)
+sys.exit(heard != [1])
+"""
 
 
 @pytest.fixture(scope='module')
@@ -79,3 +96,9 @@ def test_without_the_package_it_is_refused(small_release, cache, monkeypatch):
 def test_wrong_frames_are_refused(engine):
     with pytest.raises(EngineError, match='wanted uint8'):
         engine(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+def test_ctrl_c_is_survived_whichever_engine_goes_first(tmp_path):
+    """In a process of its own: what breaks this law is a segmentation fault."""
+    done = subprocess.run([sys.executable, '-c', GOES_FIRST, str(tmp_path)], timeout=120)
+    assert done.returncode == 0
