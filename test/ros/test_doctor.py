@@ -78,7 +78,7 @@ def test_a_gpu_that_is_not_there_is_a_fault():
 def test_a_damaged_release_is_a_fault(tmp_path):
     damaged = tmp_path / 'damaged.safetensors'
     damaged.write_bytes(b'\x10' + bytes(40))
-    wanted = Namespace(release=str(damaged), device='cpu', engine='torch')
+    wanted = Namespace(release=str(damaged), device='cpu', engine='torch', precision=None)
     (sentence,) = faults(doctor.check_release(wanted))
     assert 'damaged' in sentence
 
@@ -89,7 +89,7 @@ def test_a_good_release_is_run_and_timed(tmp_path):
 
     path = tmp_path / 'tiny.safetensors'
     write_release(path, untrained_release(NETWORKS['tiny'], (64, 128)))
-    wanted = Namespace(release=str(path), device='cpu', engine='torch')
+    wanted = Namespace(release=str(path), device='cpu', engine='torch', precision=None)
     release, engine = doctor.check_release(wanted)
     assert 'UNTRAINED' in release.sentence
     assert 'ms per frame' in engine.sentence and not engine.fault
