@@ -16,6 +16,8 @@ from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples
 from sds_training.teacher import MeanTeacher
 
+BEYOND = 4.0  # times the far end of the depth range: behind all that any usual lens makes of it
+
 
 class PseudoLabels:
     """Belief and mixing, as the config wants them."""
@@ -44,7 +46,8 @@ class PseudoLabels:
         label = torch.where(drawn, given, label)
         depth = self.camera.depth(disparity, frames.intrinsics)
         # No parallax tells how far the sky is, and where it came out near it would hide things.
-        depth = torch.where((label == SKY)[:, None], depth.amax(), depth)
+        beyond = BEYOND * self.camera.depth_range[1]
+        depth = torch.where((label == SKY)[:, None], beyond, depth)
         return MixScene(image, label, probability, depth, confidence)
 
     def mixed(

@@ -32,4 +32,8 @@ class DepthHead(nn.Module):
 
     def forward(self, feature: Tensor) -> Tensor:
         """(B, C, h, w) to (B, 1, h, w) in (0, 1)."""
+        for device in filter(torch.is_autocast_enabled, ('cuda', 'cpu')):
+            # Far depths lie at scores of -4 and less, where bfloat16 knows steps of 3 % only.
+            with torch.autocast(device, enabled=False):
+                return torch.sigmoid(self.score(feature.float()))
         return torch.sigmoid(self.score(feature))

@@ -18,6 +18,7 @@ from sds_perception.network import (
     disparity_from_depth,
 )
 from sds_perception.network.config import NetworkConfigError
+from sds_perception.network.heads import DepthHead
 
 RANGE = (0.1, 100.0)
 SMALL = NETWORKS['tiny']
@@ -168,3 +169,14 @@ def test_disparity_and_depth_are_each_others_inverse():
     np.testing.assert_allclose(disparity_from_depth(depth, RANGE), disparity, atol=1e-12)
     tensor = torch.from_numpy(disparity)
     np.testing.assert_allclose(depth_from_disparity(tensor, RANGE).numpy(), depth)
+
+
+@torch.no_grad()
+def test_far_depths_keep_their_steps_where_the_rest_is_computed_in_bfloat16():
+    head = DepthHead(8, 'zeros', 0.01)
+    feature = torch.randn(1, 8, 32, 32, generator=torch.Generator().manual_seed(0)).bfloat16()
+    wanted = head(feature.float())
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = head(feature)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, wanted)

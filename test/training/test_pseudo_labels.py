@@ -44,13 +44,16 @@ def test_where_people_labelled_they_lend_what_they_drew_to_the_pool(tiny_run: Ma
         assert bool(pasted.any()) and torch.equal(label[pasted], giver[pasted])
 
 
-def test_the_sky_is_behind_everything(tiny_run: Make) -> None:
+def test_the_sky_is_behind_everything_also_in_pictures_judged_apart(tiny_run: Make) -> None:
     batch, teacher, labels = parts_of(tiny_run())
     batch.labelled.label[:, :8] = SKY
-    belief = labels.belief(teacher, batch.labelled)
-    sky = (belief.label == SKY)[:, None]
-    assert bool((belief.depth[sky] == belief.depth.amax()).all())
-    assert bool((belief.depth[~sky] < belief.depth.amax()).any())
+    longer = batch.labelled.intrinsics.clone()
+    longer[:, :2, :2] *= 1.5
+    first = labels.belief(teacher, batch.labelled)
+    second = labels.belief(teacher, batch.labelled._replace(intrinsics=longer))
+    sky = (first.label == SKY)[:, None]
+    assert bool(first.depth[sky].amin() > second.depth[~sky].amax())
+    assert bool(first.depth[sky].amin() > labels.camera.depth_range[1])
 
 
 def test_the_pool_keeps_to_itself_unless_told(tiny_run: Make) -> None:
