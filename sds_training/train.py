@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from sds_perception.engines.precision import cpu_computes_bf16
+from sds_perception.process_memory import keep_large_buffers
 from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, JournalConfig, TrainingConfig
@@ -117,8 +118,10 @@ def launched(config: TrainingConfig) -> Fabric:
         precision=config.fabric.precision,
     )
     fabric.launch()
-    if fabric.device.type == 'cpu' and config.fabric.precision != '32-true':
-        require_cpu_precision(config.fabric.precision)
+    if fabric.device.type == 'cpu':
+        keep_large_buffers()
+        if config.fabric.precision != '32-true':
+            require_cpu_precision(config.fabric.precision)
     if config.fabric.threads:
         torch.set_num_threads(config.fabric.threads)
     return fabric

@@ -16,8 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
+from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.findings import Finding, fault
-from sds_perception.ros.memory import keep_large_buffers
 from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES, shipped_file
 
 LIBRARIES = ('numpy', 'cv2', 'torch', 'rclpy', 'sensor_msgs')

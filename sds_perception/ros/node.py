@@ -20,6 +20,7 @@ from std_msgs.msg import Header
 
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
+from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
 from sds_perception.release import ReleaseError, read_release
 from sds_perception.ros.building import build_perceiver
 from sds_perception.ros.calibration import CalibrationReader
@@ -28,7 +29,6 @@ from sds_perception.ros.diagnostics import Diagnostics, write_report
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.health import CameraHealth, Level
 from sds_perception.ros.heartbeat import Heartbeat
-from sds_perception.ros.memory import keep_large_buffers, keep_pauses_short
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters

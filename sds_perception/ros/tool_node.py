@@ -10,7 +10,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from sds_perception.ros.memory import keep_large_buffers
+from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.process import ignore_signals
 from sds_perception.ros.shipped import prepare_transport
 

@@ -76,6 +76,8 @@ def self_supervised_depth_loss(
     if not len(target):
         zero = sum((each.sum() for each in disparities), source_from_target.sum())
         return DepthLoss(zero, zero, zero.detach(), depth)
+    # Views come from the warp plane by plane; mixed with channels-last pictures it all slows down.
+    target, sources = target.contiguous(), sources.contiguous()
     moments = moments_of(target)
     identity = identity_error(sources, moments, generator)
     clip = _Clip(moments, sources, identity, source_from_target, intrinsics, depth_range)

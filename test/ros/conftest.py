@@ -23,7 +23,7 @@ if find_spec('rclpy') is None:
 
 @pytest.fixture(scope='session', autouse=True)
 def short_pauses() -> None:
-    from sds_perception.ros.memory import keep_pauses_short
+    from sds_perception.process_memory import keep_pauses_short
 
     keep_pauses_short()
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from sds_perception.ros.memory import keep_large_buffers
 from sds_perception.ros.messages import ImageWriter
 
 
@@ -55,12 +54,6 @@ def test_filling_a_1080p_image_takes_no_time_worth_mentioning() -> None:
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 0.03  # element by element it takes over a second
     assert np.frombuffer(message.data, np.float32).sum() == 7 * 1080 * 1920
-
-
-def test_glibc_keeps_large_buffers() -> None:
-    if not sys.platform.startswith('linux'):
-        pytest.skip('glibc only')
-    assert keep_large_buffers()
 
 
 def test_openmp_is_told_to_wait_without_spinning_before_torch_reads_it() -> None:

@@ -1,4 +1,4 @@
-"""How the process keeps its memory, so that frames do not wait for it; needs no rclpy."""
+"""How the process keeps its memory, so that frames and training steps do not wait for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ KEEP_BYTES = 1 << 30
 def keep_large_buffers() -> bool:
     """Stop glibc from returning each frame's memory to the system; False where it is not glibc.
 
-    A 1080p frame otherwise costs 4500 page faults, 15 ms of latency and a third of a core.
+    A 1080p frame otherwise costs 4500 page faults, 15 ms of latency and a third of a core; a
+    training step on a CPU costs a tenth more (docs/training.md).
     """
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:
