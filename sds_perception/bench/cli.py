@@ -26,6 +26,7 @@ from sds_perception.bench.node import node_figures
 from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
 from sds_perception.engines import EngineError
+from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
 
 PARTS = ('engines', 'sharing', 'frames', 'steps', 'steady', 'peers', 'cuda', 'node')
 
@@ -35,6 +36,8 @@ def main(args: Sequence[str] | None = None) -> int:
     wanted = _parser().parse_args(args)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     wanted.output.mkdir(parents=True, exist_ok=True)
+    keep_large_buffers()  # as the node does, which is what this measures
+    keep_pauses_short()
     host = host_facts()
     timings: dict[str, Timing] = {}
     print('\n'.join(f'  {name:14s}{value}' for name, value in host.items()))
