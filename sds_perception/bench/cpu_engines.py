@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sds_perception.engines import Engine
-from sds_perception.engines.calibration import calibrate
+from sds_perception.engines.calibration import calibrate, calibrated_path
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.precision import cpu_computes_bf16
@@ -19,7 +19,8 @@ BASE = 'onnxruntime fp32'  # what the others are compared with
 def cpu_engines(release: Release, cache: Path) -> dict[str, Engine]:
     """ONNX Runtime in float32 and int8; OpenVINO where installed, in bfloat16 where native."""
     size = release.input_size
-    calibrate(release, GraphShape(size), synthetic_frames(size, 8), cache)
+    if not calibrated_path(release, GraphShape(size), cache).is_file():
+        calibrate(release, GraphShape(size), synthetic_frames(size, 8), cache)
     engines: dict[str, Engine] = {
         BASE: OnnxEngine(release, cache=cache),
         'onnxruntime int8': OnnxEngine(release, cache=cache, precision='int8'),
@@ -28,6 +29,7 @@ def cpu_engines(release: Release, cache: Path) -> dict[str, Engine]:
         from sds_perception.engines.openvino_engine import OpenVinoEngine
 
         engines['openvino fp32'] = OpenVinoEngine(release, cache=cache)
+        engines['openvino int8'] = OpenVinoEngine(release, cache=cache, precision='int8')
         if cpu_computes_bf16():
             engines['openvino bf16'] = OpenVinoEngine(release, cache=cache, precision='bf16')
     return engines

@@ -45,3 +45,10 @@ class Engine(Protocol):
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`."""
         ...
+
+
+def require_frames(frames: NDArray[np.uint8], input_size: tuple[int, int]) -> None:
+    """Refuse what is not (B, H, W, 3) uint8 of `input_size`."""
+    wanted = (len(frames), *input_size, 3)
+    if frames.shape != wanted or frames.dtype != np.uint8:
+        raise EngineError(f'engine input is {frames.dtype} {frames.shape}, wanted uint8 {wanted}')

@@ -49,8 +49,8 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
     if (wanted.calibrate is None) == (wanted.precision == 'int8'):
         raise EngineError('--calibrate FRAMES and --precision int8 go together')
     if wanted.calibrate is not None:
-        if wanted.engine != 'onnxruntime':
-            raise EngineError(f'int8 is for engine onnxruntime, not {wanted.engine}')
+        if wanted.engine == 'torch':
+            raise EngineError('int8 is for engine onnxruntime or openvino, not torch')
         size = wanted.input_size or release.input_size
         on_cpu = (wanted.provider or wanted.device) == 'cpu'
         shape = GraphShape(size, wanted.detail, for_cpu=on_cpu)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError, EngineOutput
+from sds_perception.engines import EngineOutput, require_frames
 from sds_perception.engines.calibration import calibrated_onnx
 from sds_perception.engines.export import INPUT, GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
@@ -75,11 +75,7 @@ class OnnxEngine:
 
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`; any B."""
-        wanted = (len(frames), *self.input_size, 3)
-        if frames.shape != wanted or frames.dtype != np.uint8:
-            raise EngineError(
-                f'engine input is {frames.dtype} {frames.shape}, wanted uint8 {wanted}'
-            )
+        require_frames(frames, self.input_size)
         self._prepare(len(frames))
         for start in range(0, len(frames), self.batch):
             self._run(np.ascontiguousarray(frames[start : start + self.batch]), start)

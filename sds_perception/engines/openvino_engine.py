@@ -1,7 +1,8 @@
-"""A release in OpenVINO: on the CPU, in bfloat16 where the processor computes in it.
+"""A release in OpenVINO: on the CPU, in bfloat16 where the processor computes in it, or in int8.
 
 Optional (the package `openvino`). In float32 it is as fast as ONNX Runtime; in bfloat16, on CPUs
-with AVX512-BF16 or AMX, it needs half the time (docs/performance.md).
+with AVX512-BF16 or AMX, it needs half the time, calibrated to int8 less still
+(docs/performance.md).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError, EngineOutput
+from sds_perception.engines import EngineError, EngineOutput, require_frames
+from sds_perception.engines.calibration import calibrated_onnx
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import Precision, require_openvino_precision
@@ -24,7 +26,7 @@ from sds_perception.release import Release
 
 log = logging.getLogger(__name__)
 
-TYPES = {'fp32': 'f32', 'bf16': 'bf16'}
+TYPES = {'fp32': 'f32', 'bf16': 'bf16', 'int8': 'f32'}  # of what the graph does not quantise
 
 
 class OpenVinoEngine:
@@ -35,7 +37,8 @@ class OpenVinoEngine:
         device: 'cpu'; OpenVINO's GPUs have not been tried and are refused.
         input_size: (H, W); the release's own where None.
         detail: 'fast' or 'fine' (class scores as well).
-        precision: 'fp32' (None) or 'bf16', which is refused where the CPU only emulates it.
+        precision: 'fp32' (None), 'bf16', which is refused where the CPU only emulates it, or
+            'int8' (calibrated before, by the same file that ONNX Runtime reads).
         threads: CPU threads of one call; 0 takes all cores.
         cache: folder for exported and compiled graphs; None is the user's cache.
 
@@ -58,18 +61,17 @@ class OpenVinoEngine:
             raise EngineError(f"device is '{device}', engine openvino runs on 'cpu' only")
         self.precision = require_openvino_precision(precision)
         self.input_size = input_size or release.input_size
-        # The plain graph: what streamline.py rewrites for ONNX Runtime costs OpenVINO 15 %.
-        path = exported_onnx(release, GraphShape(self.input_size, detail, for_cpu=False), cache)
+        if self.precision == 'int8':
+            path = calibrated_onnx(release, GraphShape(self.input_size, detail), cache)
+        else:  # the plain graph: what streamline.py rewrites for ONNX Runtime costs OpenVINO 15 %
+            shape = GraphShape(self.input_size, detail, for_cpu=False)
+            path = exported_onnx(release, shape, cache)
         self._request = _compiled(path, self.precision, threads).create_infer_request()
         self.name = f'openvino cpu {self.precision}'
 
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`; any B."""
-        wanted = (len(frames), *self.input_size, 3)
-        if frames.shape != wanted or frames.dtype != np.uint8:
-            raise EngineError(
-                f'engine input is {frames.dtype} {frames.shape}, wanted uint8 {wanted}'
-            )
+        require_frames(frames, self.input_size)
         each = [self._run(np.ascontiguousarray(frame[None])) for frame in frames]
         if len(each) == 1:
             return each[0]

@@ -33,11 +33,11 @@ def require_precision(wanted: Precision | None, provider: str) -> Precision:
 
 def require_openvino_precision(wanted: Precision | None) -> Precision:
     """`wanted` if OpenVINO computes in it on this CPU; fp32 where None."""
-    if wanted is None or wanted == 'fp32':
+    if wanted is None:
         return 'fp32'
-    if wanted == 'bf16' and cpu_computes_bf16():
+    if wanted in ('fp32', 'int8') or (wanted == 'bf16' and cpu_computes_bf16()):
         return wanted
-    why = 'this CPU only emulates it' if wanted == 'bf16' else "wanted 'fp32' or 'bf16'"
+    why = 'this CPU only emulates it' if wanted == 'bf16' else "wanted 'fp32', 'bf16' or 'int8'"
     raise EngineError(f'precision is {wanted!r} with openvino: {why}')
 
 

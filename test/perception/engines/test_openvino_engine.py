@@ -1,4 +1,4 @@
-"""OpenVINO says what torch says, in bfloat16 only where the CPU has it, and refuses by name."""
+"""OpenVINO says what torch says, in bfloat16 where the CPU has it, in int8 once calibrated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from sds_perception.engines import EngineError
+from sds_perception.engines.calibration import calibrate
 from sds_perception.engines.choose import build_engine
+from sds_perception.engines.export import GraphShape
+from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.openvino_engine import OpenVinoEngine
 from sds_perception.engines.parity import build_checked_engine
 from sds_perception.engines.precision import cpu_computes_bf16
+from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
 
 pytest.importorskip('openvino', reason='the optional package openvino is not installed')
@@ -72,12 +76,25 @@ def test_bfloat16_agrees_where_the_cpu_computes_it_and_is_refused_elsewhere(smal
     assert report.passed == isinstance(built, OpenVinoEngine)
 
 
+def test_one_calibration_serves_onnx_runtime_and_openvino(small_release, cache):
+    frames = synthetic_frames((64, 96), 4)
+    calibrate(small_release, GraphShape((64, 96)), frames, cache)
+    ours = OpenVinoEngine(small_release, precision='int8', cache=cache, threads=1)
+    theirs = OnnxEngine(small_release, precision='int8', cache=cache, threads=1)
+    plain = TorchEngine(small_release)(frames)
+    of_ours, of_theirs = ours(frames[:1]), theirs(frames[:1])
+    assert ours.precision == 'int8'
+    assert (of_ours.labels == of_theirs.labels).mean() > 0.75  # eight-channel layers are coarse
+    assert 0.75 < (of_ours.labels == plain.labels[:1]).mean() < 1  # it is quantised
+    np.testing.assert_allclose(of_ours.disparity, of_theirs.disparity, rtol=0.1)
+
+
 @pytest.mark.parametrize(
     ('device', 'options', 'sentence'),
     [
         ('cuda', {}, "device is 'cuda', engine openvino runs on 'cpu' only"),
-        ('cpu', {'precision': 'int8'}, "precision is 'int8' with openvino"),
-        ('cpu', {'precision': 'fp16'}, "wanted 'fp32' or 'bf16'"),
+        ('cpu', {'precision': 'int8', 'input_size': (64, 64)}, 'sds-engine build'),
+        ('cpu', {'precision': 'fp16'}, "wanted 'fp32', 'bf16' or 'int8'"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_a_sentence(
