@@ -34,8 +34,11 @@ from sds_training.scoring import finish, scored
 logger = logging.getLogger(__name__)
 
 
-def train(config: TrainingConfig) -> Path:
-    """Train as `config` says, continuing where an earlier part stopped; return the release."""
+def train(config: TrainingConfig) -> Path | None:
+    """Train as `config` says, continuing where an earlier part stopped.
+
+    Returns the release; None in all processes but the first.
+    """
     fabric = launched(config)
     if fabric.is_global_zero:
         render_streets(config)
@@ -58,7 +61,8 @@ def train(config: TrainingConfig) -> Path:
         finally:
             if journal:
                 journal.close()
-    return finish(config, learner, passport)
+    path = finish(config, learner, passport)
+    return path if fabric.is_global_zero else None
 
 
 def walk(
@@ -83,8 +87,16 @@ def walk(
             scored(config, learner, passport, journal)
         if step % often.save_every == 0 or last:
             save_state(fabric, config, learner.state(), passport)
-        if stop.is_set() and not last:
+        if stop_wanted(fabric, stop) and not last:
             raise Interrupted(f'stopped after step {step}; the same command continues')
+
+
+def stop_wanted(fabric: Fabric, stop: threading.Event) -> bool:
+    """Whether any process was asked to stop: all stop after the same step or wait for ever."""
+    if fabric.world_size == 1:
+        return stop.is_set()
+    asked = torch.tensor(float(stop.is_set()), device=fabric.device)
+    return bool(fabric.all_reduce(asked, reduce_op='sum') > 0)
 
 
 def report(
@@ -204,7 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Interrupted as stopped:
         print(f'sds-train: {stopped}', file=sys.stderr)
         return 130
-    print(path)
+    if path:
+        print(path)
     return 0
 
 

@@ -76,6 +76,21 @@ def test_a_killed_run_continues_with_the_same_command(tiny_run: Make, tmp_path: 
     assert state is not None and 0 < state['step'] < 200
 
 
+def test_of_two_processes_both_stop_when_one_is_asked_to(tiny_run: Make, tmp_path: Path) -> None:
+    config = tiny_run('--steps=5000', '--fabric.devices=2', '--journal.save_every=5000')
+    command = [sys.executable, '-m', 'sds_training.train', str(tmp_path / 'tiny.yaml')]
+    words = ['--steps=5000', '--fabric.devices=2', '--journal.save_every=5000']
+    process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, text=True)
+    journal, deadline = Path(config.run_dir, 'journal.jsonl'), time.monotonic() + 120
+    while not (journal.exists() and journal.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)  # to the first only, as a container's end does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said[-2000:]
+    state = newest_state(config)
+    assert state is not None and 0 < state['step'] < 5000
+
+
 def test_a_damaged_newest_state_falls_back_to_the_one_before(tiny_run: Make) -> None:
     config = tiny_run()
     train(config)
