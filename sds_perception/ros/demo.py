@@ -64,10 +64,10 @@ def run_demo(wanted: argparse.Namespace) -> dict[str, Any]:
     output: Path = wanted.output
     output.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(output / 'result', ignore_errors=True)
-    given = wanted.input or rendered_street(output)
-    drive = as_drive(given, output / 'drive', wanted.camera)
     path = wanted.release or default_release() or untrained(output)
     release = read_release(path)
+    given = wanted.input or rendered_street(output, release.input_size)
+    drive = as_drive(given, output / 'drive', wanted.camera)
     print(f'playing {given} ({drive.frames} frames) into the node on {wanted.device}', flush=True)
     play(drive, path, wanted)
     draw(drive, output)
@@ -78,8 +78,8 @@ def run_demo(wanted: argparse.Namespace) -> dict[str, Any]:
     return summary
 
 
-def rendered_street(output: Path) -> Path:
-    """A street nobody trained on, from the training package's own command."""
+def rendered_street(output: Path, size: tuple[int, int]) -> Path:
+    """A street nobody trained on, (H, W) as given, from the training package's own command."""
     beside = str(Path(sys.executable).parent)
     command = shutil.which('sds-streets', path=os.pathsep.join((beside, os.environ['PATH'])))
     if command is None:
@@ -92,6 +92,7 @@ def rendered_street(output: Path) -> Path:
         shutil.rmtree(each, ignore_errors=True)
     print(f'rendering a street nobody trained on (seed {STREET_SEED})', flush=True)
     asked = [str(folder), '--snippets', '1', '--seed', str(STREET_SEED), '--bag', str(bag)]
+    asked += ['--size', f'{size[1]}x{size[0]}']
     done = subprocess.run([command, *asked], stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise VehicleError(f'sds-streets ended with {done.returncode}')

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from sds_perception.labels import TRAIN_ID
-from sds_training.losses.ground import feet, ground_loss, slope_of_rays
+from sds_training.losses.feet import feet, nearness_of_feet
+from sds_training.losses.ground import ground_loss, slope_of_rays
 
 SIZE = (64, 96)
 HEIGHT_M = 1.5
@@ -94,11 +95,25 @@ def test_a_person_stands_where_the_nearer_foot_does() -> None:
     assert standing(depth, label) == pytest.approx(0, abs=1e-5)
 
 
-def test_the_ground_under_a_truck_is_a_bound_and_not_a_depth() -> None:
-    depth, label = street('truck')
+def test_a_truck_stands_on_the_line_between_its_wheels() -> None:
+    depth, label = street(foot=44)
+    label[:, 26:44, 10:80] = TRAIN_ID['truck']
+    depth[:, :, 26:44, 10:80] = depth[0, 0, 43, 40]
+    label[:, 36:44, 16:74] = TRAIN_ID['road']  # below its body one sees the road behind
+    depth[:, :, 36:44, 16:74] = HEIGHT_M / SLOPE[:, :, 36:44, 16:74]
+    assert standing(depth, label) < 0.05  # that road is 1.5 times as far as the truck
     here = label[:, None] == TRAIN_ID['truck']
-    assert standing(torch.where(here, depth / 2, depth), label) == pytest.approx(0, abs=1e-5)
-    assert standing(torch.where(here, depth * 2, depth), label) > 0.5
+    assert standing(torch.where(here, depth / 2, depth), label) == pytest.approx(0.693, abs=0.05)
+
+
+def test_no_line_leads_from_a_near_vehicle_to_a_far_one() -> None:
+    _, label = street('truck', foot=60)  # near in columns 30 to 59, far beside it
+    label[:, 26:30, 60:96] = TRAIN_ID['truck']
+    label[:, 30:60, 60:96] = TRAIN_ID['road']
+    depth = HEIGHT_M / SLOPE.clamp(min=1e-3)
+    nearness, known = nearness_of_feet(depth, label, SLOPE, INTRINSICS[:, 0, 0])
+    far = (SLOPE[0, 0, 29, 0] + SLOPE[0, 0, 30, 0]) / 2 / HEIGHT_M
+    assert known[0, 0, 28, 75] and nearness[0, 0, 28, 75].item() == pytest.approx(far.item())
 
 
 def test_no_frames_are_zero_with_a_graph() -> None:

@@ -1,0 +1,194 @@
+"""Where things touch the ground, and how near that makes them.
+
+Distances are in camera heights, so that depth needs no unit to be compared. What one sees through
+between feet and wheels is bridged, so that the ground behind is not taken for the thing's own.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sds_perception.labels import TRAIN_ID
+
+LEAST_DOWN = 0.02  # slope of rays that still meet the ground: 50 camera heights ahead
+GROUND = ('road', 'sidewalk', 'terrain')
+TALLEST = {  # in camera heights over the ground; what is higher stands somewhere behind
+    'building': 10.0,
+    'wall': 2.0,
+    'fence': 1.5,
+    'pole': 4.0,
+    'person': 1.4,
+    'rider': 1.4,
+    'car': 1.4,
+    'truck': 2.5,
+    'bus': 2.5,
+    'train': 2.5,
+    'motorcycle': 1.4,
+    'bicycle': 1.4,
+}
+RIDDEN = ('rider', 'motorcycle', 'bicycle')  # a rider's feet are his bicycle's
+FOOT_BESIDE = {  # camera heights sideways to the next foot or wheel: in between one sees through
+    'person': 0.4,
+    'rider': 0.4,
+    'car': 0.2,
+    'truck': 0.8,
+    'bus': 0.4,
+    'train': 0.4,
+}
+LONGEST_CHORD = 4.0  # camera heights from a pixel to the wheels on either side of it
+STEEPEST_CHORD = 1.5  # distances of its ends; with more they are likely to be two vehicles
+CLEAR_OF_EDGE_PX = (
+    4  # rows below a foot where the ground's depth no longer blends with the thing's
+)
+MOST_BESIDE_PX = 128  # farther sideways nobody looks for a foot
+CHORDS_PX = (128, 64, 32, 16, 8, 4, 2, 1)  # half lengths; short ones fill in between long ones
+
+
+def nearness_of_feet(
+    depth: Tensor, label: Tensor, slope: Tensor, focal_px: Tensor
+) -> tuple[Tensor, Tensor]:
+    """1 / depth of what stands, by the ground at its feet, and where it is known.
+
+    Under a vehicle one sees ground that is farther than the vehicle: between its wheels it is as
+    near as the straight line from wheel to wheel, and close beside a foot as near as the foot.
+
+    Args:
+        depth: (B, 1, h, w), only that of the ground is read.
+        label: (B, h, w) train ids.
+        slope: (B, 1, h, w) from `slope_of_rays`.
+        focal_px: (B,).
+
+    Returns:
+        (B, 1, h, w) each.
+    """
+    foot, known = feet(label, slope)
+    nearness = _nearness_of_ground(depth, label, slope, foot)
+    pixel_per_height = slope.gather(2, foot) * focal_px.view(-1, 1, 1, 1)
+    nearness = _bridged(nearness, _gapped(label, known), LONGEST_CHORD * pixel_per_height)
+    for name, reach in FOOT_BESIDE.items():
+        those = _same_group(label, name) & known
+        if bool(those.any()):
+            seen = torch.where(those, nearness, torch.zeros_like(nearness))
+            beside = _greatest_beside(seen, reach * pixel_per_height)
+            nearness = torch.where(those, beside, nearness)
+    return nearness, known
+
+
+def _nearness_of_ground(depth: Tensor, label: Tensor, slope: Tensor, foot: Tensor) -> Tensor:
+    """1 / depth of the ground at the upper edge of row `foot`, (B, 1, h, w).
+
+    How far below the camera the ground lies is read a few rows further down and carried up. At
+    the edge itself predicted depth blends with the thing's, and each draws the other nearer (on
+    streets buildings came out at 0.60 of their distance after 300 steps, 0.72 this way).
+    """
+    ground = _GROUP.to(label.device)[label.long()][:, None] == _GROUND
+    below = (foot + CLEAR_OF_EDGE_PX).clamp(max=depth.shape[2] - 1)
+    below = torch.where(ground.gather(2, below), below, foot)
+    height = (depth * slope).gather(2, below).clamp(min=1e-6)
+    edge = (slope.gather(2, foot) + slope.gather(2, (foot - 1).clamp(min=0))) / 2
+    return edge.clamp(min=1e-6) / height
+
+
+def feet(label: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each standing thing touches the ground, straight below each of its pixels.
+
+    Args:
+        label: (B, h, w) train ids.
+        slope: (B, 1, h, w) from `slope_of_rays`.
+
+    Returns:
+        (B, 1, h, w): the row of the ground just below, and whether there is one, in sight, near
+        enough to the pixel to belong to the same thing.
+    """
+    group = _GROUP.to(label.device)[label.long()][:, None]
+    height = group.shape[2]
+    row = torch.arange(height, device=label.device).view(1, 1, -1, 1).expand_as(group)
+    ends = torch.ones_like(group, dtype=torch.bool)  # the last pixel of a vertical run
+    ends[:, :, :-1] = group[:, :, 1:] != group[:, :, :-1]
+    last = torch.where(ends, row, height).flip(2).cummin(dim=2).values.flip(2)
+    foot = (last + 1).clamp(max=height - 1)
+    foot_slope = slope.gather(2, foot)
+    touches = (group.gather(2, foot) == _GROUND) & (last + 1 < height)
+    seen = touches & (group > _GROUND) & (foot_slope > LEAST_DOWN)
+    rise = 1 - slope / foot_slope.clamp(min=LEAST_DOWN)  # in camera heights over the ground
+    return foot, seen & (rise <= _TALLEST.to(label.device)[label.long()][:, None])
+
+
+def _bridged(nearness: Tensor, group: Tensor, reach_px: Tensor) -> Tensor:
+    """Nearness raised to the chords between two columns of one thing, left and right of a pixel.
+
+    A chord is straight because 1 / depth is linear along a straight side.
+
+    Args:
+        nearness: (B, 1, h, w).
+        group: (B, 1, h, w), equal where chords may lie, 0 where none may.
+        reach_px: (B, 1, h, w), greatest half length.
+    """
+    for radius in CHORDS_PX:
+        if radius >= nearness.shape[3]:
+            continue
+        left, right = _columns_beside(nearness, radius)
+        group_left, group_right = _columns_beside(group, radius)
+        one_thing = (group > 0) & (group_left == group) & (group_right == group)
+        near, far = torch.maximum(left, right), torch.minimum(left, right)
+        chord = one_thing & (reach_px >= radius) & (near <= STEEPEST_CHORD * far)
+        nearness = torch.where(chord, torch.maximum(nearness, (near + far) / 2), nearness)
+    return nearness
+
+
+def _gapped(label: Tensor, known: Tensor) -> Tensor:
+    """(B, 1, h, w) group of what one can see through between its feet, 0 for all else."""
+    group = _GROUP.to(label.device)
+    gapped = torch.zeros_like(group)
+    for name in FOOT_BESIDE:
+        gapped = torch.where(group == group[TRAIN_ID[name]], group, gapped)
+    return torch.where(known, gapped[label.long()][:, None], 0)
+
+
+def _columns_beside(value: Tensor, distance: int) -> tuple[Tensor, Tensor]:
+    """What stands `distance` columns to the left and to the right of each pixel; 0 outside."""
+    left = F.pad(value, (distance, 0))[..., :-distance]
+    return left, F.pad(value, (0, distance))[..., distance:]
+
+
+def _greatest_beside(value: Tensor, reach_px: Tensor) -> Tensor:
+    """The greatest value of (B, 1, h, w) in the same row within about `reach_px` columns.
+
+    Windows grow by doubling: the greatest of two that overlap is that of one twice as wide.
+    """
+    greatest, widest, radius = value, F.max_pool2d(value, (1, 3), stride=1, padding=(0, 1)), 1
+    while radius < min(MOST_BESIDE_PX, value.shape[3]):
+        greatest = torch.where(reach_px >= radius, widest, greatest)
+        widest, radius = torch.maximum(*_columns_beside(widest, radius)), 2 * radius
+    return greatest
+
+
+def _same_group(label: Tensor, name: str) -> Tensor:
+    group = _GROUP.to(label.device)
+    return (group[label.long()] == group[TRAIN_ID[name]])[:, None]
+
+
+_GROUND = 1  # number of the ground's group; 0 is what neither stands nor carries
+
+
+def _groups() -> Tensor:
+    """(256,) by train id: pixels of one group, one above the other, are one thing."""
+    group = torch.zeros(256, dtype=torch.long)
+    group[[TRAIN_ID[name] for name in GROUND]] = _GROUND
+    for number, name in enumerate(TALLEST, start=_GROUND + 1):
+        group[TRAIN_ID[name]] = number
+    group[[TRAIN_ID[name] for name in RIDDEN]] = group[TRAIN_ID[RIDDEN[0]]].clone()
+    return group
+
+
+def _limits() -> Tensor:
+    """(256,) by train id: how tall a thing may be, in camera heights."""
+    limit = torch.zeros(256)
+    for name, heights in TALLEST.items():
+        limit[TRAIN_ID[name]] = heights
+    return limit
+
+
+_GROUP, _TALLEST = _groups(), _limits()
