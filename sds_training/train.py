@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sds_perception.engines.precision import cpu_computes_bf16
+from sds_perception.engines.precision import cpu_computes_bf16, mention_slow_bf16
 from sds_perception.process_memory import keep_large_buffers
 from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
@@ -146,6 +146,7 @@ def require_cpu_precision(precision: str) -> None:
             f'fabric.precision is {precision!r}, which this CPU only emulates; '
             'add --fabric.precision=32-true'
         )
+    mention_slow_bf16()
 
 
 def render_streets(config: TrainingConfig) -> None:

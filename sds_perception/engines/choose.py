@@ -7,7 +7,7 @@ from typing import Any
 
 from sds_perception.engines import ENGINES, Engine, EngineError
 from sds_perception.engines.graph import Detail
-from sds_perception.engines.precision import cpu_computes_bf16
+from sds_perception.engines.precision import bf16_pays
 from sds_perception.release import Release
 
 
@@ -57,9 +57,9 @@ def build_engine(
 def quickest_engine(device: str) -> tuple[str, str]:
     """Engine and precision that need least time here; '' is the engine's own precision.
 
-    On the CPU OpenVINO in bfloat16, where both are there, takes less than half of torch's time,
+    On the CPU OpenVINO in bfloat16, where that is quick, takes less than half of torch's time,
     ONNX Runtime five to nine tenths (docs/performance.md). Elsewhere it is torch.
     """
-    if device == 'cpu' and find_spec('openvino') and cpu_computes_bf16():
+    if device == 'cpu' and find_spec('openvino') and bf16_pays():
         return 'openvino', 'bf16'
     return ('onnxruntime' if device == 'cpu' and find_spec('onnxruntime') else 'torch'), ''

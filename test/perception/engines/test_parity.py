@@ -151,7 +151,7 @@ def test_the_command_builds_checks_and_refuses(small_release, cache, tmp_path, c
 
 
 @pytest.mark.parametrize(
-    ('device', 'installed', 'native', 'wanted'),
+    ('device', 'installed', 'pays', 'wanted'),
     [
         ('cpu', {'openvino', 'onnxruntime'}, True, ('openvino', 'bf16')),
         ('cpu', {'openvino', 'onnxruntime'}, False, ('onnxruntime', '')),
@@ -160,7 +160,7 @@ def test_the_command_builds_checks_and_refuses(small_release, cache, tmp_path, c
         ('cuda', {'openvino', 'onnxruntime'}, True, ('torch', '')),
     ],
 )
-def test_the_quickest_engine_is_one_that_is_there(monkeypatch, device, installed, native, wanted):
+def test_the_quickest_engine_is_one_that_is_there(monkeypatch, device, installed, pays, wanted):
     monkeypatch.setattr(choose, 'find_spec', lambda name: name in installed or None)
-    monkeypatch.setattr(choose, 'cpu_computes_bf16', lambda: native)
+    monkeypatch.setattr(choose, 'bf16_pays', lambda: pays)
     assert choose.quickest_engine(device) == wanted
