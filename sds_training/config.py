@@ -106,10 +106,6 @@ class LossConfig:
     """Size at which each scale of disparity is compared: the pictures' (method.md 1.4), its own,
     which finds its way from a random start and costs a tenth, or the pictures' for the finest."""
 
-    still_only: bool = False
-    """Whether movable things are left out of the photometric error, which takes their own motion
-    for depth; `standing` tells theirs."""
-
     smoothness: float = 1e-3
     """Edge-aware smoothness inside the depth term, halved per scale."""
 

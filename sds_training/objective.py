@@ -123,15 +123,8 @@ class JointObjective:
         if len(rows):
             disparities = tuple(each[rows] for each in prediction.disparity)
             at = clean.intrinsics[rows]
-            still = ~movable_mask(known[rows]) if weights.still_only else None
             terms |= self.depth_terms(
-                disparities,
-                image[rows],
-                neighbours[rows],
-                source_from_target,
-                at,
-                generator,
-                still,
+                disparities, image[rows], neighbours[rows], source_from_target, at, generator
             )
             terms |= self.speed_term(source_from_target, clean.driven[rows])
 
@@ -152,7 +145,6 @@ class JointObjective:
         source_from_target: Tensor,
         intrinsics: Tensor,
         generator: Generator,
-        still: Tensor | None = None,
     ) -> dict[str, tuple[float, Tensor]]:
         """Photometric and smoothness terms.
 
@@ -174,7 +166,6 @@ class JointObjective:
             None,
             generator,
             weights.compare,
-            still,
         )
         return {
             'photometric': (weights.depth, found.photometric),

@@ -46,7 +46,6 @@ def self_supervised_depth_loss(
     valid: Tensor | None,
     generator: torch.Generator,
     compare: str = 'full',
-    still: Tensor | None = None,
 ) -> DepthLoss:
     """L_D of method.md 1.4, in the clean frames' own colours.
 
@@ -64,7 +63,6 @@ def self_supervised_depth_loss(
             own size: from a random start a pixel of a coarse picture still finds its match when
             the first guess of depth is far off, and it costs a tenth) or 'finest' (the finest
             scale at full size, where a pixel of parallax is a pixel, the others at their own).
-        still: (B, 1, H, W) bool, pixels whose colours may teach depth; None means all of them.
 
     Returns:
         Both terms exactly zero, with a graph, if no frame is valid.
@@ -75,7 +73,6 @@ def self_supervised_depth_loss(
         disparities = tuple(each[valid] for each in disparities)
         target, sources, intrinsics = target[valid], sources[valid], intrinsics[valid]
         source_from_target = source_from_target[valid]
-        still = None if still is None else still[valid]
     if not len(target):
         zero = sum((each.sum() for each in disparities), source_from_target.sum())
         return DepthLoss(zero, zero, zero.detach(), depth)
@@ -91,19 +88,11 @@ def self_supervised_depth_loss(
     ]
     smooth = [_smoothness_at(each, target) for each in disparities]
     return DepthLoss(
-        photometric=torch.stack([_mean_of_still(scale.error, still) for scale in scales]).mean(),
+        photometric=torch.stack([scale.error.mean() for scale in scales]).mean(),
         smoothness=torch.stack(smooth).mean(),
         automask_share=scales[0].automask.float().mean(),
         depth=depth,
     )
-
-
-def _mean_of_still(error: Tensor, still: Tensor | None) -> Tensor:
-    """Mean over all pixels, of which those that may move count as explained."""
-    if still is None:
-        return error.mean()
-    counted = F.interpolate(still.to(error), size=error.shape[-2:], mode='nearest')
-    return (error * counted).mean()
 
 
 def _reduced(clip: _Clip, size: torch.Size, generator: torch.Generator) -> _Clip:

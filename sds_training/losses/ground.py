@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sds_perception.labels import ROAD
-from sds_training.losses.feet import LEAST_DOWN, nearness_of_feet
+from sds_training.losses.feet import LEAST_DOWN, nearness_of_feet, only_bounded
 
 
 class GroundLoss(NamedTuple):
@@ -66,7 +66,8 @@ def _road_error(depth: Tensor, label: Tensor, slope: Tensor, height_m: Tensor) -
 
 def _standing_error(depth: Tensor, label: Tensor, slope: Tensor, focal_px: Tensor) -> Tensor:
     nearness, known = nearness_of_feet(depth.detach(), label, slope, focal_px)
-    return mean_where(known, (depth * nearness).log().abs())
+    off = (depth * nearness).log()
+    return mean_where(known, torch.where(only_bounded(label), off.clamp(min=0), off.abs()))
 
 
 def mean_where(known: Tensor, error: Tensor) -> Tensor:

@@ -89,14 +89,6 @@ def test_color_aug_never_touches_the_frames_that_the_depth_loss_compares(
     assert torch.equal(with_target, target) and torch.equal(with_sources, sources)
 
 
-def test_movable_things_are_left_out_of_the_photometric_error(tiny_run: Make) -> None:
-    every, still = (
-        Setting(tiny_run(f'--loss.still_only={said}')).loss().terms for said in ('false', 'true')
-    )
-    assert 0 < still['photometric'] < every['photometric']
-    assert still['smoothness'] == every['smoothness']
-
-
 def test_color_aug_changes_what_the_network_sees(tiny_run: Make) -> None:
     plain = Setting(tiny_run('--color_aug.probability=0', '--color_aug.global_probability=0'))
     coloured = Setting(tiny_run('--color_aug.probability=1'))

@@ -106,21 +106,6 @@ def test_without_any_neighbours_the_terms_are_zero_with_a_graph() -> None:
     (found.photometric + found.smoothness).backward()
 
 
-def test_colours_of_what_may_move_teach_no_depth() -> None:
-    target, sources, motions = wall_clip()
-    still = torch.ones(1, 1, *SIZE, dtype=torch.bool)
-    still[..., : SIZE[1] // 2] = False
-    disparities = tuple(constant(4.0, scale).requires_grad_() for scale in range(2))
-    found = self_supervised_depth_loss(
-        disparities, target, sources, motions, INTRINSICS, RANGE, None, torch.Generator(),
-        still=still,
-    )  # fmt: skip
-    found.photometric.backward()
-    for each in disparities:
-        half = each.shape[-1] // 2
-        assert each.grad[..., half + 2 :].any() and not each.grad[..., : half - 2].any()
-
-
 def test_the_loss_repeats_itself_with_the_same_generator() -> None:
     assert torch.equal(loss_of(4.0).photometric, loss_of(4.0).photometric)
 

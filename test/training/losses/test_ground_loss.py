@@ -106,6 +106,17 @@ def test_a_truck_stands_on_the_line_between_its_wheels() -> None:
     assert standing(torch.where(here, depth / 2, depth), label) == pytest.approx(0.693, abs=0.05)
 
 
+@pytest.mark.parametrize(('first', 'nearer_costs'), [(0, False), (30, True)])
+def test_the_ground_under_a_truck_cut_off_by_the_side_is_only_a_bound(
+    first: int, nearer_costs: bool
+) -> None:
+    depth, label = street('truck')
+    depth, label = depth.roll(first - 30, -1), label.roll(first - 30, -1)
+    here = label[:, None] == TRAIN_ID['truck']
+    assert standing(torch.where(here, depth * 2, depth), label) > 0.5
+    assert (standing(torch.where(here, depth / 2, depth), label) > 0.5) is nearer_costs
+
+
 def test_no_line_leads_from_a_near_vehicle_to_a_far_one() -> None:
     _, label = street('truck', foot=60)  # near in columns 30 to 59, far beside it
     label[:, 26:30, 60:96] = TRAIN_ID['truck']
