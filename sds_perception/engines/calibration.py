@@ -30,6 +30,7 @@ from sds_perception.release import Release
 log = logging.getLogger(__name__)
 
 QUANTISED = ['Conv', 'Relu', 'Add', 'MaxPool', 'Resize']
+KEPT_FRAMES = 4  # so many are kept beside the graph, for the parity gate at every start
 METHODS = ('minmax', 'percentile')
 
 
@@ -51,6 +52,20 @@ def calibrated_onnx(
             'run sds-engine build RELEASE --precision int8 --calibrate FRAMES'
         )
     return path
+
+
+def kept_frames(graph: Path) -> NDArray[np.uint8] | None:
+    """(N, H, W, 3) of the frames that `graph` was calibrated on; None for a graph without them.
+
+    The ranges of an int8 graph are those of the user's camera. On pictures of another kind it
+    may disagree with the reference though it serves the vehicle well, and the other way round.
+    """
+    path = _beside(graph)
+    return np.load(path) if path.is_file() else None
+
+
+def _beside(graph: Path) -> Path:
+    return graph.with_suffix('.frames.npy')
 
 
 def calibrate(
@@ -82,9 +97,16 @@ def calibrate(
     began = perf_counter()
     log.info('engine: calibrating int8 on %d frames, this takes some seconds', len(frames))
     reader = _reader(frames, shape.batch)
+    some = frames[:: -(-len(frames) // KEPT_FRAMES)]
+    written_atomically(_beside(path), lambda partial: _write_frames(partial, some))
     written_atomically(path, lambda partial: _quantise(exported, partial, reader, shape, method))
     log.info('engine: calibrated in %.1f s to %s', perf_counter() - began, path)
     return path
+
+
+def _write_frames(path: Path, frames: NDArray[np.uint8]) -> None:
+    with path.open('wb') as file:  # by its name numpy would append a suffix
+        np.save(file, frames)
 
 
 def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method: str) -> None:

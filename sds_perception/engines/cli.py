@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import ENGINES, EngineError
+from sds_perception.engines import ENGINES, Engine, EngineError
 from sds_perception.engines.calibration import METHODS, calibrate
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_session import PROVIDERS
-from sds_perception.engines.parity import LIMITS, ParityReport, measure_parity
-from sds_perception.engines.reference_frames import synthetic_frames, user_frames
+from sds_perception.engines.parity import LIMITS, ParityReport, frames_for, measure_parity
+from sds_perception.engines.reference_frames import user_frames
 from sds_perception.release import Release, ReleaseError, read_release
 
 PARITY_FRAMES = 8  # of the user's frames, when given
@@ -74,12 +74,14 @@ def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
         detail=wanted.detail,
         **options,
     )
-    return measure_parity(engine, release, _frames(wanted, engine.input_size))
+    return measure_parity(engine, release, _frames(wanted, engine))
 
 
-def _frames(wanted: argparse.Namespace, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _frames(wanted: argparse.Namespace, engine: Engine) -> NDArray[np.uint8]:
     path = wanted.frames or getattr(wanted, 'calibrate', None)
-    return user_frames(path, size, PARITY_FRAMES) if path else synthetic_frames(size)
+    if path:
+        return user_frames(path, engine.input_size, PARITY_FRAMES)
+    return frames_for(engine)
 
 
 def _parser() -> argparse.ArgumentParser:

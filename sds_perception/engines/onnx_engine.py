@@ -68,6 +68,7 @@ class OnnxEngine:
             path = calibrated_onnx(release, shape, cache)
         else:
             path = exported_onnx(release, shape, cache)
+        self.graph_file = path
         options = provider_options(provider, number, self.precision, cache)
         self._session = open_session(path, provider, options, threads)
         self.name = f'onnxruntime {provider} {self.precision}'

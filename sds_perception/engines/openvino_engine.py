@@ -66,6 +66,7 @@ class OpenVinoEngine:
         else:  # the plain graph: what streamline.py rewrites for ONNX Runtime costs OpenVINO 15 %
             shape = GraphShape(self.input_size, detail, for_cpu=False)
             path = exported_onnx(release, shape, cache)
+        self.graph_file = path
         self._request = _compiled(path, self.precision, threads).create_infer_request()
         self.name = f'openvino cpu {self.precision}'
 

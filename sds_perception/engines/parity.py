@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.engines import Engine, EngineOutput
+from sds_perception.engines.calibration import kept_frames
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.reference_frames import synthetic_frames
@@ -116,6 +117,12 @@ def check_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) ->
     return report
 
 
+def frames_for(engine: Engine) -> NDArray[np.uint8]:
+    """What to compare `engine` on: what int8 was calibrated on, synthetic streets for the rest."""
+    kept = kept_frames(engine.graph_file) if engine.precision == 'int8' else None  # type: ignore
+    return synthetic_frames(engine.input_size) if kept is None else kept
+
+
 def build_checked_engine(
     release: Release,
     engine: str,
@@ -139,7 +146,7 @@ def build_checked_engine(
     if isinstance(built, TorchEngine) and built.precision == 'fp32':
         return built, None
     if frames is None:
-        frames = synthetic_frames(built.input_size)
+        frames = frames_for(built)
     report = measure_parity(built, release, frames)
     if report.passed:
         log.info('engine: %s', report)

@@ -111,6 +111,17 @@ def test_int8_is_calibrated_on_frames_and_stays_near_the_reference(small_release
     assert 0 < report.depth_median < 0.1
 
 
+def test_a_calibrated_engine_is_compared_at_every_start_on_frames_it_was_calibrated_on(
+    small_release, cache
+):
+    frames = synthetic_frames((64, 96), 10)[1:]
+    calibrate(small_release, SHAPE, frames, cache)
+    compared = parity.frames_for(OnnxEngine(small_release, precision='int8', cache=cache))
+    assert np.array_equal(compared, frames[::3])
+    plain = parity.frames_for(OnnxEngine(small_release, cache=cache))
+    assert np.array_equal(plain, synthetic_frames((64, 96)))
+
+
 def test_frames_of_another_size_cannot_calibrate(small_release, cache):
     with pytest.raises(EngineError, match='calibration frames'):
         calibrate(small_release, SHAPE, np.zeros((1, 32, 32, 3), np.uint8), cache)
