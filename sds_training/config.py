@@ -117,7 +117,8 @@ class LossConfig:
     high and how it is mounted; makes depth metric."""
 
     standing: float = 0.0
-    """Distance of a thing's depth from the ground's at its foot, where semantics knows both."""
+    """Distance of a thing's depth from the ground's at its foot, where semantics knows both; each
+    class counts as the root of its pixels."""
 
     orthogonality: float = 0.0
     """Soft orthogonality of CCAM's linear layers (method.md 2.3), off after 75 % of the steps."""

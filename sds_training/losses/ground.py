@@ -21,7 +21,7 @@ class GroundLoss(NamedTuple):
     """Mean |log of depth over what the ground says|; zero, with a graph, where it says nothing."""
 
     road: Tensor  # scalar, over road pixels of frames whose mounting is known
-    standing: Tensor  # scalar, over things whose foot on the ground is seen
+    standing: Tensor  # scalar, over things whose foot on the ground is seen, see mean_over_classes
 
 
 def ground_loss(depth: Tensor, label: Tensor, plane: Tensor, intrinsics: Tensor) -> GroundLoss:
@@ -67,9 +67,28 @@ def _road_error(depth: Tensor, label: Tensor, slope: Tensor, height_m: Tensor) -
 def _standing_error(depth: Tensor, label: Tensor, slope: Tensor, focal_px: Tensor) -> Tensor:
     nearness, known = nearness_of_feet(depth.detach(), label, slope, focal_px)
     off = (depth * nearness).log()
-    return mean_where(known, torch.where(only_bounded(label), off.clamp(min=0), off.abs()))
+    error = torch.where(only_bounded(label), off.clamp(min=0), off.abs())
+    return mean_over_classes(known, error, label)
 
 
 def mean_where(known: Tensor, error: Tensor) -> Tensor:
     """Mean of `error` over `known`; exactly zero, with a graph, where nothing is known."""
     return torch.where(known, error, torch.zeros_like(error)).sum() / known.sum().clamp(min=1)
+
+
+def mean_over_classes(known: Tensor, error: Tensor, label: Tensor) -> Tensor:
+    """Mean of `error` over `known`, in which a class counts as the root of its pixels.
+
+    Pixel by pixel the houses speak and riders are not heard, whose depth only the ground tells:
+    they move (docs/training.md).
+
+    Args:
+        known: (B, 1, h, w) bool.
+        error: (B, 1, h, w).
+        label: (B, h, w) train ids.
+    """
+    label = label.long()[:, None]
+    pixels = torch.bincount(label[known], minlength=256).clamp(min=1)
+    weight = pixels.to(error.dtype).rsqrt()[label] * known
+    total = (weight * torch.where(known, error, torch.zeros_like(error))).sum()
+    return total / weight.sum().clamp(min=1e-6)

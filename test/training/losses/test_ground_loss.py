@@ -127,6 +127,17 @@ def test_no_line_leads_from_a_near_vehicle_to_a_far_one() -> None:
     assert known[0, 0, 28, 75] and nearness[0, 0, 28, 75].item() == pytest.approx(far.item())
 
 
+def test_a_class_counts_as_the_root_of_its_pixels() -> None:
+    depth, label = street('building', top=4)
+    label[:, 26:40, 70:80] = TRAIN_ID['person']
+    edge = (SLOPE[..., 40, :] + SLOPE[..., 39, :]) / 2
+    depth[..., 26:40, 70:80] = HEIGHT_M / edge[..., None, 70:80]
+    depth[..., 4:40, 30:60] *= 2
+    house, person = (36 * 30) ** 0.5, (14 * 10) ** 0.5
+    wanted = house / (house + person) * torch.tensor(2.0).log().item()
+    assert standing(depth, label) == pytest.approx(wanted, rel=1e-3)
+
+
 def test_no_frames_are_zero_with_a_graph() -> None:
     depth = torch.rand(0, 1, *SIZE).requires_grad_()
     label = torch.zeros(0, *SIZE, dtype=torch.long)
