@@ -119,7 +119,8 @@ def check_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) ->
 
 def frames_for(engine: Engine) -> NDArray[np.uint8]:
     """What to compare `engine` on: what int8 was calibrated on, synthetic streets for the rest."""
-    kept = kept_frames(engine.graph_file) if engine.precision == 'int8' else None  # type: ignore
+    graph = getattr(engine, 'graph_file', None)  # torch has none
+    kept = kept_frames(graph) if graph else None
     return synthetic_frames(engine.input_size) if kept is None else kept
 
 
