@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sds_perception.labels import UNLABELLED
-from sds_training.losses.cross_entropy import cross_entropy_map
 
 
 def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
@@ -20,9 +19,7 @@ def labelled_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     Returns:
         Scalar; exactly zero, with a graph, if no pixel counts.
     """
-    if not len(logits):
-        return logits.float().sum()
-    per_pixel = cross_entropy_map(logits, label)
+    per_pixel = _cross_entropy_map(logits, label)
     return per_pixel.sum() / (label != UNLABELLED).sum().clamp(min=1)
 
 
@@ -38,9 +35,7 @@ def pseudo_label_cross_entropy(logits: Tensor, label: Tensor, trust: Tensor) -> 
         Scalar, divided by the pixels that count and not by their trust: less trust, less say.
         Exactly zero, with a graph, if no pixel counts.
     """
-    if not len(logits):
-        return logits.float().sum()
-    per_pixel = cross_entropy_map(logits, label)
+    per_pixel = _cross_entropy_map(logits, label)
     weighted = (trust.detach() * per_pixel).sum()
     return weighted / (label != UNLABELLED).sum().clamp(min=1)
 
@@ -72,3 +67,13 @@ def soft_jaccard_loss(logits: Tensor, label: Tensor) -> Tensor:
     there = truth.amax(dim=(0, 2, 3)) > 0
     loss = torch.where(there, 1 - both / union.clamp(min=1e-6), torch.zeros_like(both))
     return loss.sum() / there.sum().clamp(min=1)
+
+
+def _cross_entropy_map(logits: Tensor, label: Tensor) -> Tensor:
+    """(B, H, W), zero where unlabelled; in float32, because log-softmax needs the digits."""
+    size = label.shape[-2:]
+    if logits.shape[-2:] != size and len(logits):
+        logits = F.interpolate(logits, size=size, mode='bilinear', align_corners=False)
+    if not len(logits):
+        return logits.float().sum()
+    return F.cross_entropy(logits.float(), label.long(), ignore_index=UNLABELLED, reduction='none')
