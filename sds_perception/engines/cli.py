@@ -111,7 +111,11 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
     add('--input-size', type=_size, metavar='HxW', help="the release's own where left out")
     add('--detail', choices=('fast', 'fine'), default='fast')
     add('--cache', type=Path, help='folder of built engines (the user cache)')
-    add('--frames', type=Path, help='folder, video or bag to compare on (synthetic streets)')
+    add(
+        '--frames',
+        type=Path,
+        help='folder, video or bag to compare on (those of the calibration, or synthetic streets)',
+    )
 
 
 def _size(text: str) -> tuple[int, int]:
