@@ -194,6 +194,10 @@ class TrainingConfig:
     init_from: str | None = None
     """State file of an earlier run, or a release, whose networks this one starts from."""
 
+    release_weights: Literal['float32', 'float16'] = 'float32'
+    """Type of the kernels in the release; float16 halves the file. Scores are of what is
+    written."""
+
     streets: int = 0
     """Snippets of procedural streets to render into data.root first if it is empty."""
 

@@ -50,12 +50,17 @@ def release_of(
     }
     return Release(
         network_config=config.network.config(),
-        weights=weights,
+        weights=halved(weights) if config.release_weights == 'float16' else weights,
         input_size=(height, width),
         depth_kind='metric' if config.metric else 'relative',
         camera=Camera(**passport['camera']),
         provenance=provenance,
     )
+
+
+def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same with kernels in float16; one number per channel, such as a variance, stays."""
+    return {n: each.half() if each.ndim > 1 else each for n, each in weights.items()}
 
 
 def code_version() -> str:

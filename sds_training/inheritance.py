@@ -2,12 +2,16 @@
 
 A wider network may inherit from a narrower one: the old channels keep their weights, the new ones
 start at random and are not listened to yet, so that the wider network says at first what the
-narrower one said (the idea of Net2Net, arXiv 1511.05641).
+narrower one said (the idea of Net2Net, arXiv 1511.05641). A deeper one may inherit from a
+shallower one: a new residual block passes on what it receives, since timm zeroes its last
+BatchNorm.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +20,7 @@ from sds_training.run_state import RunStateError
 
 logger = logging.getLogger(__name__)
 
+BLOCK = re.compile(r'student\.encoder\.taps\.layer\d+\.[1-9]\d*\.')
 MAY_DIFFER = {'student.exchanges.': 'exchange between the decoders', 'pose.': 'pose network'}
 
 
@@ -35,19 +40,33 @@ def inherit(networks: nn.Module, weights: dict[str, Tensor]) -> None:
         logger.info('the %s differs from init_from or lacks there, and starts fresh', part)
     theirs = {name: each for name, each in weights.items() if not name.startswith(fresh)}
     wanted = {name: each for name, each in ours.items() if not name.startswith(fresh)}
+    added = new_blocks(wanted, theirs)
+    if added:
+        logger.info('%d residual blocks are new: %s', len(added), ' '.join(added))
+    wanted = {name: each for name, each in wanted.items() if not name.startswith(added)}
     strange = list(wanted.keys() ^ theirs.keys())
     strange += [name for name in wanted.keys() & theirs if not _fits(theirs[name], wanted[name])]
     if strange:
         raise RunStateError(
             f'init_from holds another network: {len(strange)} of {len(ours)} weights differ in '
             f'name or are larger (first: {min(strange)}); start from a run of the same network '
-            'or of a narrower one'
+            'or of a narrower or shallower one'
         )
     wider = sum(wanted[name].shape != theirs[name].shape for name in wanted)
     if wider:
         logger.info('%d of %d weights grow from narrower ones of init_from', wider, len(ours))
     taken = {name: grown(theirs[name], wanted[name]) for name in wanted}
     networks.load_state_dict({**ours, **taken})
+
+
+def new_blocks(ours: Iterable[str], theirs: Iterable[str]) -> tuple[str, ...]:
+    """Prefixes of the encoder's residual blocks, such as `layer2.1.`, that `theirs` has not.
+
+    Never the first of a stage: it changes the size, and so cannot pass on what it receives.
+    """
+    blocks = ({found[0] for n in names if (found := BLOCK.match(n))} for names in (ours, theirs))
+    mine, others = blocks
+    return tuple(sorted(mine - others))
 
 
 def grown(old: Tensor, new: Tensor) -> Tensor:

@@ -181,10 +181,11 @@ def build_optimiser(networks: LearnerNetworks, config: OptimiserConfig) -> torch
     rest = [each for each in networks.student.parameters() if id(each) not in of_encoder]
     for each in encoder:
         each.requires_grad_(config.encoder_rate > 0)
+    networks.pose.requires_grad_(networks.pose.config.asked)
     rated = (
         (encoder, config.encoder_rate),
         (rest, config.rate),
-        (list(networks.pose.parameters()), config.pose_rate),
+        (list(networks.pose.parameters()), config.pose_rate if networks.pose.config.asked else 0),
     )
     groups = [
         {'params': members, 'lr': rate, 'base_rate': rate} for members, rate in rated if rate > 0

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from sds_perception.network import depth_from_disparity
 from sds_training.augment.color_aug import (
     apply_background_jitter,
     apply_color_aug,
@@ -23,6 +24,7 @@ from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
 from sds_training.geometry import resized_intrinsics
+from sds_training.geometry.alignment import PITCH, ROLL, YAW, turned_to_fit
 from sds_training.losses.depth import self_supervised_depth_loss
 from sds_training.losses.ground import ground_loss
 from sds_training.losses.orthogonality import soft_orthogonality
@@ -156,6 +158,10 @@ class JointObjective:
         translation = source_from_target[..., :3, 3:] / ratio[..., None]
         rigid = torch.cat((source_from_target[..., :3, :3], translation), dim=-1)
         rigid = torch.cat((rigid, source_from_target[..., 3:, :]), dim=-2)
+        if self.config.pose.align:
+            depth = depth_from_disparity(disparities[0].detach().float(), self.camera.depth_range)
+            axes = (PITCH, ROLL) if self.config.pose.odometry else (PITCH, YAW, ROLL)
+            rigid = turned_to_fit(target, sources, depth, rigid, intrinsics, axes)
         found = self_supervised_depth_loss(
             disparities,
             target,

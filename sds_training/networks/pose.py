@@ -41,6 +41,16 @@ class PoseConfig:
     """Whether the vehicle's speed, yaw rate and camera mounting say how it moved: then the network
     judges only what they leave open, the direction of travel and a small turn besides."""
 
+    align: bool = False
+    """Whether each motion is then turned until the warped neighbours fit the target
+    (geometry/alignment.py). With odometry the vehicle's word is taken for all but the pitch and
+    roll of bumps, and the pose network is not asked."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether the pose network has a say."""
+        return not (self.odometry and self.align)
+
     def __post_init__(self) -> None:
         if self.encoder == 'small' and self.pretrained:
             raise PoseConfigError(
@@ -100,13 +110,16 @@ def source_from_target(
         pose: judges pairs.
         target: (B, 3, H, W) RGB in [0, 1].
         neighbours: (B, 2, 3, H, W), the earlier and the later frame.
-        driven: (B, 2, 4, 4), the same motions by odometry; read if the pose network builds on it.
+        driven: (B, 2, 4, 4), the same motions by odometry; read if the pose network builds on it,
+            and the answer if it is not asked.
 
     Returns:
         (B, 2, 4, 4), earlier_from_target and later_from_target.
     """
     if neighbours.shape[1] != 2:
         raise ValueError(f'an earlier and a later frame are wanted, got {neighbours.shape[1]}')
+    if not pose.config.asked:
+        return driven
     before, after = neighbours[:, 0], neighbours[:, 1]
     later_from_earlier = rigid_transform(
         *pose(torch.cat((before, target)), torch.cat((target, after)))

@@ -10,11 +10,16 @@ from sds_training.networks.pose import PoseConfig, PoseNetwork
 from sds_training.run_state import RunStateError
 
 
-def networks(widths: tuple[int, ...], decoder: tuple[int, ...], seed: int) -> LearnerNetworks:
+def networks(
+    widths: tuple[int, ...],
+    decoder: tuple[int, ...],
+    seed: int,
+    blocks: tuple[int, ...] = (1, 1, 1, 1),
+) -> LearnerNetworks:
     torch.manual_seed(seed)
     config = NetworkConfig(
         encoder='resnet10t',
-        encoder_options={'channels': widths, 'stem_width': widths[0]},
+        encoder_options={'channels': widths, 'stem_width': widths[0], 'layers': blocks},
         decoder_channels=decoder,
         exchange='none',
     )
@@ -34,6 +39,25 @@ def test_a_wider_network_says_at_first_what_the_narrower_one_said(narrow: Learne
         wanted, found = (each.eval().student(image) for each in (narrow, wide))
     torch.testing.assert_close(found.logits, wanted.logits)
     torch.testing.assert_close(found.disparity, wanted.disparity)
+
+
+@pytest.mark.parametrize('widths', [(8, 8, 16, 16), (16, 24, 24, 40)])
+def test_a_deeper_network_says_at_first_what_the_shallower_one_said(
+    narrow: LearnerNetworks, widths: tuple[int, ...]
+) -> None:
+    deep = networks(widths, (12, 12, 8), seed=2, blocks=(1, 2, 3, 2))
+    inherit(deep, narrow.state_dict())
+    image = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        wanted, found = (each.eval().student(image) for each in (narrow, deep))
+    torch.testing.assert_close(found.logits, wanted.logits)
+    torch.testing.assert_close(found.disparity, wanted.disparity)
+
+
+def test_a_shallower_network_cannot_inherit(narrow: LearnerNetworks) -> None:
+    deep = networks((8, 8, 16, 16), (12, 12, 8), seed=2, blocks=(1, 2, 1, 1))
+    with pytest.raises(RunStateError, match=r'first: student.encoder.taps.layer2.1.*shallower'):
+        inherit(narrow, deep.state_dict())
 
 
 def test_all_it_has_more_can_learn(narrow: LearnerNetworks) -> None:
@@ -59,7 +83,9 @@ def test_a_narrower_network_cannot_inherit(
     narrow: LearnerNetworks, widths: tuple[int, ...]
 ) -> None:
     smaller = networks(widths, (12, 12, 8), seed=2)
-    with pytest.raises(RunStateError, match='are larger .first: student.*or of a narrower one'):
+    with pytest.raises(
+        RunStateError, match='are larger .first: student.*or of a narrower or shallower one'
+    ):
         inherit(smaller, narrow.state_dict())
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sds_perception.release import ReleaseError, read_release
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import Release, ReleaseError, read_release
 from sds_training.config import ConfigError, TrainingConfig
 from sds_training.export import main as export_main
 from sds_training.learner import Learner
@@ -136,6 +137,22 @@ def test_export_writes_the_release_that_the_run_wrote(tiny_run: Make, tmp_path: 
     exported = read_release(file)
     assert all(torch.equal(exported.weights[n], w) for n, w in written.weights.items())
     assert exported.provenance['config_digest'] == written.provenance['config_digest']
+
+
+def test_a_release_of_half_the_size_is_the_one_that_is_scored(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[Release] = []
+    real = Perceiver.from_release
+    monkeypatch.setattr(
+        Perceiver, 'from_release', lambda file, **more: scored.append(file) or real(file, **more)
+    )
+    config = tiny_run('--release_weights=float16', '--steps=1')
+    written = read_release(train(config))
+    kernels = [each for each in written.weights.values() if each.ndim > 1]
+    assert kernels and all(each.dtype == torch.float16 for each in kernels)
+    assert all(torch.equal(scored[-1].weights[n], w) for n, w in written.weights.items())
+    assert next(written.network().parameters()).dtype == torch.float32
 
 
 def test_export_of_no_run_is_refused_in_one_line(

@@ -132,3 +132,12 @@ def test_before_it_has_learnt_anything_the_motion_is_the_vehicles() -> None:
     a, b, c = frames(3)
     found = source_from_target(fresh, b, torch.stack((a, c), dim=1), ahead(2.0))
     torch.testing.assert_close(found, ahead(2.0))
+
+
+def test_where_motions_are_aligned_the_vehicles_word_is_not_discussed(pose: PoseNetwork) -> None:
+    aligned = PoseNetwork(PoseConfig(odometry=True, align=True)).eval()
+    aligned.load_state_dict(pose.state_dict())
+    a, b, c = frames(3)
+    found = source_from_target(aligned, b, torch.stack((a, c), dim=1), ahead(2.0))
+    torch.testing.assert_close(found, ahead(2.0))
+    assert not aligned.config.asked and PoseConfig(align=True).asked
