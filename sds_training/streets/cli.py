@@ -33,6 +33,7 @@ class Order:
     frames: int
     label_every_frame: bool
     window: int | None
+    every: int
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         '--window', type=int, help='render only frames this near to the labelled one'
     )
     parser.add_argument(
+        '--every', type=int, default=1, help='of these only each so many-th (data.neighbour_gap)'
+    )
+    parser.add_argument(
         '--bag', type=Path, help='also write this ROS 2 bag, which must not exist; one worker'
     )
     parser.add_argument('--storage', choices=('mcap', 'db3'), default='mcap', help='of the bag')
@@ -87,7 +91,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _orders(options: argparse.Namespace) -> list[Order]:
-    for name in ('snippets', 'frames', 'workers'):
+    for name in ('snippets', 'frames', 'workers', 'every'):
         if getattr(options, name) < 1:
             raise ValueError(f'--{name} must be at least 1, got {getattr(options, name)}')
     names, shares = split_shares(options.split)
@@ -97,7 +101,7 @@ def _orders(options: argparse.Namespace) -> list[Order]:
         split = str(rng.choice(names, p=shares))
         orders.append(Order(options.output, options.seed, number, split, options.size,
                             options.frames, options.label_every_frame,
-                            options.window))  # fmt: skip
+                            options.window, options.every))  # fmt: skip
     return orders
 
 
@@ -141,7 +145,7 @@ def render_order(order: Order, also: Callable[[Drive, int, Frame], None] | None 
     cv2.setNumThreads(1)
     drive = draw_drive(order.seed, order.number, *order.size, order.frames)
     return write_drive(order.output, order.split, drive, order.label_every_frame, order.window,
-                       also)  # fmt: skip
+                       order.every, also)  # fmt: skip
 
 
 if __name__ == '__main__':

@@ -32,19 +32,21 @@ def encode_disparity(depth_m: NDArray[np.float32], fx: float, baseline_m: float)
 
 def write_drive(
     root: Path, split: str, drive: Drive, label_every_frame: bool = False,
-    window: int | None = None, also: Callable[[Drive, int, Frame], None] | None = None,
+    window: int | None = None, every: int = 1,
+    also: Callable[[Drive, int, Frame], None] | None = None,
 ) -> int:  # fmt: skip
     """Render and write one snippet; returns the number of frames written.
 
     Frame 19 has labels, disparity, depth and camera where Cityscapes has them. With
     `label_every_frame` the truth of all frames goes to folders that end in `_sequence`. With
-    `window` only the frames at most that far from the labelled one are rendered. `also` is
-    handed every frame.
+    `window` only the frames at most that far from the labelled one are rendered, and of these
+    only those a multiple of `every` away. `also` is handed every frame.
     """
     frames = len(drive.motion.s)
     labelled = min(LABELLED_FRAME, frames - 1)
     reach = frames if window is None else window
-    wanted = range(max(0, labelled - reach), min(frames, labelled + reach + 1))
+    reached = range(max(0, labelled - reach), min(frames, labelled + reach + 1))
+    wanted = [number for number in reached if (number - labelled) % every == 0]
     for number in wanted:
         frame = drive.render(number)
         if also is not None:

@@ -116,6 +116,13 @@ def test_a_window_renders_only_the_labelled_frame_and_its_neighbours(tmp_path: P
     assert len([t for name, t, _ in _messages(tmp_path / 'b') if name == IMAGE]) == 3
 
 
+def test_of_a_window_only_each_second_frame_is_rendered(tmp_path: Path) -> None:
+    options = ['--snippets', '1', '--size', '32x16', '--window', '3', '--every', '2']
+    assert main([str(tmp_path), *options]) == 0
+    pictures = tmp_path.glob('leftImg8bit_sequence/train/*/*.png')
+    assert sorted(p.name.split('_')[2] for p in pictures) == ['000017', '000019', '000021']
+
+
 def test_splits_are_read_as_shares() -> None:
     assert split_shares('train') == (['train'], [1.0])
     assert split_shares('train=3,val=1') == (['train', 'val'], [0.75, 0.25])
