@@ -60,6 +60,7 @@ def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
     clocks['follow and optimiser'].around(learner.teacher, 'follow')
     clocks['follow and optimiser'].around(learner.optimiser, 'step')
     clocks['pose, photometric'].around(joint, 'source_from_target')
+    clocks['pose, photometric'].around(objective, 'turned_to_fit')
     clocks['pose, photometric'].around(objective, 'self_supervised_depth_loss')
     spent = []
     for step in range(steps + 3):
