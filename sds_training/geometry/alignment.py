@@ -57,7 +57,7 @@ def turned_to_fit(
     Args:
         target: (B, 3, H, W) RGB in [0, 1].
         sources: (B, S, 3, H, W), the neighbouring frames.
-        depth: (B, 1, h, w) of the target, at this size or larger; compared at the depth's size.
+        depth: (B, 1, h, w) of the target; the pictures are compared at this size.
         source_from_target: (B, S, 4, 4), translation in the unit of depth.
         intrinsics: (B, 3, 3), pixels of H x W.
         axes: which of PITCH, YAW and ROLL are open.

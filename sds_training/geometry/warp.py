@@ -14,13 +14,13 @@ def warp(source: Tensor, depth: Tensor, source_from_target: Tensor, intrinsics: 
     """Rebuild the target frame by looking up each of its points in a source frame.
 
     Args:
-        source: (B, 3, H, W), the frame that is read.
+        source: (B, C, H, W), the frame that is read.
         depth: (B, 1, H, W), of the target frame.
         source_from_target: (B, 4, 4), takes points of the target camera to the source camera.
         intrinsics: (B, 3, 3), pixels, of both frames.
 
     Returns:
-        (B, 3, H, W), bilinear; pixels that fall outside the source take its nearest border.
+        (B, C, H, W), bilinear; pixels that fall outside the source take its nearest border.
     """
     points = transform_points(backproject(depth, intrinsics), source_from_target)
     pixels = project(points, intrinsics)

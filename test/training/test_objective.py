@@ -104,6 +104,16 @@ def test_without_labels_the_supervised_term_is_zero(tiny_run: Make) -> None:
     assert setting.loss().terms['supervised'] == 0
 
 
+def test_aligned_neighbours_fit_better_and_need_no_pose_network(tiny_run: Make) -> None:
+    words = ('--pose.odometry=true', '--loss.speed=0')
+    told = Setting(tiny_run(*words)).loss().terms
+    setting = Setting(tiny_run(*words, '--pose.align=true'))
+    losses = setting.loss()
+    assert losses.terms['photometric'] < told['photometric']
+    losses.total.backward()
+    assert all(each.grad is None for each in setting.networks.pose.parameters())
+
+
 def test_a_term_of_weight_zero_is_not_computed(tiny_run: Make) -> None:
     terms = Setting(tiny_run('--loss.depth=0', '--loss.consistency=0')).loss().terms
     assert terms.keys() == {'total', 'supervised'}
