@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from sds_perception.network import depth_from_disparity
 from sds_training.augment.color_aug import (
     apply_background_jitter,
     apply_color_aug,
@@ -23,8 +22,7 @@ from sds_training.augment.scene import MixScene
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
-from sds_training.geometry import resized_intrinsics
-from sds_training.geometry.alignment import PITCH, ROLL, YAW, turned_to_fit
+from sds_training.geometry import PITCH, ROLL, YAW, resized_intrinsics, turned_to_fit
 from sds_training.losses.depth import self_supervised_depth_loss
 from sds_training.losses.ground import ground_loss
 from sds_training.losses.orthogonality import soft_orthogonality
@@ -96,9 +94,11 @@ class JointObjective:
 
         rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)
         neighbours = clean.neighbours.float() / 255
-        posed = apply_background_jitter(torch.cat((image[:, None], neighbours), 1), colours)[rows]
+        posed = torch.cat((image[:, None], neighbours), 1)
+        if config.pose.asked:
+            posed = apply_background_jitter(posed, colours)
         prediction, mixed_logits, source_from_target = networks(
-            seen, posed[:, 0], posed[:, 1:], clean.driven[rows], mixed and mixed.image
+            seen, posed[rows, 0], posed[rows, 1:], clean.driven[rows], mixed and mixed.image
         )
 
         # People: cross entropy where somebody drew a label, on the final and the side head.
@@ -154,14 +154,16 @@ class JointObjective:
         that times the focal ratio. Dividing translations by the ratio warps identically.
         """
         weights = self.config.loss
+        if self.config.pose.align:
+            depth = self.camera.depth(disparities[0].detach(), intrinsics)
+            axes = (PITCH, ROLL) if self.config.pose.odometry else (PITCH, YAW, ROLL)
+            source_from_target = turned_to_fit(
+                target, sources, depth, source_from_target, intrinsics, axes
+            )
         ratio = self.camera.focal_ratio(intrinsics).view(-1, 1, 1)
         translation = source_from_target[..., :3, 3:] / ratio[..., None]
         rigid = torch.cat((source_from_target[..., :3, :3], translation), dim=-1)
         rigid = torch.cat((rigid, source_from_target[..., 3:, :]), dim=-2)
-        if self.config.pose.align:
-            depth = depth_from_disparity(disparities[0].detach().float(), self.camera.depth_range)
-            axes = (PITCH, ROLL) if self.config.pose.odometry else (PITCH, YAW, ROLL)
-            rigid = turned_to_fit(target, sources, depth, rigid, intrinsics, axes)
         found = self_supervised_depth_loss(
             disparities,
             target,

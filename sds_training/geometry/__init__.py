@@ -1,15 +1,20 @@
-"""Pinhole cameras, rigid motion and view synthesis, as functions of tensors only."""
+"""Pinhole cameras, rigid motion, view synthesis and alignment, as functions of tensors only."""
 
+from sds_training.geometry.alignment import PITCH, ROLL, YAW, turned_to_fit
 from sds_training.geometry.motion import invert_rigid, rigid_transform, transform_points
 from sds_training.geometry.projection import backproject, project, resized_intrinsics
 from sds_training.geometry.warp import warp
 
 __all__ = [
+    'PITCH',
+    'ROLL',
+    'YAW',
     'backproject',
     'invert_rigid',
     'project',
     'resized_intrinsics',
     'rigid_transform',
     'transform_points',
+    'turned_to_fit',
     'warp',
 ]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sds_training.geometry.motion import rigid_transform
-from sds_training.geometry.projection import resized_intrinsics
+from sds_training.geometry.projection import backproject, resized_intrinsics
 from sds_training.geometry.warp import warp
 
 PITCH, YAW, ROLL = 0, 1, 2  # turns about the camera's x, y and z axis
@@ -74,8 +74,9 @@ def turned_to_fit(
             if pairs.target.shape[-2] < LEAST_ROWS * reduction:
                 continue
             level = pairs.reduced(reduction)
+            flow = _flow_of_turns(level)
             for _ in range(steps):
-                more = _step(level, _turned(motion, turn), list(axes))
+                more = _step(level, flow, _turned(motion, turn), list(axes))
                 turn = (turn + more).clamp(-LARGEST, LARGEST)
     return _turned(motion, turn).unflatten(0, (-1, count))
 
@@ -97,13 +98,12 @@ def _turned(motion: Tensor, turn: Tensor) -> Tensor:
     return rigid_transform(turn, torch.zeros_like(turn)) @ motion
 
 
-def _step(pairs: _Pairs, motion: Tensor, axes: list[int]) -> Tensor:
+def _step(pairs: _Pairs, flow: tuple[Tensor, Tensor], motion: Tensor, axes: list[int]) -> Tensor:
     """One Gauss-Newton step: (P, 3) radians, zero about the axes that are not open."""
     view = warp(pairs.source, pairs.depth, motion, pairs.intrinsics)
     off = view - pairs.target  # (P, 1, h, w)
     along_x, along_y = _slopes((view + pairs.target) / 2)
-    flow_x, flow_y = _flow_of_turns(pairs.intrinsics, off)
-    change = (along_x * flow_x + along_y * flow_y)[:, axes]  # (P, A, h, w), per radian
+    change = along_x * flow[0][:, axes] + along_y * flow[1][:, axes]  # (P, A, h, w), per radian
     brighter = torch.ones_like(off)  # exposure may change from frame to frame
     design = torch.cat((change, brighter), dim=1).flatten(2)
     heard = design * _weight(off).flatten(2)
@@ -124,18 +124,15 @@ def _weight(off: Tensor) -> Tensor:
     return weight * inside
 
 
-def _flow_of_turns(intrinsics: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+def _flow_of_turns(pairs: _Pairs) -> tuple[Tensor, Tensor]:
     """Where a turn of one radian moves each pixel to: u and v of PITCH, YAW and ROLL.
 
     (P, 3, h, w) each. Depth does not enter.
     """
-    row = torch.arange(like.shape[-2], device=like.device, dtype=like.dtype)
-    column = torch.arange(like.shape[-1], device=like.device, dtype=like.dtype)
-    k = intrinsics[:, :, :, None, None]
-    x = ((column - k[:, 0, 2]) / k[:, 0, 0]).expand(-1, len(row), -1)
-    y = ((row[:, None] - k[:, 1, 2]) / k[:, 1, 1]).expand(-1, -1, len(column))
-    u = torch.stack((-x * y, 1 + x * x, -y), dim=1) * k[:, 0, :1]
-    v = torch.stack((-1 - y * y, x * y, x), dim=1) * k[:, 1, 1:2]
+    x, y, one = backproject(torch.ones_like(pairs.depth), pairs.intrinsics).unbind(dim=1)
+    k = pairs.intrinsics[:, :, :, None, None]
+    u = torch.stack((-x * y, one + x * x, -y), dim=1) * k[:, 0, :1]
+    v = torch.stack((-one - y * y, x * y, x), dim=1) * k[:, 1, 1:2]
     return u, v
 
 

@@ -31,25 +31,20 @@ def narrow() -> LearnerNetworks:
     return networks((8, 8, 16, 16), (12, 12, 8), seed=1)
 
 
-def test_a_wider_network_says_at_first_what_the_narrower_one_said(narrow: LearnerNetworks) -> None:
-    wide = networks((16, 24, 24, 40), (24, 24, 16), seed=2)
-    inherit(wide, narrow.state_dict())
-    image = torch.rand(2, 3, 64, 96)
-    with torch.no_grad():
-        wanted, found = (each.eval().student(image) for each in (narrow, wide))
-    torch.testing.assert_close(found.logits, wanted.logits)
-    torch.testing.assert_close(found.disparity, wanted.disparity)
-
-
+@pytest.mark.parametrize('decoder', [(12, 12, 8), (24, 24, 16)])
 @pytest.mark.parametrize('widths', [(8, 8, 16, 16), (16, 24, 24, 40)])
-def test_a_deeper_network_says_at_first_what_the_shallower_one_said(
-    narrow: LearnerNetworks, widths: tuple[int, ...]
+@pytest.mark.parametrize('blocks', [(1, 1, 1, 1), (1, 2, 3, 2)])
+def test_a_wider_or_deeper_network_says_at_first_what_the_smaller_one_said(
+    narrow: LearnerNetworks,
+    blocks: tuple[int, ...],
+    widths: tuple[int, ...],
+    decoder: tuple[int, ...],
 ) -> None:
-    deep = networks(widths, (12, 12, 8), seed=2, blocks=(1, 2, 3, 2))
-    inherit(deep, narrow.state_dict())
+    larger = networks(widths, decoder, seed=2, blocks=blocks)
+    inherit(larger, narrow.state_dict())
     image = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
-        wanted, found = (each.eval().student(image) for each in (narrow, deep))
+        wanted, found = (each.eval().student(image) for each in (narrow, larger))
     torch.testing.assert_close(found.logits, wanted.logits)
     torch.testing.assert_close(found.disparity, wanted.disparity)
 

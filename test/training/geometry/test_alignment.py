@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sds_training.geometry import rigid_transform
-from sds_training.geometry.alignment import PITCH, ROLL, turned_to_fit
+from sds_training.geometry import PITCH, ROLL, rigid_transform, turned_to_fit
 
 HEIGHT, WIDTH, FAR_M = 96, 192, 12.0
 INTRINSICS = torch.tensor([[[160.0, 0, 95.5], [0, 160.0, 47.5], [0, 0, 1]]])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from sds_training.geometry import rigid_transform
-from sds_training.geometry.alignment import PITCH, ROLL, turned_to_fit
+from sds_training.geometry import PITCH, ROLL, rigid_transform, turned_to_fit
 from sds_training.streets.drive import Drive
 
 BUMP = torch.tensor([[0.006, 0.0, -0.005]])  # radians: half a pixel at this size
