@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from sds_perception.camera import Camera
 from sds_training.data.cityscapes import DataError, Layout, scan, shifted
@@ -56,6 +59,10 @@ class Clip:
         )
         return earlier, later
 
+    def travel_m(self, gap_s: float) -> float:
+        """Way of the camera to the neighbour farther away, in metres; NaN where nobody tells."""
+        return float(max(np.linalg.norm(motion[:3, 3]) for motion in self.driven(gap_s)))
+
 
 @dataclass(frozen=True)
 class Pools:
@@ -84,6 +91,8 @@ def training_pools(config: DataConfig, split: str) -> Pools:
         unlabelled += labelled
     if config.clips_only:
         unlabelled = [clip for clip in unlabelled if clip.neighbours]
+    if config.least_travel_m:
+        unlabelled = _those_that_travel(unlabelled, config)
     pools = Pools(labelled, tuple(sorted(unlabelled, key=lambda clip: clip.name)), chosen)
     _refuse_empty(pools, config, split)
     _mention_guessed_cameras(pools)
@@ -92,14 +101,11 @@ def training_pools(config: DataConfig, split: str) -> Pools:
 
 def require_odometry(pools: Pools) -> None:
     """Refuse frames with neighbours of which no vehicle file tells the motion."""
-    moving = [clip for clip in (*pools.labelled, *pools.unlabelled) if clip.neighbours]
-    silent = [clip.name for clip in moving if None in clip.vehicles]
-    if silent:
-        raise DataError(
-            f'pose.odometry is true but {len(silent)} of {len(moving)} frames with neighbours '
-            f'lack a vehicle file of their own or of a neighbour (first: {silent[0]}); '
-            'fetch vehicle_sequence, or set pose.odometry to false'
-        )
+    _refuse_silent_vehicles(
+        (*pools.labelled, *pools.unlabelled),
+        'pose.odometry is true',
+        'set pose.odometry to false',
+    )
 
 
 def require_mounting(pools: Pools) -> None:
@@ -137,6 +143,30 @@ def _extra_clips(layout: Layout, config: DataConfig) -> list[Clip]:
     names = layout.snippet_frames(config.extra_unlabelled)
     clips = (_clip(layout, name, config) for name in names if name not in layout.images)
     return [clip for clip in clips if clip.neighbours]
+
+
+def _those_that_travel(clips: list[Clip], config: DataConfig) -> list[Clip]:
+    """The clips whose camera moves far enough to a neighbour; those without any stay as well."""
+    least_m, gap_s = config.least_travel_m, config.neighbour_gap * config.frame_period_s
+    _refuse_silent_vehicles(
+        clips, f'data.least_travel_m is {least_m}', 'set data.least_travel_m to 0'
+    )
+    kept = [clip for clip in clips if not clip.neighbours or clip.travel_m(gap_s) >= least_m]
+    logger.info(
+        'data.least_travel_m %g leaves %d of %d unlabelled frames', least_m, len(kept), len(clips)
+    )
+    return kept
+
+
+def _refuse_silent_vehicles(clips: Sequence[Clip], asked: str, otherwise: str) -> None:
+    moving = [clip for clip in clips if clip.neighbours]
+    silent = [clip.name for clip in moving if None in clip.vehicles]
+    if silent:
+        raise DataError(
+            f'{asked} but {len(silent)} of {len(moving)} frames with neighbours lack a vehicle '
+            f'file of their own or of a neighbour (first: {silent[0]}); fetch vehicle_sequence, '
+            f'or {otherwise}'
+        )
 
 
 def _refuse_empty(pools: Pools, config: DataConfig, split: str) -> None:

@@ -57,6 +57,10 @@ class DataConfig:
     clips_only: bool = False
     """Whether frames without both neighbours stay out of the unlabelled pool: for depth alone."""
 
+    least_travel_m: float = 0.0
+    """Way to a neighbour, in metres by the vehicle's word, that lets a frame into the unlabelled
+    pool: a camera at rest sees no parallax. 0 lets in all; more needs vehicle files."""
+
     neighbour_gap: int = 1
     """Distance in frames from a frame to its earlier and its later neighbour."""
 
@@ -105,6 +109,7 @@ class DataConfig:
 _LEAST = {
     'labelled_batch': 0,
     'unlabelled_batch': 0,
+    'least_travel_m': 0,
     'neighbour_gap': 1,
     'workers': 0,
     'rare_class_temperature': 0,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 
@@ -205,6 +206,7 @@ def test_an_empty_pool_is_refused(city_folder) -> None:
         ('flip_probability', 1.5),
         ('scale_range', (2.0, 1.0)),
         ('neighbour_gap', 0),
+        ('least_travel_m', -0.1),
         ('fit', 'letterbox'),
         ('frame_period_s', 0.0),
     ],
@@ -222,6 +224,19 @@ def test_odometry_that_is_missing_is_named(street) -> None:
     silent.vehicles[1].unlink()
     with pytest.raises(DataError, match=silent.name):
         require_odometry(training_pools(config, 'train'))
+
+
+def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:
+    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
+    seen = training_pools(config, 'train').unlabelled
+    rests = next(clip for clip in seen if clip.neighbours)
+    for vehicle in rests.vehicles:
+        vehicle.write_text(json.dumps({'speed': 0.1, 'yawRate': 0.0}))
+    moving = training_pools(replace(config, least_travel_m=0.05), 'train').unlabelled
+    assert {clip.name for clip in seen} - {clip.name for clip in moving} == {rests.name}
+    rests.vehicles[1].unlink()
+    with pytest.raises(DataError, match=f'data.least_travel_m is 0.05 .* {rests.name}'):
+        training_pools(replace(config, least_travel_m=0.05), 'train')
 
 
 def test_a_camera_whose_height_nobody_told_is_named(street) -> None:
