@@ -67,7 +67,7 @@ class PseudoLabels:
             scene = _joined(belief, self.belief(teacher, givers))
             intrinsics = torch.cat((intrinsics, givers.intrinsics))
             giver_of = [pool + place % len(givers.image) for place in range(pool)]
-        plan = draw_mix(scene, intrinsics[:, :2, 2], self.config.mix, generator, giver_of)
+        plan = draw_mix(scene, intrinsics, self.config.mix, generator, giver_of)
         mixed = apply_mix(scene, plan)
         strong = draw_strong(pool, self.config.strong, generator)
         return mixed._replace(image=apply_strong(mixed.image, strong))

@@ -29,6 +29,7 @@ class Frame(NamedTuple):
     confidence: NDArray[np.float32]  # (H, W), probability of the likeliest class
     depth: NDArray[np.float32]  # (H, W)
     centre_px: tuple[float, float]  # principal point (u, v)
+    focal_px: float
 
 
 def draw_objects(
@@ -75,8 +76,9 @@ def _draw(
 ) -> tuple[list[MovableObject], Placement]:
     """One to `max_objects` objects and the motion they share, as a placement of the whole picture.
 
-    Rows move relative to both principal points, so that feet stay on the ground also between
-    crops of different height. Columns keep the source's: a move sideways is free.
+    Rows move relative to both principal points, and sizes follow both focal lengths, so that feet
+    stay on the ground also between crops and lenses. Columns keep the source's: a move sideways
+    is free.
     """
     count = 1 + int(torch.randint(config.max_objects, (), generator=generator))
     order = torch.randperm(len(objects), generator=generator)[:count]
@@ -84,12 +86,14 @@ def _draw(
     u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
     height, width = source.depth.shape
     column = source.centre_px[0] + (2 * u[1] - 1) * config.max_shift * width
+    factor = math.exp(low + (high - low) * u[0])
     motion = Placement(
         top=0,
         left=0,
         height=height,
         width=width,
-        scale=math.exp(low + (high - low) * u[0]),
+        scale=factor * source.focal_px / target.focal_px,
+        depth_factor=factor,
         centre_px=source.centre_px,
         moved_centre_px=(column, target.centre_px[1]),
     )
@@ -104,7 +108,7 @@ def _acceptable(
 ) -> bool:
     """Whether the moved objects are as deep as the target is somewhere, and mostly in it."""
     depth = np.concatenate([each.cut(source.depth) for each in chosen])
-    if not bounds[0] <= motion.scale * np.median(depth) <= bounds[1]:
+    if not bounds[0] <= motion.depth_factor * np.median(depth) <= bounds[1]:
         return False
     inside = sum(_pixels_inside(each, motion) for each in chosen)
     return 2 * inside >= len(depth)
@@ -142,7 +146,7 @@ def _place(
     depth = sample_linear(torch.from_numpy(source.depth)[None], placement)[0].numpy()
     limit = target.depth[placement.window] * (1 + config.tolerance)
     seen = _without_fragments(
-        moved & (motion.scale * depth <= limit), config.min_visible * moved.sum()
+        moved & (motion.depth_factor * depth <= limit), config.min_visible * moved.sum()
     )
     if not seen.any():
         return None

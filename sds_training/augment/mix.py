@@ -32,7 +32,7 @@ class MixPlan:
 
 def draw_mix(
     scene: MixScene,
-    principal_point_px: Tensor,
+    intrinsics: Tensor,
     config: MixConfig,
     generator: torch.Generator,
     giver_of: Sequence[int] | None = None,
@@ -41,7 +41,7 @@ def draw_mix(
 
     Args:
         scene: the clean batch; its labels, confidence and depth decide which objects will do.
-        principal_point_px: (B, 2), (u0, v0) in each picture's own pixels.
+        intrinsics: (B, 3, 3), each picture's own pixels.
         config: probabilities and limits.
         generator: draws everything, on the CPU.
         giver_of: of which picture each of the first ones receives; the others only give.
@@ -52,7 +52,7 @@ def draw_mix(
     shares = torch.tensor((config.none, config.class_mix, config.depth_mix, config.affine_mix))
     drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
     wanted = [KINDS[kind] for kind in drawn.tolist()]
-    frames = _frames(scene, principal_point_px) if 'affine' in wanted else []
+    frames = _frames(scene, intrinsics) if 'affine' in wanted else []
     pairs = []
     for target, kind in enumerate(wanted):
         source = giver_of[target]
@@ -89,7 +89,7 @@ def _lay(scene: MixScene, mixed: MixScene, target: int, paste: Paste) -> None:
     alpha = paste.mask.to(image) if paste.alpha is None else paste.alpha
     mixed.image[target, :, rows, columns].lerp_(image, alpha)
     _overwrite(mixed.probability[target, :, rows, columns], probability, paste.mask)
-    _overwrite(mixed.depth[target, :, rows, columns], depth * placement.scale, paste.mask)
+    _overwrite(mixed.depth[target, :, rows, columns], depth * placement.depth_factor, paste.mask)
     for whole, part in ((mixed.label, scene.label), (mixed.trust, scene.trust)):
         nearest = sample_nearest(part[source], placement, outside=0)
         _overwrite(whole[target, rows, columns], nearest, paste.mask)
@@ -129,10 +129,12 @@ def _whole(source: int, mask: Tensor) -> Paste:
     return Paste(source, Placement(top=0, left=0, height=mask.shape[0], width=mask.shape[1]), mask)
 
 
-def _frames(scene: MixScene, principal_point_px: Tensor) -> list[Frame]:
+def _frames(scene: MixScene, intrinsics: Tensor) -> list[Frame]:
     """The parts of the scene that choosing objects reads, on the CPU."""
     label = scene.label.to(torch.uint8).cpu().numpy()
     confidence = scene.probability.amax(dim=1).float().cpu().numpy()
     depth = scene.depth[:, 0].float().cpu().numpy()
-    centres = [(float(u), float(v)) for u, v in principal_point_px.tolist()]
-    return [Frame(*parts) for parts in zip(label, confidence, depth, centres, strict=True)]
+    lenses = [((u, v), focal) for (_, _, u), (_, focal, v), _ in intrinsics.tolist()]
+    return [
+        Frame(*parts, *lens) for *parts, lens in zip(label, confidence, depth, lenses, strict=True)
+    ]

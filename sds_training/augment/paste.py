@@ -2,7 +2,8 @@
 
 A thing moved from (X, Y, Z) to (X, Y, sZ) shrinks by 1/s towards the principal point, and its
 depth becomes s times as large. Its foot stays on the ground without further work, because a point
-of the ground keeps its height Y.
+of the ground keeps its height Y. Behind a lens of f' pixels, where the source's had f, it is f'/f
+times as large besides.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ class Placement:
     left: int
     height: int
     width: int
-    scale: float = 1.0  # s: depth is multiplied by it, size divided
+    scale: float = (
+        1.0  # source pixels for a pixel of the target: s times both focal lengths' ratio
+    )
+    depth_factor: float = 1.0  # s: what depth is multiplied by
     centre_px: tuple[float, float] = (0.0, 0.0)  # principal point (u, v) of the source
     moved_centre_px: tuple[float, float] = (0.0, 0.0)  # where that point comes to lie
 

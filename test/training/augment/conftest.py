@@ -18,10 +18,10 @@ CAMERA_HEIGHT, FOCAL, WALL = 1.5, 60.0, 30.0
 Thing = tuple[str, int, int, int, int]  # class, left, width, foot row, height
 
 
-def street(things: list[Thing], seed: int = 0) -> MixScene:
+def street(things: list[Thing], seed: int = 0, focal: float = FOCAL) -> MixScene:
     """One frame of a street; each thing stands upright at the depth of its foot."""
     below = (torch.arange(HEIGHT) - CENTRE[1]).clamp(min=1e-3)
-    depth = (FOCAL * CAMERA_HEIGHT / below).clamp(max=WALL)[:, None].repeat(1, WIDTH)
+    depth = (focal * CAMERA_HEIGHT / below).clamp(max=WALL)[:, None].repeat(1, WIDTH)
     label = torch.where(depth < WALL, TRAIN_ID['road'], TRAIN_ID['building'])
     generator = torch.Generator().manual_seed(seed)
     image = torch.rand(3, HEIGHT, WIDTH, generator=generator)
@@ -36,16 +36,17 @@ def street(things: list[Thing], seed: int = 0) -> MixScene:
 
 @pytest.fixture
 def batch_of() -> Callable[..., MixScene]:
-    """Streets with the given things, one list for each frame, as one batch."""
+    """Streets with the given things, one list for each frame, as one batch; focal lengths too."""
 
-    def build(*frames: list[Thing]) -> MixScene:
-        streets = [street(things, seed) for seed, things in enumerate(frames)]
+    def build(*frames: list[Thing], focals: tuple[float, ...] = (FOCAL,) * 4) -> MixScene:
+        streets = [street(*each) for each in zip(frames, range(4), focals, strict=False)]
         return MixScene(*(torch.cat(parts) for parts in zip(*streets, strict=True)))
 
     return build
 
 
 @pytest.fixture
-def centres() -> Callable[[int], torch.Tensor]:
-    """The principal points of `count` streets, (B, 2)."""
-    return lambda count: torch.tensor([CENTRE] * count)
+def lenses() -> Callable[[int], torch.Tensor]:
+    """The intrinsics of `count` streets, (B, 3, 3)."""
+    matrix = torch.tensor([[FOCAL, 0, CENTRE[0]], [0, FOCAL, CENTRE[1]], [0, 0, 1]])
+    return lambda count: matrix.repeat(count, 1, 1)

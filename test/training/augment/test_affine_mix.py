@@ -19,7 +19,7 @@ from sds_training.augment.scene import MixScene
 CAR = ('car', 20, 14, 34, 10)
 FREE = AffineMixConfig(percentiles=(0, 100), max_objects=1, area_range=(0.0005, 0.5))
 Scenes = Callable[..., MixScene]
-Centres = Callable[[int], torch.Tensor]
+Lenses = Callable[[int], torch.Tensor]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -39,9 +39,9 @@ def pasted(plan: MixPlan, scene: MixScene, target: int = 0) -> torch.Tensor:
     return mask
 
 
-def test_scale_one_onto_itself_returns_the_input(batch_of: Scenes, centres: Centres) -> None:
+def test_scale_one_onto_itself_returns_the_input(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([CAR])
-    plan = draw_mix(scene, centres(1), affine(1.0), generator())
+    plan = draw_mix(scene, lenses(1), affine(1.0), generator())
     assert plan.kinds == ('affine',) and pasted(plan, scene).any()
     for before, after in zip(scene, apply_mix(scene, plan), strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
@@ -64,7 +64,7 @@ def test_points_moved_in_depth_reproject_where_the_affine_map_says(scale: float)
 @pytest.mark.parametrize('scale', [0.6, 1.3])
 def test_what_is_sampled_for_a_pixel_lies_where_that_pixel_came_from(scale: float) -> None:
     columns, rows = torch.meshgrid(torch.arange(96.0), torch.arange(48.0), indexing='xy')
-    motion = Placement(10, 30, 20, 24, scale, (47.5, 19.5), (44.0, 21.0))
+    motion = Placement(10, 30, 20, 24, scale, scale, (47.5, 19.5), (44.0, 21.0))
     found = sample_linear(torch.stack((columns, rows)), motion).movedim(0, -1)
     there = moved_pixels(found.double(), scale, (47.5, 19.5), (44.0, 21.0))
     wanted = torch.stack((columns, rows), dim=-1)[motion.window].double()
@@ -72,30 +72,35 @@ def test_what_is_sampled_for_a_pixel_lies_where_that_pixel_came_from(scale: floa
 
 
 def test_nearest_sampling_knows_what_lies_outside() -> None:
-    motion = Placement(0, 0, 4, 4, 2.0, (0.0, 0.0), (0.0, 0.0))
+    motion = Placement(0, 0, 4, 4, scale=2.0)
     found = sample_nearest(torch.arange(16).view(4, 4), motion, outside=-1)
     assert found.tolist() == [[0, 2, -1, -1], [8, 10, -1, -1], [-1] * 4, [-1] * 4]
 
 
-@pytest.mark.parametrize('scale', [0.7, 1.4])
-def test_a_moved_car_has_its_size_depth_and_foot(
-    scale: float, batch_of: Scenes, centres: Centres
+@pytest.mark.parametrize(
+    ('scale', 'receiving_focal'), [(0.7, 60.0), (1.4, 60.0), (1.0, 96.0), (1.4, 80.0), (0.8, 45.0)]
+)
+def test_a_moved_car_has_its_size_depth_and_foot_behind_any_lens(
+    scale: float, receiving_focal: float, batch_of: Scenes, lenses: Lenses
 ) -> None:
-    scene = batch_of([], [CAR])
-    mixed = apply_mix(scene, draw_mix(scene, centres(2), affine(scale), generator()))
+    scene = batch_of([], [CAR], focals=(receiving_focal, 60.0))
+    cameras = lenses(2)
+    cameras[0, 0, 0] = cameras[0, 1, 1] = receiving_focal
+    mixed = apply_mix(scene, draw_mix(scene, cameras, affine(scale), generator()))
     rows, columns = torch.nonzero(mixed.label[0] == TRAIN_ID['car'], as_tuple=True)
-    assert abs((rows.max() - rows.min() + 1) - 10 / scale) <= 1.5
-    assert abs((columns.max() - columns.min() + 1) - 14 / scale) <= 1.5
+    size = receiving_focal / 60.0 / scale
+    assert abs((rows.max() - rows.min() + 1) - 10 * size) <= 1.5
+    assert abs((columns.max() - columns.min() + 1) - 14 * size) <= 1.5
     depth = mixed.depth[0, 0][mixed.label[0] == TRAIN_ID['car']]
     torch.testing.assert_close(depth.median(), scale * scene.depth[1, 0, 30, 25])
     ground = scene.depth[0, 0, rows.max(), 0]  # of the road under the last row of the car
     assert abs(ground / depth.median() - 1) < 0.15
 
 
-def test_pasted_pixels_belong_to_movable_things_only(batch_of: Scenes, centres: Centres) -> None:
+def test_pasted_pixels_belong_to_movable_things_only(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [CAR, ('person', 50, 4, 36, 12), ('bus', 60, 20, 30, 16)])
     for seed in range(20):
-        plan = draw_mix(scene, centres(2), affine(max_objects=3), generator(seed))
+        plan = draw_mix(scene, lenses(2), affine(max_objects=3), generator(seed))
         if plan.kinds[0] == 'affine':
             label = apply_mix(scene, plan).label[0]
             mask = pasted(plan, scene)
@@ -103,12 +108,12 @@ def test_pasted_pixels_belong_to_movable_things_only(batch_of: Scenes, centres: 
             assert torch.equal(label[~mask], scene.label[0][~mask])
 
 
-def test_nothing_is_pasted_where_the_target_is_nearer(batch_of: Scenes, centres: Centres) -> None:
+def test_nothing_is_pasted_where_the_target_is_nearer(batch_of: Scenes, lenses: Lenses) -> None:
     near = ('building', 24, 5, 44, 30)  # a pillar in front of where the car goes
     scene = batch_of([near], [CAR])
     tolerance = FREE.tolerance
     for seed in range(10):
-        plan = draw_mix(scene, centres(2), affine(max_objects=1), generator(seed))
+        plan = draw_mix(scene, lenses(2), affine(max_objects=1), generator(seed))
         assert plan.kinds[0] == 'affine'
         mixed = apply_mix(scene, plan)
         changed = (mixed.image[0] != scene.image[0]).any(dim=0)
@@ -119,28 +124,26 @@ def test_nothing_is_pasted_where_the_target_is_nearer(batch_of: Scenes, centres:
         assert not (changed & pillar).any()  # the picture too, not only its labels
 
 
-def test_a_thing_behind_a_wall_is_not_pasted(batch_of: Scenes, centres: Centres) -> None:
+def test_a_thing_behind_a_wall_is_not_pasted(batch_of: Scenes, lenses: Lenses) -> None:
     wall = ('building', 0, 96, 47, 46)
     scene = batch_of([wall], [CAR])
-    assert draw_mix(scene, centres(2), affine(1.5), generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), affine(1.5), generator()).kinds[0] == 'depth'
 
 
-def test_a_nearly_hidden_things_last_fragment_is_dropped(
-    batch_of: Scenes, centres: Centres
-) -> None:
+def test_a_nearly_hidden_things_last_fragment_is_dropped(batch_of: Scenes, lenses: Lenses) -> None:
     hides_most = ('building', 16, 16, 47, 40)  # leaves two of the car's 14 columns
     scene = batch_of([hides_most], [CAR])
-    assert draw_mix(scene, centres(2), affine(1.0), generator()).kinds[0] == 'depth'
-    kept = draw_mix(scene, centres(2), affine(1.0, min_visible=0.05), generator())
+    assert draw_mix(scene, lenses(2), affine(1.0), generator()).kinds[0] == 'depth'
+    kept = draw_mix(scene, lenses(2), affine(1.0, min_visible=0.05), generator())
     assert kept.kinds[0] == 'affine' and pasted(kept, scene).sum() == 20
 
 
 def test_the_picture_is_feathered_inside_the_mask_and_labels_are_not(
-    batch_of: Scenes, centres: Centres
+    batch_of: Scenes, lenses: Lenses
 ) -> None:
     scene = batch_of([], [CAR])
     scene.image[0], scene.image[1] = 0.0, 1.0
-    plan = draw_mix(scene, centres(2), affine(1.0), generator())
+    plan = draw_mix(scene, lenses(2), affine(1.0), generator())
     mixed = apply_mix(scene, plan)
     mask = pasted(plan, scene)
     assert (mixed.image[0][:, ~mask] == 0).all()
@@ -149,57 +152,58 @@ def test_the_picture_is_feathered_inside_the_mask_and_labels_are_not(
     assert (mixed.label[0][mask] == TRAIN_ID['car']).all()
 
 
-def test_depths_the_target_does_not_have_are_rejected(batch_of: Scenes, centres: Centres) -> None:
+def test_depths_the_target_does_not_have_are_rejected(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [CAR])
     scene.depth[1] *= 100
     config = affine(1.0, percentiles=(5.0, 95.0))
-    assert draw_mix(scene, centres(2), config, generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'depth'
 
 
 def test_a_thing_that_would_mostly_leave_the_picture_is_rejected(
-    batch_of: Scenes, centres: Centres
+    batch_of: Scenes, lenses: Lenses
 ) -> None:
     at_the_edge = ('car', 2, 14, 40, 10)  # magnified, its columns move to -28 .. -4
     scene = batch_of([], [at_the_edge])
-    assert draw_mix(scene, centres(2), affine(0.6), generator()).kinds[0] == 'depth'
-    assert draw_mix(scene, centres(2), affine(1.2), generator()).kinds[0] == 'affine'
+    assert draw_mix(scene, lenses(2), affine(0.6), generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), affine(1.2), generator()).kinds[0] == 'affine'
 
 
-def test_unsure_and_tiny_things_stay_where_they_are(batch_of: Scenes, centres: Centres) -> None:
+def test_unsure_and_tiny_things_stay_where_they_are(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [CAR])
     unsure = scene._replace(probability=scene.probability * 0.85)
-    assert draw_mix(unsure, centres(2), affine(1.0), generator()).kinds[0] == 'depth'
+    assert draw_mix(unsure, lenses(2), affine(1.0), generator()).kinds[0] == 'depth'
     large_only = affine(1.0, area_range=(0.1, 0.2))
-    assert draw_mix(scene, centres(2), large_only, generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), large_only, generator()).kinds[0] == 'depth'
 
 
-def test_between_crops_the_horizon_decides_the_row(batch_of: Scenes) -> None:
+def test_between_crops_the_horizon_decides_the_row(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [CAR])
     scene.depth[0] = 30.0  # nothing hides the car, ...
     scene.depth[0, 0, 0, 0] = 0.1  # ... and its depth is not out of range
-    apart = torch.tensor([[47.5, 22.5], [40.0, 19.5]])  # the target's horizon is 3 rows lower
+    apart = lenses(2)
+    apart[:, :2, 2] = torch.tensor([[47.5, 22.5], [40.0, 19.5]])  # the target's horizon: 3 lower
     plan = draw_mix(scene, apart, affine(1.0), generator())
     rows, columns = torch.nonzero(pasted(plan, scene), as_tuple=True)
     assert rows.max() == 33 + 3 and columns.min() == 20
 
 
-def test_a_sideways_move_is_drawn_within_its_limit(batch_of: Scenes, centres: Centres) -> None:
+def test_a_sideways_move_is_drawn_within_its_limit(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [CAR])
     config = affine(1.0, max_shift=0.1)
     lefts = set()
     for seed in range(20):
-        plan = draw_mix(scene, centres(2), config, generator(seed))
+        plan = draw_mix(scene, lenses(2), config, generator(seed))
         lefts.add(int(torch.nonzero(pasted(plan, scene))[:, 1].min()))
     assert len(lefts) > 3 and min(lefts) >= 10 and max(lefts) <= 30
 
 
 def test_no_more_objects_than_allowed_and_sometimes_several(
-    batch_of: Scenes, centres: Centres
+    batch_of: Scenes, lenses: Lenses
 ) -> None:
     cars = [('car', left, 8, 34, 8) for left in (5, 20, 40, 60, 80)]
     scene = batch_of([], cars)
     counts = [
-        len(draw_mix(scene, centres(2), affine(1.2, max_objects=3), generator(seed)).pastes[0])
+        len(draw_mix(scene, lenses(2), affine(1.2, max_objects=3), generator(seed)).pastes[0])
         for seed in range(30)
     ]
     assert set(counts) == {1, 2, 3}

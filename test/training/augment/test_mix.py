@@ -23,7 +23,7 @@ ONLY = {
     'affine': MixConfig(depth_mix=0, affine_mix=1),
 }
 Scenes = Callable[..., MixScene]
-Centres = Callable[[int], torch.Tensor]
+Lenses = Callable[[int], torch.Tensor]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -32,51 +32,49 @@ def generator(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize('kind', ONLY)
 def test_the_same_seed_draws_and_mixes_the_same(
-    kind: str, batch_of: Scenes, centres: Centres
+    kind: str, batch_of: Scenes, lenses: Lenses
 ) -> None:
     scene = batch_of([CAR], [FAR_CAR], [CAR, FAR_CAR])
-    plan = draw_mix(scene, centres(3), ONLY[kind], generator(5))
-    again = draw_mix(scene, centres(3), ONLY[kind], generator(5))
+    plan = draw_mix(scene, lenses(3), ONLY[kind], generator(5))
+    again = draw_mix(scene, lenses(3), ONLY[kind], generator(5))
     for first, second in zip(apply_mix(scene, plan), apply_mix(scene, again), strict=True):
         assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize('kind', ONLY)
-def test_mixing_leaves_the_clean_scene_alone(
-    kind: str, batch_of: Scenes, centres: Centres
-) -> None:
+def test_mixing_leaves_the_clean_scene_alone(kind: str, batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([CAR], [FAR_CAR])
     before = [part.clone() for part in scene]
-    plan = draw_mix(scene, centres(2), ONLY[kind], generator())
+    plan = draw_mix(scene, lenses(2), ONLY[kind], generator())
     mixed = apply_mix(scene, plan)
     assert all(torch.equal(a, b) for a, b in zip(before, scene, strict=True))
     assert all(a.data_ptr() != b.data_ptr() for a, b in zip(mixed, scene, strict=True))
 
 
-def test_kinds_are_drawn_as_often_as_the_config_says(batch_of: Scenes, centres: Centres) -> None:
+def test_kinds_are_drawn_as_often_as_the_config_says(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of(*[[CAR]] * 4)
     config = MixConfig(none=0.5, class_mix=0.25, depth_mix=0.25, affine_mix=0.0)
     kinds = [
         kind
         for seed in range(100)
-        for kind in draw_mix(scene, centres(4), config, generator(seed)).kinds
+        for kind in draw_mix(scene, lenses(4), config, generator(seed)).kinds
     ]
     for kind, share in (('none', 0.5), ('class', 0.25), ('depth', 0.25)):
         assert abs(kinds.count(kind) / 400 - share) < 0.08
 
 
-def test_drawing_none_returns_the_scene(batch_of: Scenes, centres: Centres) -> None:
+def test_drawing_none_returns_the_scene(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([CAR], [FAR_CAR])
-    mixed = apply_mix(scene, draw_mix(scene, centres(2), ONLY['none'], generator()))
+    mixed = apply_mix(scene, draw_mix(scene, lenses(2), ONLY['none'], generator()))
     assert all(torch.equal(a, b) for a, b in zip(mixed, scene, strict=True))
 
 
 @pytest.mark.parametrize('kind', ['class', 'depth'])
 def test_every_pixel_comes_whole_from_one_of_the_two_pictures(
-    kind: str, batch_of: Scenes, centres: Centres
+    kind: str, batch_of: Scenes, lenses: Lenses
 ) -> None:
     scene = batch_of([CAR], [FAR_CAR])
-    mixed = apply_mix(scene, draw_mix(scene, centres(2), ONLY[kind], generator()))
+    mixed = apply_mix(scene, draw_mix(scene, lenses(2), ONLY[kind], generator()))
     for target, source in ((0, 1), (1, 0)):
         taken = (mixed.image[target] == scene.image[source]).all(dim=0)
         assert taken.any() and not taken.all()
@@ -84,12 +82,12 @@ def test_every_pixel_comes_whole_from_one_of_the_two_pictures(
             assert torch.equal(part[target], torch.where(taken, clean[source], clean[target]))
 
 
-def test_void_stays_void(batch_of: Scenes, centres: Centres) -> None:
+def test_void_stays_void(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([CAR], [FAR_CAR])
     scene.label[:, :, ::7] = UNLABELLED
     scene.probability.mul_((scene.label != UNLABELLED)[:, None])
     for config in ONLY.values():
-        mixed = apply_mix(scene, draw_mix(scene, centres(2), config, generator(1)))
+        mixed = apply_mix(scene, draw_mix(scene, lenses(2), config, generator(1)))
         void = mixed.label == UNLABELLED
         assert torch.equal(void, (scene.label == UNLABELLED) & void)  # no new void
         assert not mixed.probability.movedim(1, -1)[void].any()
@@ -125,28 +123,28 @@ def test_depth_mix_takes_what_is_nearer_within_the_margin() -> None:
     assert depth_mask(source, target, 0.0).tolist() == [[False, False, True]]
 
 
-def test_depth_mix_with_itself_changes_nothing(batch_of: Scenes, centres: Centres) -> None:
+def test_depth_mix_with_itself_changes_nothing(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([CAR])
-    mixed = apply_mix(scene, draw_mix(scene, centres(1), ONLY['depth'], generator()))
+    mixed = apply_mix(scene, draw_mix(scene, lenses(1), ONLY['depth'], generator()))
     assert all(torch.equal(a, b) for a, b in zip(mixed, scene, strict=True))
 
 
 def test_without_a_movable_thing_depth_mix_takes_affine_mixs_place(
-    batch_of: Scenes, centres: Centres
+    batch_of: Scenes, lenses: Lenses
 ) -> None:
     scene = batch_of([], [CAR])
-    plan = draw_mix(scene, centres(2), ONLY['affine'], generator())
+    plan = draw_mix(scene, lenses(2), ONLY['affine'], generator())
     assert plan.kinds == ('affine', 'depth')  # the first receives the car, the second could not
     wanted = depth_mask(scene.depth[0, 0], scene.depth[1, 0], MixConfig().depth_margin)
     assert torch.equal(plan.pastes[1][0].mask, wanted)
 
 
 def test_chained_affine_mix_lays_its_objects_over_depth_mix(
-    batch_of: Scenes, centres: Centres
+    batch_of: Scenes, lenses: Lenses
 ) -> None:
     scene = batch_of([FAR_CAR], [CAR])
     config = MixConfig(depth_mix=0, affine_mix=1, chain=True)
-    plan = draw_mix(scene, centres(2), config, generator(1))
+    plan = draw_mix(scene, lenses(2), config, generator(1))
     assert plan.kinds[0] == 'affine' and len(plan.pastes[0]) == 2
     below, thing = plan.pastes[0]
     mixed = apply_mix(scene, plan)
@@ -163,8 +161,8 @@ def test_probabilities_that_do_not_add_up_are_refused() -> None:
 
 
 @pytest.mark.parametrize('kind', ['class', 'depth', 'affine'])
-def test_who_only_gives_is_not_mixed(kind: str, batch_of: Scenes, centres: Centres) -> None:
+def test_who_only_gives_is_not_mixed(kind: str, batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [], [CAR], [FAR_CAR])
-    plan = draw_mix(scene, centres(4), ONLY[kind], generator(), giver_of=[2, 3])
+    plan = draw_mix(scene, lenses(4), ONLY[kind], generator(), giver_of=[2, 3])
     assert {each.source for pastes in plan.pastes for each in pastes} <= {2, 3}
     assert len(plan.kinds) == len(apply_mix(scene, plan).image) == 2
