@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from sds_perception.release import read_release
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
-from sds_training.run_state import RunStateError, saved_states
+from sds_training.interruption import Interrupted
+from sds_training.run_state import require_same_config, saved_states
 from sds_training.scoring import RELEASE
-from sds_training.train import train
+from sds_training.train import PROBLEMS, train
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +86,16 @@ def start_of(file: str, seed: int) -> str:
 
 
 def run(config: TrainingConfig) -> dict[str, float]:
-    """Scores of one run; trains it, or what is left of it, if they are not there yet."""
-    scores = Path(config.run_dir, 'scores.json')
-    if not (scores.is_file() and Path(config.run_dir, RELEASE).is_file()):
+    """Scores of one run; trains it, or what is left of it, if they are not there yet.
+
+    Raises:
+        RunStateError: when its folder holds the finished run of another config.
+    """
+    scores, release = Path(config.run_dir, 'scores.json'), Path(config.run_dir, RELEASE)
+    if scores.is_file() and release.is_file():
+        made = read_release(release).provenance
+        require_same_config(config, made['config_digest'], made['config'])
+    else:
         train(config)
     return dict(json.loads(scores.read_text()))
 
@@ -106,7 +115,8 @@ def outcomes(scores: dict[str, list[dict[str, float]]]) -> list[Outcome]:
 def main(arguments: list[str] | None = None) -> int:
     """`ablate CONFIG [--seeds 0 1 2] [--only NAME ...] [--FIELD VALUE ...]`."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
-    parser = argparse.ArgumentParser(prog='ablate', description=__doc__)
+    # Without abbreviations: --seed is the config's, and not short for --seeds.
+    parser = argparse.ArgumentParser(prog='ablate', description=__doc__, allow_abbrev=False)
     parser.add_argument('config', help='training file that all runs share')
     parser.add_argument('--start', help='training file of the runs that the lines start from')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
@@ -123,9 +133,12 @@ def main(arguments: list[str] | None = None) -> int:
                 logger.info('%s, seed %d', variant.name, seed)
                 config = config_of(options.config, [*begin, *words], variant, seed)
                 scores[variant.name].append(run(config))
-    except RunStateError as problem:
+    except PROBLEMS as problem:
         print(f'ablate: {problem}', file=sys.stderr)
         return 2
+    except (Interrupted, KeyboardInterrupt):
+        print('ablate: stopped; the same command continues', file=sys.stderr)
+        return 130
     facts = {
         'config': options.config,
         'start': options.start or 'none',

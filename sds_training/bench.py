@@ -24,10 +24,10 @@ from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
+from sds_training.devices import launched
 from sds_training.learner import Learner
 from sds_training.networks import joint
 from sds_training.passport import data_passport
-from sds_training.train import launched
 
 
 class Clock:
@@ -77,7 +77,7 @@ def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
 
 def depth_cost(config: TrainingConfig, rounds: int) -> float:
     """Share of a step that the depth terms cost with their backward pass."""
-    without = replace(config, loss=replace(config.loss, depth=0.0))
+    without = replace(config, loss=replace(config.loss, depth=0.0, speed=0.0))
     fabric = launched(config)
     focal = data_passport(config)['camera']['fy']
     learners = [Learner(each, fabric, focal) for each in (config, without)]

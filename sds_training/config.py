@@ -10,12 +10,23 @@ from sds_training.augment.color_aug import ColorAugConfig
 from sds_training.augment.mix_config import MixConfig
 from sds_training.augment.photometric import StrongConfig
 from sds_training.data.config import DataConfig
+from sds_training.loss_config import LossConfig
 from sds_training.networks.pose import PoseConfig
 from sds_training.schedule import RateSchedule
+
+JOINT_ONLY = ('jaccard', 'road', 'standing', 'orthogonality')  # terms the depth stage has not
 
 
 class ConfigError(ValueError):
     """A training description that cannot be meant; the message names field, value and rule."""
+
+
+def require_at_least(least: int, group: Any, prefix: str, *names: str) -> None:
+    """Refuse numbers of a config that are smaller than `least`."""
+    for name in names:
+        if getattr(group, name) < least:
+            value = getattr(group, name)
+            raise ConfigError(f'{prefix}{name} is {value}, wanted {least} or more')
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,11 @@ class OptimiserConfig:
     max_gradient_norm: float = 10.0
     """Gradients of all networks together are scaled down to this norm."""
 
+    def __post_init__(self) -> None:
+        if not self.max_gradient_norm > 0:
+            norm = self.max_gradient_norm
+            raise ConfigError(f'optimiser.max_gradient_norm is {norm}, wanted more than 0')
+
 
 @dataclass(frozen=True)
 class TeacherConfig:
@@ -86,56 +102,14 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
-    """Weights of the objective's terms; a term of weight 0 is not computed."""
-
-    supervised: float = 1.0
-    """Cross entropy on people's labels, final and side head averaged."""
-
-    jaccard: float = 0.0
-    """Soft intersection over union of the final head on people's labels: each class that they show
-    counts the same."""
-
-    consistency: float = 1.0
-    """Cross entropy on mixed pictures against the teacher's labels."""
-
-    depth: float = 1.0
-    """Photometric error and smoothness of the neighbouring frames."""
-
-    compare: Literal['full', 'own', 'finest'] = 'full'
-    """Size at which each scale of disparity is compared: the pictures' (method.md 1.4), its own,
-    which finds its way from a random start and costs a tenth, or the pictures' for the finest."""
-
-    smoothness: float = 1e-3
-    """Edge-aware smoothness inside the depth term, halved per scale."""
-
-    speed: float = 0.0
-    """Distance between the motion by pose and by vehicle speed; makes depth metric."""
-
-    road: float = 0.0
-    """Distance of the road's depth from the plane below the camera, where the camera file says how
-    high and how it is mounted; makes depth metric."""
-
-    standing: float = 0.0
-    """Distance of a thing's depth from the ground's at its foot, where semantics knows both; each
-    class counts as the root of its pixels."""
-
-    orthogonality: float = 0.0
-    """Soft orthogonality of CCAM's linear layers (method.md 2.3), off after 75 % of the steps."""
-
-    feature_distance: float = 1e-2
-    """Depth stage only: distance of the last features to those of a frozen ImageNet encoder."""
-
-
-@dataclass(frozen=True)
 class FabricConfig:
     """Where and how wide the run is; handed to Lightning Fabric."""
 
-    accelerator: str = 'auto'
-    """'cpu', 'cuda' or 'auto'."""
+    accelerator: Literal['cpu', 'cuda', 'auto'] = 'auto'
+    """'cpu', 'cuda', or 'auto': CUDA where there is some."""
 
     devices: int = 1
-    """Processes on each machine."""
+    """Processes on each machine; torchrun must start as many."""
 
     num_nodes: int = 1
     """Machines."""
@@ -148,6 +122,10 @@ class FabricConfig:
 
     threads: int = 0
     """CPU threads of torch per process; 0 leaves torch's choice."""
+
+    def __post_init__(self) -> None:
+        require_at_least(1, self, 'fabric.', 'devices', 'num_nodes', 'accumulate')
+        require_at_least(0, self, 'fabric.', 'threads')
 
 
 @dataclass(frozen=True)
@@ -170,9 +148,7 @@ class JournalConfig:
     """Steps between saved states."""
 
     def __post_init__(self) -> None:
-        for name in ('print_every', 'picture_every', 'save_every'):
-            if getattr(self, name) < 1:
-                raise ConfigError(f'journal.{name} is {getattr(self, name)}, wanted 1 or more')
+        require_at_least(1, self, 'journal.', 'print_every', 'picture_every', 'save_every')
 
 
 @dataclass(frozen=True)
@@ -221,15 +197,36 @@ class TrainingConfig:
     @property
     def scale_sources(self) -> tuple[str, ...]:
         """What training knows in metres: how far the vehicle drove, how high the camera sits."""
-        driven = self.loss.speed > 0 or self.pose.odometry
+        driven = self.loss.depth > 0 and (self.loss.speed > 0 or self.pose.odometry)
         told = {'vehicle speed': driven, 'camera height': self.loss.road > 0}
         return tuple(name for name, used in told.items() if used)
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ConfigError(f'steps is {self.steps}, wanted 1 or more')
+        require_at_least(1, self, '', 'steps')
+        require_at_least(0, self, '', 'seed')
         multiple = self.network.config().size_multiple
-        if any(side % multiple for side in self.data.crop):
-            raise ConfigError(f'data.crop is {self.data.crop}, wanted multiples of {multiple}')
+        for name in ('size', 'crop'):
+            sides = getattr(self.data, name)
+            if any(side % multiple for side in sides):
+                raise ConfigError(f'data.{name} is {sides}, wanted multiples of {multiple}')
         if not 0.0 <= self.teacher.decay < 1.0:
             raise ConfigError(f'teacher.decay is {self.teacher.decay}, wanted [0, 1)')
+        self._check_losses()
+
+    def _check_losses(self) -> None:
+        """Refuse weights of terms that this run would never compute."""
+        loss, network = self.loss, self.network.config()
+        if self.stage == 'depth':
+            for name in JOINT_ONLY:
+                weight = getattr(loss, name)
+                if weight > 0:
+                    raise ConfigError(f"loss.{name} is {weight}, wanted 0 where stage is 'depth'")
+        if loss.speed > 0 and loss.depth == 0:
+            raise ConfigError(
+                f'loss.speed is {loss.speed}, wanted 0 where loss.depth is 0: no motion is judged'
+            )
+        if loss.orthogonality > 0 and not (network.exchange == 'ccam' and network.exchange_levels):
+            raise ConfigError(
+                f'loss.orthogonality is {loss.orthogonality}, wanted 0 where the network has no '
+                f'CCAM (its exchange is {network.exchange!r} at levels {network.exchange_levels})'
+            )

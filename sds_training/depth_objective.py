@@ -13,13 +13,13 @@ from sds_training.augment.color_aug import (
 )
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch
-from sds_training.networks.joint import LearnerNetworks
+from sds_training.networks.joint import LearnerNetworks, batch_norms
 from sds_training.objective import JointObjective, Losses, Views, concatenated
 from sds_training.teacher import MeanTeacher
 
 
 class DepthObjective:
-    """Photometric depth on every frame with neighbours; nobody's labels, no teacher."""
+    """Photometric depth on frames with neighbours (the passport refuses others); no labels."""
 
     def __init__(
         self,
@@ -28,6 +28,8 @@ class DepthObjective:
         reference: nn.Module | None,
     ) -> None:
         self.config, self.reference = config, reference
+        for norm in batch_norms(reference) if reference else ():
+            norm.train()  # as in the student, so that equal weights are at distance 0
         self.joint = JointObjective(config, canonical_focal_px)  # lends its depth terms
 
     def __call__(
@@ -40,30 +42,27 @@ class DepthObjective:
     ) -> tuple[Losses, Views]:
         """The loss of one batch and what was looked at; the teacher only follows."""
         clips = concatenated(batch.labelled, batch.unlabelled)
-        rows = clips.has_neighbours.nonzero()[:, 0]
-        if not len(rows):
-            raise ValueError(f'no frame of this batch has neighbours: {clips.names}')
-        image, neighbours = clips.image[rows].float() / 255, clips.neighbours[rows].float() / 255
+        image, neighbours = clips.image.float() / 255, clips.neighbours.float() / 255
         global_only = replace(self.config.color_aug, probability=0.0)  # no labels to part them by
-        colours = draw_color_aug(len(rows), global_only, generator, step=step)
+        colours = draw_color_aug(len(image), global_only, generator, step=step)
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
         prediction, _, source_from_target = networks(
-            seen[:, 0], seen[:, 0], seen[:, 1:], clips.driven[rows]
+            seen[:, 0], seen[:, 0], seen[:, 1:], clips.driven
         )
         terms = self.joint.depth_terms(
             prediction.disparity,
             image,
             neighbours,
             source_from_target,
-            clips.intrinsics[rows],
+            clips.intrinsics,
             generator,
         )
-        terms |= self.joint.speed_term(source_from_target, clips.driven[rows])
+        terms |= self.joint.speed_term(source_from_target, clips.driven)
         if self.reference is not None:
             distance = self.feature_distance(networks, seen[:, 0])
             terms['feature_distance'] = (self.config.loss.feature_distance, distance)
-        views = Views(seen[:, 0], clips.label[rows], prediction.disparity[0].detach(), None)
+        views = Views(seen[:, 0], clips.label, prediction.disparity[0].detach())
         return Losses.weighted(terms, {}), views
 
     def feature_distance(self, networks: LearnerNetworks, image: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sds_perception.engines import EngineError
 from sds_perception.labels import NAMES
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError
@@ -131,20 +132,27 @@ def read_fold(source: str) -> dict[str, str]:
     path = Path(source)
     if not path.is_file():
         raise DataError(f'fold {source!r} is neither a file nor one of {", ".join(FOLDS)}')
-    fold = yaml.safe_load(path.read_text())
+    try:
+        fold = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as problem:
+        where = ' '.join(str(problem).split())
+        raise DataError(f'fold {path} is no YAML: {where}') from problem
     if not isinstance(fold, dict) or not all(isinstance(v, str) for v in fold.values()):
         raise DataError(f'{path} must map class names to class names, like "wall: fence"')
     return fold
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 1 with a sentence if release or data cannot be used."""
+    """Run the command; 1 with a sentence if release, engine or data cannot be used."""
     options = _parser().parse_args(arguments)
     try:
         _evaluate_and_write(options)
-    except (DataError, ReleaseError, ValueError, OSError) as problem:
+    except (DataError, ReleaseError, EngineError, ValueError, OSError) as problem:
         print(f'sds-evaluate: {problem}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('sds-evaluate: stopped; nothing was written', file=sys.stderr)
+        return 130
     return 0
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -19,6 +20,7 @@ from sds_training.depth_objective import DepthObjective
 from sds_training.inheritance import inherit
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
+from sds_training.networks.statistics import copied_buffers, put_back, share_statistics
 from sds_training.objective import JointObjective, Views
 from sds_training.schedule import rate_factor, teacher_decay
 from sds_training.teacher import MeanTeacher
@@ -59,6 +61,30 @@ class Learner:
         """One optimiser step on the gradients of `batches`; the teacher follows the student."""
         self._set_rates()
         self.networks.train()
+        statistics = copied_buffers(self.bare)
+        terms, finite = self._gradients(batches)
+        norm = self._clipped_norm() if finite else torch.tensor(math.nan)
+        if finite and self._usable(norm):
+            self._skipped_in_a_row = 0
+            self.optimiser.step()
+            if self.fabric.world_size > 1:
+                share_statistics(self.bare, self._mean_of_all)
+            self.teacher.follow(
+                self.student, decay=teacher_decay(self.step, self.config.teacher.decay)
+            )
+        else:
+            put_back(self.bare, statistics)
+            self._count_skipped()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        return {**terms, 'gradient_norm': norm.detach()}
+
+    def _gradients(self, batches: Sequence[Batch]) -> tuple[dict[str, Tensor], bool]:
+        """Mean terms of the batches, and whether all losses were finite and gradients are there.
+
+        A loss that is not is noticed before its gradient: a NaN among the pixels to look up ends
+        the process on a CPU, and a gradient scaler would wait for an update that never comes.
+        """
         generator = self._step_generator()
         told: list[dict[str, Tensor]] = []
         for place, batch in enumerate(batches):
@@ -67,18 +93,11 @@ class Learner:
                 losses, self.views = self.objective(
                     batch, self.networks, self.teacher, self.step, generator
                 )
+                told.append(losses.terms)
+                if not self._everywhere(torch.isfinite(losses.total)):
+                    return _mean_terms(told), False
                 self.fabric.backward(losses.total / len(batches))
-            told.append(losses.terms)
-        norm = self._clipped_norm()
-        terms = {name: torch.stack([each[name] for each in told]).mean() for name in told[0]}
-        if self._finite(terms['total'], norm):
-            self.optimiser.step()
-            self.teacher.follow(
-                self.student, decay=teacher_decay(self.step, self.config.teacher.decay)
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        self.step += 1
-        return {**terms, 'gradient_norm': norm.detach()}
+        return _mean_terms(told), True
 
     def _step_generator(self) -> torch.Generator:
         """All randomness of a step follows from seed, step and rank: resuming needs no state."""
@@ -100,15 +119,20 @@ class Learner:
         assert norm is not None
         return norm
 
-    def _finite(self, total: Tensor, norm: Tensor) -> bool:
-        """Whether every process may take this step; counts and finally stops where not."""
-        ours = torch.isfinite(total)
-        if self.config.fabric.precision != '16-mixed':  # there the scaler watches the gradients
-            ours = ours & torch.isfinite(norm)
-        everybody = self.fabric.all_reduce(ours.float(), reduce_op='mean')
-        if float(everybody) == 1.0:
-            self._skipped_in_a_row = 0
-            return True
+    def _usable(self, norm: Tensor) -> bool:
+        """Whether the gradients are; in 16-mixed the scaler watches them, and steps or not."""
+        scaled = self.config.fabric.precision == '16-mixed'
+        return scaled or self._everywhere(torch.isfinite(norm))
+
+    def _everywhere(self, ours: Tensor) -> bool:
+        """Whether it is true in every process."""
+        return float(self._mean_of_all(ours.detach().float())) == 1.0
+
+    def _mean_of_all(self, ours: Tensor) -> Tensor:
+        return cast(Tensor, self.fabric.all_reduce(ours, reduce_op='mean'))
+
+    def _count_skipped(self) -> None:
+        """Count a step that came to nothing, and stop after too many in a row."""
         self.skipped += 1
         self._skipped_in_a_row += 1
         logger.warning('step %d: loss or gradient is not finite, step skipped', self.step)
@@ -117,7 +141,6 @@ class Learner:
                 f'{NON_FINITE_LIMIT} steps in a row up to step {self.step} had a loss or gradient '
                 'that is not finite; lower optimiser.rate or look at the data'
             )
-        return False
 
     def _set_rates(self) -> None:
         factor = rate_factor(self.step, self.config.steps, self.config.optimiser.schedule)
@@ -151,6 +174,14 @@ class Learner:
         """
         inherit(self.bare, networks)
         self.teacher.network.load_state_dict(self.student.state_dict())
+
+
+def _mean_terms(told: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each term over the batches that have it: one without neighbours has fewer."""
+    names = dict.fromkeys(name for each in told for name in each)
+    return {
+        name: torch.stack([each[name] for each in told if name in each]).mean() for name in names
+    }
 
 
 def build_student(config: TrainingConfig) -> Any:

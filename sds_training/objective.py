@@ -57,7 +57,8 @@ class Views(NamedTuple):
     seen: Tensor  # (B, 3, H, W) what the network saw of the clean frames
     label: Tensor  # (B, H, W) people's or the teacher's labels of them
     disparity: Tensor  # (B, 1, h, w)
-    mixed: MixScene | None
+    mixed: MixScene | None = None
+    weight: Tensor | None = None  # (M, H, W) in [0, 1], how much the labels of `mixed` counted
 
 
 class JointObjective:
@@ -114,6 +115,7 @@ class JointObjective:
 
         # The teacher on mixed pictures: demand there what it believed on the clean ones.
         told: dict[str, Tensor] = {}
+        weight = None
         if mixed:
             sure = config.teacher.trust == 'pixel'
             weight = trust_in(mixed.probability, config.teacher.threshold, per_pixel=sure)
@@ -136,7 +138,7 @@ class JointObjective:
         if weights.orthogonality and step < 0.75 * config.steps:
             matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
             terms['orthogonality'] = (weights.orthogonality, soft_orthogonality(matrices))
-        views = Views(seen, known, prediction.disparity[0].detach(), mixed)
+        views = Views(seen, known, prediction.disparity[0].detach(), mixed, weight)
         return Losses.weighted(terms, told), views
 
     def depth_terms(
@@ -171,7 +173,6 @@ class JointObjective:
             rigid,
             intrinsics,
             self.camera.depth_range,
-            None,
             generator,
             weights.compare,
         )

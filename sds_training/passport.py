@@ -9,7 +9,13 @@ from typing import Any
 from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import digest_of
-from sds_training.data.clips import Clip, require_mounting, require_odometry
+from sds_training.data.clips import (
+    Clip,
+    Pools,
+    require_mounting,
+    require_neighbours,
+    require_vehicles,
+)
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
 from sds_training.export import code_version
@@ -21,10 +27,7 @@ def data_passport(config: TrainingConfig) -> dict[str, Any]:
     """Plain JSON values: the split and its digest, the pool, the canonical camera, the commit."""
     steps = StepBatches(config.data, 'train', config.seed)
     pools = steps.pools
-    if config.pose.odometry:
-        require_odometry(pools)
-    if config.loss.road:
-        require_mounting(pools)
+    require_teachers(config, pools)
     return {
         'data': {
             **pools.split.provenance(),
@@ -34,6 +37,18 @@ def data_passport(config: TrainingConfig) -> dict[str, Any]:
         'camera': asdict(canonical_camera(config.data, steps)),
         'commit': code_version(),
     }
+
+
+def require_teachers(config: TrainingConfig, pools: Pools) -> None:
+    """Refuse frames that cannot teach what the config wants to learn from them."""
+    if config.pose.odometry:
+        require_vehicles(pools, 'pose.odometry is true', 'set pose.odometry to false')
+    if config.loss.speed:
+        require_vehicles(pools, f'loss.speed is {config.loss.speed}', 'set loss.speed to 0')
+    if config.loss.road:
+        require_mounting(pools)
+    if config.stage == 'depth':
+        require_neighbours(pools, config.data)
 
 
 def canonical_camera(config: DataConfig, steps: StepBatches) -> Camera:

@@ -15,16 +15,19 @@ MOST = 4  # rows of a picture
 
 
 def step_pictures(views: Views) -> dict[str, RGB]:
-    """Named sheets: 'clean' (seen, labels, depth) and, if there was mixing, 'mixed'."""
+    """Named sheets: 'clean' (seen, labels, depth) and, if there was mixing, 'mixed'.
+
+    The last column of 'mixed' is how much each pixel's label counted, white for all of it.
+    """
     sheets = {
         'clean': _sheet(
             [_rgb(views.seen), _labels(views.label), _depths(1 / (views.disparity + 0.01))]
         )
     }
-    if views.mixed is not None:
+    if views.mixed is not None and views.weight is not None:
         mixed = views.mixed
         sheets['mixed'] = _sheet(
-            [_rgb(mixed.image), _labels(mixed.label), _depths(mixed.depth), _grey(mixed.trust)]
+            [_rgb(mixed.image), _labels(mixed.label), _depths(mixed.depth), _grey(views.weight)]
         )
     return sheets
 
@@ -53,6 +56,6 @@ def _depths(depth: Tensor) -> list[RGB]:
     return [color_depth(each) for each in depth[:, 0].float().cpu().numpy()]
 
 
-def _grey(trust: Tensor) -> list[RGB]:
-    grey = (trust.clamp(0, 1) * 255).byte().cpu().numpy()
+def _grey(share: Tensor) -> list[RGB]:
+    grey = (share.clamp(0, 1) * 255).byte().cpu().numpy()
     return [np.repeat(each[..., None], 3, axis=2) for each in grey]

@@ -41,14 +41,13 @@ class PseudoLabels:
         drawn = frames.labelled[:, None, None]
         by_people = _one_hot(given, probability.shape[1]).to(probability)
         probability = torch.where(drawn[:, None], by_people, probability)
-        confidence, label = probability.max(dim=1)
+        label = torch.where(drawn, given, probability.argmax(dim=1))
         disparity = F.interpolate(prediction.disparity[0].float(), size, mode='bilinear')
-        label = torch.where(drawn, given, label)
         depth = self.camera.depth(disparity, frames.intrinsics)
         # No parallax tells how far the sky is, and where it came out near it would hide things.
         beyond = BEYOND * self.camera.depth_range[1]
         depth = torch.where((label == SKY)[:, None], beyond, depth)
-        return MixScene(image, label, probability, depth, confidence)
+        return MixScene(image, label, probability, depth)
 
     def mixed(
         self, teacher: MeanTeacher, belief: MixScene, batch: Batch, generator: Generator

@@ -33,10 +33,14 @@ class RunStateError(ValueError):
 
 def config_digest(config: TrainingConfig) -> str:
     """sha256 of everything in a config that decides what is learnt."""
-    values = {name: each for name, each in asdict(config).items() if name not in UNIMPORTANT}
-    values['accumulate'] = config.fabric.accumulate
-    values['precision'] = config.fabric.precision
+    values = decisive(asdict(config))
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def decisive(values: dict[str, Any]) -> dict[str, Any]:
+    """Of a config's plain values, those that decide what is learnt."""
+    kept = {name: each for name, each in values.items() if name not in UNIMPORTANT}
+    return kept | {name: values['fabric'][name] for name in ('accumulate', 'precision')}
 
 
 def save_state(
@@ -95,6 +99,7 @@ class Origin(NamedTuple):
     """The networks another run or release lends to the beginning of a run."""
 
     networks: dict[str, Tensor]  # names of `LearnerNetworks`; a release has no pose network
+    stage: str  # what they were trained for, 'depth' or 'joint'
     passport: dict[str, Any]  # what a release of this run tells of it
 
 
@@ -104,11 +109,13 @@ def read_origin(path: str) -> Origin:
         release = read_release(path)
         networks = {f'student.{name}': each for name, each in release.weights.items()}
         known = {'release': release.digest, 'step': release.provenance.get('step')}
-        return Origin(networks, {**known, 'before': release.provenance.get('started_from')})
+        stage = release.provenance.get('config', {}).get('stage', 'joint')
+        return Origin(networks, stage, {**known, 'before': release.provenance.get('started_from')})
     state = read_state(path)
     known = {'config_digest': state['config_digest'], 'step': state['step']}
     before = json.loads(state['passport']).get('started_from')
-    return Origin(state['networks'], {**known, 'before': before})
+    stage = json.loads(state['config'])['stage']
+    return Origin(state['networks'], stage, {**known, 'before': before})
 
 
 def newest_state(config: TrainingConfig) -> dict[str, Any] | None:
@@ -123,23 +130,37 @@ def newest_state(config: TrainingConfig) -> dict[str, Any] | None:
         except RunStateError as problem:
             logger.warning('%s; trying the state before it', problem)
             continue
-        if state['config_digest'] != config_digest(config):
-            changed = ', '.join(changed_fields(json.loads(state['config']), asdict(config)))
-            raise RunStateError(
-                f'{config.run_dir} holds a run with another config ({changed}); '
-                'choose another run_dir, or init_from to start from its networks'
-            )
+        require_same_config(config, state['config_digest'], json.loads(state['config']))
         return state
     return None
 
 
+def require_same_config(config: TrainingConfig, digest: str, values: dict[str, Any]) -> None:
+    """Refuse a run folder whose content was made by another config, of this digest and values."""
+    if digest != config_digest(config):
+        changed = ', '.join(changed_fields(decisive(values), decisive(asdict(config))))
+        raise RunStateError(
+            f'{config.run_dir} holds a run with another config ({changed}); '
+            'choose another run_dir, or init_from to start from its networks'
+        )
+
+
+def require_same_data(run_dir: str, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to continue on other frames or behind another camera: two passports of one run."""
+    old, new = ({name: each.get(name) for name in ('data', 'camera')} for each in (before, now))
+    changed = ', '.join(changed_fields(old, new))
+    if changed:
+        raise RunStateError(
+            f'{run_dir} holds a run that began on other data ({changed} changed since); '
+            'restore them, or choose another run_dir'
+        )
+
+
 def changed_fields(old: dict[str, Any], new: dict[str, Any], prefix: str = '') -> list[str]:
-    """Dotted names of the fields that differ, 'run_dir' and the like left out."""
+    """Dotted names of the fields that differ."""
     changed = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
-        if not prefix and name in UNIMPORTANT:
-            continue
         if isinstance(before, dict) and isinstance(after, dict):
             changed += changed_fields(before, after, f'{prefix}{name}.')
         elif json.dumps(before) != json.dumps(after):

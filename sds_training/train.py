@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,23 +16,42 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sds_perception.engines.precision import cpu_computes_bf16, mention_slow_bf16
-from sds_perception.process_memory import keep_large_buffers
+from sds_perception.network.config import NetworkConfigError
 from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, JournalConfig, TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
+from sds_training.devices import launched
+from sds_training.inheritance import semantics_from_depth
 from sds_training.interruption import Interrupted, stop_requests
 from sds_training.journal import Journal, Lap
 from sds_training.learner import DivergedError, Learner
+from sds_training.networks.pose import PoseConfigError
 from sds_training.passport import data_passport
 from sds_training.pictures import step_pictures
-from sds_training.run_state import RunStateError, newest_state, read_origin, save_state
+from sds_training.run_state import (
+    RunStateError,
+    newest_state,
+    read_origin,
+    require_same_data,
+    save_state,
+)
 from sds_training.scoring import finish, scored
 
 logger = logging.getLogger(__name__)
+
+PROBLEMS = (
+    ConfigError,
+    DataError,
+    DivergedError,
+    NetworkConfigError,
+    PoseConfigError,
+    ReleaseError,
+    RunStateError,
+)  # each with a sentence for the person who asked for the run
+OUTSIDE_THE_LOOP = 'stopped before its first or after its last step; the same command continues'
 
 
 def train(config: TrainingConfig) -> Path | None:
@@ -46,11 +66,9 @@ def train(config: TrainingConfig) -> Path | None:
     run_dir = Path(config.run_dir)
     passport = data_passport(config)
     learner = Learner(config, fabric, passport['camera']['fy'])
-    passport['started_from'] = begin(learner)
+    passport['started_from'] = begin(learner, passport)
     if fabric.is_global_zero:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        (run_dir / 'config.json').write_text(json.dumps(asdict(config), indent=1) + '\n')
-        (run_dir / 'passport.json').write_text(json.dumps(passport, indent=1) + '\n')
+        open_run_dir(run_dir, {'config': asdict(config), 'passport': passport})
     journal = Journal(run_dir, learner.step, config.steps) if fabric.is_global_zero else None
     with stop_requests() as stop:
         try:
@@ -118,70 +136,67 @@ def report(
             journal.picture(step, name, picture)
 
 
-def launched(config: TrainingConfig) -> Fabric:
-    """Fabric on the devices asked for; under torchrun or SLURM it finds its place by itself."""
-    wide = config.fabric.devices * config.fabric.num_nodes > 1
-    fabric = Fabric(
-        accelerator=config.fabric.accelerator,
-        # Stages leave some heads without gradients: the side head in depth pre-training.
-        strategy='ddp_find_unused_parameters_true' if wide else 'auto',
-        devices=config.fabric.devices,
-        num_nodes=config.fabric.num_nodes,
-        precision=config.fabric.precision,
-    )
-    fabric.launch()
-    if fabric.device.type == 'cpu':
-        keep_large_buffers()
-        if config.fabric.precision != '32-true':
-            require_cpu_precision(config.fabric.precision)
-    if config.fabric.threads:
-        torch.set_num_threads(config.fabric.threads)
-    return fabric
-
-
-def require_cpu_precision(precision: str) -> None:
-    """Refuse what a CPU would only emulate, tens of times slower."""
-    if precision != 'bf16-mixed' or not cpu_computes_bf16():
-        raise ConfigError(
-            f'fabric.precision is {precision!r}, which this CPU only emulates; '
-            'add --fabric.precision=32-true'
-        )
-    mention_slow_bf16()
-
-
 def render_streets(config: TrainingConfig) -> None:
-    """Render the streets the config asks for into its data root, unless something is there."""
+    """Render the streets the config asks for as its data root, unless something is there."""
     root = Path(config.data.root)
-    if not config.streets or (root / 'leftImg8bit').is_dir():
+    if not config.streets or (root.is_dir() and any(root.iterdir())):
         return
+    from sds_training.streets.cli import STOPPED
     from sds_training.streets.cli import main as streets
 
+    part = root.with_name(f'{root.name}.part')  # nobody takes a half-rendered root for data
+    shutil.rmtree(part, ignore_errors=True)
     width, height = config.data.size
     reach = f'--window={config.data.neighbour_gap + 1}'
     for split, snippets in (('train', config.streets), ('val', max(1, config.streets // 4))):
         first = 0 if split == 'train' else config.streets
         words = [f'--snippets={snippets}', f'--first={first}', f'--seed={config.seed}']
         words += [f'--size={width}x{height}', f'--split={split}', reach]
-        if streets([str(root), *words]):
-            raise ConfigError(f'streets could not be rendered into {root}')
+        code = streets([str(part), *words])
+        if code:
+            problem = Interrupted if code == STOPPED else ConfigError
+            raise problem(f'streets for {root} could not be rendered to the end')
+    part.replace(root)
 
 
-def begin(learner: Learner) -> dict[str, Any] | None:
+def open_run_dir(run_dir: Path, documents: dict[str, dict[str, Any]]) -> None:
+    """Make the folder of a run, and write what describes it there as JSON."""
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for name, values in documents.items():
+            (run_dir / f'{name}.json').write_text(json.dumps(values, indent=1) + '\n')
+    except OSError as problem:
+        raise RunStateError(
+            f'run_dir {run_dir} cannot be written ({problem}); choose another'
+        ) from problem
+
+
+def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
     """Continue this run, or start it from another one's networks, or from nothing.
+
+    Args:
+        learner: before its first step.
+        passport: what the run knows of its data now.
 
     Returns what the run's passport tells of the networks it started from, None for nothing.
     """
     config = learner.config
     state = newest_state(config)
     if state is not None:
+        before = json.loads(state['passport'])
+        require_same_data(config.run_dir, before, passport)
         learner.load(state)
         logger.info('continuing %s after step %d', config.run_dir, learner.step)
-        return json.loads(state['passport']).get('started_from')
+        return before.get('started_from')
     if config.init_from is None:
         return None
     origin = read_origin(config.init_from)
-    learner.start_from(origin.networks)
+    networks = origin.networks
     logger.info('starting from the networks of %s', config.init_from)
+    if origin.stage == 'depth' and config.stage == 'joint':
+        networks = semantics_from_depth(networks)
+        logger.info('they know depth alone: the semantic decoder starts as a copy of its decoder')
+    learner.start_from(networks)
     return origin.passport
 
 
@@ -204,18 +219,15 @@ def step_batches(config: TrainingConfig, fabric: Fabric, step: int) -> Iterator[
 def main(arguments: list[str] | None = None) -> int:
     """`sds-train CONFIG.yaml [--field value ...]`; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
-    config = read_config(sys.argv[1:] if arguments is None else arguments)
     try:
-        path = train(config)
-    except (
-        ConfigError, DataError, RunStateError, ReleaseError, DivergedError, RuntimeError
-    ) as problem:  # fmt: skip
+        path = train(read_config(sys.argv[1:] if arguments is None else arguments))
+    except (*PROBLEMS, RuntimeError) as problem:
         if type(problem) is RuntimeError and 'network.pretrained' not in str(problem):
             raise
         print(f'sds-train: {problem}', file=sys.stderr)
         return 2
-    except Interrupted as stopped:
-        print(f'sds-train: {stopped}', file=sys.stderr)
+    except (Interrupted, KeyboardInterrupt) as stopped:
+        print(f'sds-train: {str(stopped) or OUTSIDE_THE_LOOP}', file=sys.stderr)
         return 130
     if path:
         print(path)

@@ -90,9 +90,8 @@ def _lay(scene: MixScene, mixed: MixScene, target: int, paste: Paste) -> None:
     mixed.image[target, :, rows, columns].lerp_(image, alpha)
     _overwrite(mixed.probability[target, :, rows, columns], probability, paste.mask)
     _overwrite(mixed.depth[target, :, rows, columns], depth * placement.depth_factor, paste.mask)
-    for whole, part in ((mixed.label, scene.label), (mixed.trust, scene.trust)):
-        nearest = sample_nearest(part[source], placement, outside=0)
-        _overwrite(whole[target, rows, columns], nearest, paste.mask)
+    label = sample_nearest(scene.label[source], placement, outside=0)
+    _overwrite(mixed.label[target, rows, columns], label, paste.mask)
 
 
 def _overwrite(window: Tensor, values: Tensor, mask: Tensor) -> None:

@@ -14,4 +14,3 @@ class MixScene(NamedTuple):
     label: Tensor  # (B, H, W) int64 train ids, 255 = unlabelled
     probability: Tensor  # (B, K, H, W) softmax, or one-hot where people labelled; zero where void
     depth: Tensor  # (B, 1, H, W), one common scale for the whole batch
-    trust: Tensor  # (B, H, W) in [0, 1]

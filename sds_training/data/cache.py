@@ -90,7 +90,10 @@ class CachedFiles:
 
     def _require(self, paths: list[Path]) -> None:
         missing = [path for path in paths if key_of(self._root, path) not in self._where]
-        advice = f'run sds-prepare on {self._root} with the same size (data.size, data.fit)'
+        advice = (
+            f'run sds-prepare on {self._root} with the same data.size, data.fit, '
+            'data.neighbour_gap and data.extra_unlabelled'
+        )
         if missing:
             raise CacheError(
                 f'the cache {self._folder} lacks {len(missing)} of {len(paths)} files '

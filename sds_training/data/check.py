@@ -77,7 +77,7 @@ def _check_split(root: Path, split: str, gap: int) -> list[Finding]:
         return [Finding(True, str(problem))]
     findings = [Finding(False, _summary(layout)), *_check_labels(layout)]
     if split not in SCORED_ONLY:
-        findings += [*_check_neighbours(layout, gap), *_check_cameras(layout)]
+        findings += [*_check_neighbours(layout, gap), *_check_cameras(layout, gap)]
     return findings
 
 
@@ -159,10 +159,10 @@ def _check_neighbours(layout: Layout, gap: int) -> Iterator[Finding]:
     )
 
 
-def _check_cameras(layout: Layout) -> Iterator[Finding]:
+def _check_cameras(layout: Layout, gap: int) -> Iterator[Finding]:
     names = sorted({*layout.images, *layout.sequence})
     without = [name for name in names if layout.camera(name) is None]
-    moving = [name for name in without if layout.neighbours(name, 1)]
+    moving = [name for name in without if layout.neighbours(name, gap)]
     if moving:
         yield Finding(
             False,

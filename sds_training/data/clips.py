@@ -72,6 +72,11 @@ class Pools:
     unlabelled: tuple[Clip, ...]
     split: LabelSplit
 
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """Every frame of both, once."""
+        return tuple({clip.name: clip for clip in (*self.labelled, *self.unlabelled)}.values())
+
 
 def training_pools(config: DataConfig, split: str) -> Pools:
     """Sort the frames of one split into the labelled and the unlabelled pool.
@@ -99,18 +104,33 @@ def training_pools(config: DataConfig, split: str) -> Pools:
     return pools
 
 
-def require_odometry(pools: Pools) -> None:
-    """Refuse frames with neighbours of which no vehicle file tells the motion."""
-    _refuse_silent_vehicles(
-        (*pools.labelled, *pools.unlabelled),
-        'pose.odometry is true',
-        'set pose.odometry to false',
-    )
+def require_vehicles(pools: Pools, asked: str, otherwise: str) -> None:
+    """Refuse pools of which no vehicle file, or not every one wanted, tells the motion.
+
+    The sentence begins with what `asked` for motion and ends with what to do `otherwise`.
+    """
+    if not any(clip.neighbours for clip in pools.clips):
+        raise DataError(
+            f'{asked} but none of {len(pools.clips)} frames has neighbours to move to; fetch '
+            f'leftImg8bit_sequence, or {otherwise}'
+        )
+    _refuse_silent_vehicles(pools.clips, asked, otherwise)
+
+
+def require_neighbours(pools: Pools, config: DataConfig) -> None:
+    """Refuse pools that depth pre-training would draw frames without neighbours from."""
+    drawn = pools.clips if config.labelled_batch else pools.unlabelled
+    lone = [clip.name for clip in drawn if not clip.neighbours]
+    if lone:
+        raise DataError(
+            f"stage is 'depth' but {len(lone)} of {len(drawn)} frames to draw lack a neighbour "
+            f'(first: {lone[0]}); set data.clips_only to true and data.labelled_batch to 0'
+        )
 
 
 def require_mounting(pools: Pools) -> None:
     """Refuse frames whose camera file does not say how high the camera sits."""
-    clips = (*pools.labelled, *pools.unlabelled)
+    clips = pools.clips
     unknown = [clip.name for clip in clips if not clip.road()[3] > 0]
     if unknown:
         raise DataError(
@@ -141,8 +161,15 @@ def _clip(layout: Layout, name: str, config: DataConfig, with_label: bool = Fals
 def _extra_clips(layout: Layout, config: DataConfig) -> list[Clip]:
     """The sequence frames asked for that have both neighbours and are in no pool already."""
     names = layout.snippet_frames(config.extra_unlabelled)
-    clips = (_clip(layout, name, config) for name in names if name not in layout.images)
-    return [clip for clip in clips if clip.neighbours]
+    clips = [_clip(layout, name, config) for name in names if name not in layout.images]
+    whole = [clip for clip in clips if clip.neighbours]
+    if len(whole) < len(clips):
+        logger.info(
+            '%d of %d frames that data.extra_unlabelled asks for lack a neighbour and stay out',
+            len(clips) - len(whole),
+            len(clips),
+        )
+    return whole
 
 
 def _those_that_travel(clips: list[Clip], config: DataConfig) -> list[Clip]:
@@ -183,14 +210,13 @@ def _refuse_empty(pools: Pools, config: DataConfig, split: str) -> None:
 
 
 def _mention_guessed_cameras(pools: Pools) -> None:
-    clips = {clip.name: clip for clip in (*pools.labelled, *pools.unlabelled)}.values()
-    guessed = [clip for clip in clips if clip.camera is None]
+    guessed = [clip for clip in pools.clips if clip.camera is None]
     moving = [clip.name for clip in guessed if clip.neighbours]
     if guessed:
         logger.info(
             '%d of %d frames have no camera file: a centred 60-degree pinhole is assumed',
             len(guessed),
-            len(clips),
+            len(pools.clips),
         )
     if moving:
         logger.warning(

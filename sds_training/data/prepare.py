@@ -36,6 +36,14 @@ def prepare(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if the folder can be trained on, 1 with sentences if it cannot."""
     options = _parser().parse_args(arguments)
+    try:
+        return _check_and_write(options)
+    except KeyboardInterrupt:
+        print('sds-prepare: stopped; the same command goes on', file=sys.stderr)
+        return 130
+
+
+def _check_and_write(options: argparse.Namespace) -> int:
     findings = check_folder(options.root, options.neighbour_gap)
     for finding in findings:
         print('PROBLEM:' if finding.is_problem else 'note:', finding.sentence)

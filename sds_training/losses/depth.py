@@ -10,29 +10,25 @@ from torch import Tensor
 
 from sds_training.geometry import resized_intrinsics, warp
 from sds_training.losses.photometric import Moments, moments_of
-from sds_training.losses.reprojection import Reprojection, identity_error, minimum_reprojection
+from sds_training.losses.reprojection import identity_error, minimum_reprojection
 from sds_training.losses.smoothness import edge_aware_smoothness
 
 
 class DepthLoss(NamedTuple):
-    """The terms of L_D (method.md 1.4), unweighted, and what there is to see of them."""
+    """The terms of L_D (method.md 1.4), unweighted."""
 
     photometric: Tensor  # scalar, mean over scales and pixels of the minimum reprojection error
     smoothness: Tensor  # scalar, mean over scales of smoothness / stride; its usual weight is 1e-3
-    automask_share: (
-        Tensor  # scalar in [0, 1], share of pixels that the finest scale learns not from
-    )
-    depth: Tensor  # (B, 1, H, W) of the finest scale for every frame, without a graph
 
 
 class _Clip(NamedTuple):
-    """The frames that have neighbours, with all that the scales share."""
+    """The frames with all that the scales share."""
 
     target: Moments
-    sources: Tensor  # (B', S, 3, H, W)
-    identity: Tensor  # (B', S, H, W)
-    source_from_target: Tensor  # (B', S, 4, 4)
-    intrinsics: Tensor  # (B', 3, 3)
+    sources: Tensor  # (B, S, 3, H, W)
+    identity: Tensor  # (B, S, H, W)
+    source_from_target: Tensor  # (B, S, 4, 4)
+    intrinsics: Tensor  # (B, 3, 3)
     depth_range: tuple[float, float]
 
 
@@ -43,7 +39,6 @@ def self_supervised_depth_loss(
     source_from_target: Tensor,
     intrinsics: Tensor,
     depth_range: tuple[float, float],
-    valid: Tensor | None,
     generator: torch.Generator,
     compare: str = 'full',
 ) -> DepthLoss:
@@ -51,47 +46,32 @@ def self_supervised_depth_loss(
 
     Args:
         disparities: (B, 1, h_s, w_s) each, sigmoid disparity in (0, 1), finest first.
-        target: (B, 3, H, W) RGB in [0, 1].
+        target: (B, 3, H, W) RGB in [0, 1], one or more frames that have neighbours.
         sources: (B, S, 3, H, W), the neighbouring frames.
         source_from_target: (B, S, 4, 4), translation in the unit of `depth_range`.
         intrinsics: (B, 3, 3), pixels of the full size.
         depth_range: nearest and farthest depth.
-        valid: (B,) bool, which frames have neighbours; None means all of them.
         generator: draws the automask's tie-breaking noise.
         compare: 'full' (method.md 1.4: every scale at full size, which keeps coarse disparities
             from copying texture into holes), 'own' (every scale against pictures reduced to its
             own size: from a random start a pixel of a coarse picture still finds its match when
             the first guess of depth is far off, and it costs a tenth) or 'finest' (the finest
             scale at full size, where a pixel of parallax is a pixel, the others at their own).
-
-    Returns:
-        Both terms exactly zero, with a graph, if no frame is valid.
     """
-    with torch.no_grad():
-        depth = _full_size_depth(disparities[0], target.shape[-2:], depth_range)
-    if valid is not None and not bool(valid.all()):
-        disparities = tuple(each[valid] for each in disparities)
-        target, sources, intrinsics = target[valid], sources[valid], intrinsics[valid]
-        source_from_target = source_from_target[valid]
-    if not len(target):
-        zero = sum((each.sum() for each in disparities), source_from_target.sum())
-        return DepthLoss(zero, zero, zero.detach(), depth)
     # Views come from the warp plane by plane; mixed with channels-last pictures it all slows down.
     target, sources = target.contiguous(), sources.contiguous()
     moments = moments_of(target)
     identity = identity_error(sources, moments, generator)
     clip = _Clip(moments, sources, identity, source_from_target, intrinsics, depth_range)
     full = {'full': len(disparities), 'finest': 1, 'own': 0}[compare]
-    scales = [
-        _reproject(each, clip if place < full else _reduced(clip, each.shape[-2:], generator))
+    errors = [
+        _error_at(each, clip if place < full else _reduced(clip, each.shape[-2:], generator))
         for place, each in enumerate(disparities)
     ]
     smooth = [_smoothness_at(each, target) for each in disparities]
     return DepthLoss(
-        photometric=torch.stack([scale.error.mean() for scale in scales]).mean(),
+        photometric=torch.stack([error.mean() for error in errors]).mean(),
         smoothness=torch.stack(smooth).mean(),
-        automask_share=scales[0].automask.float().mean(),
-        depth=depth,
     )
 
 
@@ -109,10 +89,10 @@ def _reduced(clip: _Clip, size: torch.Size, generator: torch.Generator) -> _Clip
     return clip._replace(target=target, sources=sources, identity=identity, intrinsics=intrinsics)
 
 
-def _reproject(disparity: Tensor, clip: _Clip) -> Reprojection:
-    """One scale of disparity, brought to the size of the clip's pictures and compared there."""
+def _error_at(disparity: Tensor, clip: _Clip) -> Tensor:
+    """(B, 1, H, W) error of a scale of disparity, brought to the size of the clip's pictures."""
     image = clip.target.image
-    depth = _full_size_depth(disparity, image.shape[-2:], clip.depth_range)
+    depth = full_size_depth(disparity, image.shape[-2:], clip.depth_range)
     views = [
         warp(clip.sources[:, s], depth, clip.source_from_target[:, s], clip.intrinsics)
         for s in range(clip.sources.shape[1])
@@ -120,7 +100,7 @@ def _reproject(disparity: Tensor, clip: _Clip) -> Reprojection:
     return minimum_reprojection(torch.stack(views, dim=1), clip.target, clip.identity)
 
 
-def _full_size_depth(
+def full_size_depth(
     disparity: Tensor, size: torch.Size, depth_range: tuple[float, float]
 ) -> Tensor:
     """(B, 1, h, w) sigmoid disparity to (B, 1, H, W) depth.

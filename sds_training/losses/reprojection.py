@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from sds_training.losses.photometric import Moments, moments_of, photometric_error
 
 TIE_BREAK = 1e-5  # standard deviation of the noise on unwarped errors
-
-
-class Reprojection(NamedTuple):
-    """The best explanation of each pixel of the target."""
-
-    error: Tensor  # (B, 1, H, W), minimum over all sources, warped and unwarped
-    automask: Tensor  # (B, 1, H, W) bool, True where an unwarped source wins: no depth is learnt
 
 
 @torch.no_grad()
@@ -42,21 +33,23 @@ def identity_error(
 
 def minimum_reprojection(
     views: Tensor, target: Tensor | Moments, identity: Tensor | None
-) -> Reprojection:
+) -> Tensor:
     """Per pixel, the error of the source that explains the target best.
 
     A thing hidden in one source is usually seen in the other; a thing that moves with the camera
-    is explained best by not warping at all, and such pixels teach no depth.
+    is explained best by not warping at all, and such pixels teach no depth (the automask).
 
     Args:
         views: (B, S, 3, H, W), sources warped to the target.
         target: (B, 3, H, W), or its `moments_of`.
         identity: (B, S, H, W) from `identity_error`, or None to do without the automask.
+
+    Returns:
+        (B, 1, H, W), the minimum over all sources, warped and unwarped.
     """
     target = target if isinstance(target, Moments) else moments_of(target)
     errors = [photometric_error(view, target) for view in views.unbind(dim=1)]
     warped = torch.cat(errors, dim=1).amin(dim=1, keepdim=True)
     if identity is None:
-        return Reprojection(warped, torch.zeros_like(warped, dtype=torch.bool))
-    unwarped = identity.amin(dim=1, keepdim=True)
-    return Reprojection(torch.minimum(warped, unwarped), unwarped < warped)
+        return warped
+    return torch.minimum(warped, identity.amin(dim=1, keepdim=True))

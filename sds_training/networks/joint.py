@@ -32,6 +32,15 @@ class LearnerNetworks(nn.Module):
         super().__init__()
         self.student, self.pose = student, pose
 
+    def train(self, mode: bool = True) -> LearnerNetworks:
+        """As usual, but a frozen encoder keeps its BatchNorm statistics too (method.md 1.5)."""
+        super().train(mode)
+        encoder = self.student.encoder
+        if not any(each.requires_grad for each in encoder.parameters()):
+            for norm in batch_norms(encoder):
+                norm.eval()
+        return self
+
     def forward(
         self,
         image: Tensor,
@@ -63,10 +72,15 @@ class LearnerNetworks(nn.Module):
         return Answer(prediction, mixed_logits, motion)
 
 
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    """All layers of a network that normalise by the statistics of batches."""
+    return [each for each in network.modules() if isinstance(each, _BatchNorm)]
+
+
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
     """Inside, BatchNorms use their batch's statistics and do not add them to the running ones."""
-    norms = [each for each in network.modules() if isinstance(each, _BatchNorm)]
+    norms = batch_norms(network)
     momenta = [each.momentum for each in norms]
     try:
         for each in norms:

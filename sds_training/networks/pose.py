@@ -158,6 +158,12 @@ def _encoder(config: PoseConfig) -> tuple[nn.Module, int]:
             features_only=True,
             out_indices=(-1,),
         )
+    except OSError as problem:  # every way in which a hub can be out of reach
+        raise PoseConfigError(
+            f'pose.pretrained asks for public weights of {config.encoder!r}, which this machine '
+            'cannot fetch; put them into the hub cache or set pose.pretrained to false '
+            f'({problem})'
+        ) from problem
     except (RuntimeError, TypeError) as problem:
         raise PoseConfigError(
             f'pose.encoder {config.encoder!r} cannot be made by timm: {problem}'

@@ -1,18 +1,34 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from sds_perception.network import build_network
+from sds_perception.release import Release, write_release
 from sds_training import ablate
 from sds_training.ablate import VARIANTS, Variant, config_of, outcomes, run
 from sds_training.config import TrainingConfig
 from sds_training.evidence import write_evidence
+from sds_training.run_state import RunStateError, config_digest
 from sds_training.scoring import RELEASE
 
 CONFIG = 'config/training/smoke.yaml'
 BY_NAME = {variant.name: variant for variant in VARIANTS}
+
+
+def finish(config: TrainingConfig, mean_iou: float = 0.25) -> None:
+    """Leave in the run's folder what a finished run leaves there."""
+    run_dir, network = Path(config.run_dir), config.network.config()
+    (run_dir / 'states').mkdir(parents=True)
+    (run_dir / 'states/step_00000004.pt').write_bytes(b'')
+    (run_dir / 'scores.json').write_text(json.dumps({'mean_iou': mean_iou}))
+    passport = {'config_digest': config_digest(config), 'config': asdict(config)}
+    weights = build_network(network).state_dict()
+    release = Release(network, weights, (64, 64), 'relative', provenance=passport)
+    write_release(run_dir / RELEASE, release)
 
 
 @pytest.mark.parametrize('variant', VARIANTS, ids=lambda variant: variant.name)
@@ -49,11 +65,24 @@ def test_changes_of_the_config_survive_in_every_line(tmp_path: Path) -> None:
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     config = config_of(CONFIG, [f'--run_dir={tmp_path}'], BY_NAME['base'], 0)
-    run_dir = Path(config.run_dir)
-    run_dir.mkdir(parents=True)
-    (run_dir / 'scores.json').write_text(json.dumps({'mean_iou': 0.25}))
-    (run_dir / RELEASE).write_bytes(b'')
+    finish(config)
     assert run(config) == {'mean_iou': 0.25}
+
+
+def test_a_finished_run_of_another_config_is_no_line_of_the_table(tmp_path: Path) -> None:
+    words = [f'--run_dir={tmp_path}']
+    finish(config_of(CONFIG, words, BY_NAME['base'], 0))
+    with pytest.raises(RunStateError, match=r'another config \(optimiser.rate, steps\)'):
+        run(config_of(CONFIG, [*words, '--steps=9', '--optimiser.rate=1'], BY_NAME['base'], 0))
+
+
+def test_an_override_of_the_config_is_not_taken_for_an_option_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablate, 'train', finish)
+    words = [f'--run_dir={tmp_path}', f'--output={tmp_path / "table.md"}', '--only', 'base']
+    assert ablate.main([CONFIG, '--seeds', '3', '--seed=7', *words]) == 0
+    assert [each.name for each in (tmp_path / 'base').iterdir()] == ['seed_3']
 
 
 def test_the_table_holds_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
@@ -71,13 +100,11 @@ def test_all_lines_of_a_seed_start_from_its_own_run(
 ) -> None:
     trained: list[Path] = []
 
-    def finish(config: TrainingConfig) -> None:
+    def train(config: TrainingConfig) -> None:
         trained.append(Path(config.run_dir))
-        (trained[-1] / 'states').mkdir(parents=True)
-        for file in ('states/step_00000004.pt', 'release.safetensors', 'scores.json'):
-            (trained[-1] / file).write_text('{}')
+        finish(config)
 
-    monkeypatch.setattr(ablate, 'train', finish)
+    monkeypatch.setattr(ablate, 'train', train)
     file = tmp_path / 'start.yaml'
     file.write_text(f'base: {Path(CONFIG).resolve()}\nrun_dir: {tmp_path}/start\n')
     starts = [ablate.start_of(str(file), seed) for seed in (3, 3, 4)]

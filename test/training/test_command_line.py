@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import re
+import shlex
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
-from sds_training.command_line import field_names, layered, read_config
+from sds_training.command_line import layered, read_config
 from sds_training.config import TrainingConfig
+from sds_training.data import prepare
 
 FILES = sorted(Path('config/training').glob('*.yaml'))
 RUNS = [file for file in FILES if 'Not a run of its own' not in file.read_text()]
@@ -22,6 +27,18 @@ def test_every_training_file_opens_with_its_command_and_what_to_expect(file: Pat
     head = file.read_text().split('\n\n')[0]
     assert f'sds-train config/training/{file.name}' in head
     assert 'xpected' in head
+
+
+@pytest.mark.parametrize('file', RUNS, ids=lambda file: file.stem)
+def test_every_training_file_names_the_cache_that_it_reads(file: Path) -> None:
+    data = read_config([str(file), '--data.root=somewhere']).data
+    command = re.search(r'^#   sds-prepare (.+)$', file.read_text(), re.MULTILINE)
+    assert bool(command) == data.use_cache
+    if command:
+        made = prepare._parser().parse_args(shlex.split(command[1]))
+        assert (made.size, made.fit) == (data.size, data.fit)
+        assert made.neighbour_gap == data.neighbour_gap
+        assert made.extra_unlabelled == data.extra_unlabelled
 
 
 def test_a_field_is_overridden_by_its_dotted_name() -> None:
@@ -42,7 +59,19 @@ def test_a_file_lies_on_top_of_its_base(tmp_path: Path) -> None:
         (['--optimiser.rate', 'much'], 'optimiser.rate'),
         (['--network.name', 'huge'], "'huge'"),
         (['--data.crop', '[100,100]'], 'multiples of 32'),
+        (['--data.size', '[256,100]'], 'data.size is (256, 100), wanted multiples of 32'),
         (['--journal.picture_every', '0'], 'journal.picture_every is 0, wanted 1 or more'),
+        (['--seed=-1'], 'seed is -1, wanted 0 or more'),
+        (['--fabric.devices', '0'], 'fabric.devices is 0, wanted 1 or more'),
+        (['--fabric.accumulate', '0'], 'fabric.accumulate is 0, wanted 1 or more'),
+        (['--fabric.accelerator', 'gpu'], 'Got value: gpu'),
+        (['--optimiser.max_gradient_norm', '0'], 'max_gradient_norm is 0.0, wanted more than 0'),
+        (['--stage', 'depth', '--loss.road', '1'], 'loss.road is 1.0, wanted 0 where stage'),
+        (['--loss.depth', '0'], 'loss.speed is 0.05, wanted 0 where loss.depth is 0'),
+        (
+            ['--network.changes', '{"exchange": "pad"}', '--loss.orthogonality', '1'],
+            "wanted 0 where the network has no CCAM (its exchange is 'pad'",
+        ),
     ],
 )
 def test_a_wrong_word_is_refused_in_one_line(
@@ -72,9 +101,25 @@ def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert 'nowhere.yaml does not exist' in capsys.readouterr().err
 
 
+def unread_fields(code: list[str], config: type = TrainingConfig, group: str = '') -> list[str]:
+    """Fields that no file reads of those which know their group, by its name or its class."""
+    knows = re.compile(rf'\.{group}\b|\b{config.__name__}\b' if group else config.__name__)
+    near = '\n'.join(each for each in code if knows.search(each))
+    unread, hints = [], get_type_hints(config)
+    for each in fields(config):
+        if is_dataclass(hints[each.name]):
+            unread += unread_fields(code, hints[each.name], each.name)
+        if not re.search(rf'\.{each.name}\b', near):
+            unread.append(f'{group}.{each.name}')
+    return unread
+
+
 def test_every_field_is_read_somewhere() -> None:
-    code = '\n'.join(each.read_text() for each in Path('sds_training').rglob('*.py'))
-    unread = [
-        name for name in field_names(TrainingConfig) if f'.{name.split(".")[-1]}' not in code
-    ]
-    assert not unread
+    code = [each.read_text() for each in Path('sds_training').rglob('*.py')]
+    assert not unread_fields(code)
+
+
+def test_a_field_that_only_shares_its_name_with_one_that_is_read_is_found() -> None:
+    code = [each.read_text() for each in Path('sds_training').rglob('*.py')]
+    deaf = [re.sub(r'(config|optimiser)\.(rate|kind)\b', r'\1', each) for each in code]
+    assert unread_fields(deaf) == ['optimiser.kind', 'optimiser.rate']

@@ -122,6 +122,10 @@ def test_a_fold_file_maps_class_to_class(tmp_path: Path) -> None:
     [
         (['{release}', '{root}', '--fold', 'nowhere.yaml'], 'neither a file nor one of'),
         (['{release}', '{root}', '--split', 'test'], "split 'test'"),
+        (['{release}', '{root}', '--fold', '{fold}'], 'bad.yaml is no YAML'),
+        (['{release}', '{root}', '--engine', 'bogus'], 'bogus'),
+        (['{release}', '{root}', '--device', 'cuda:99'], 'cuda:99'),
+        (['{release}', '{root}', '--device', 'gpu'], "device is 'gpu', wanted"),
         (['{root}/nothing', '{root}'], 'nothing'),
     ],
 )
@@ -132,6 +136,23 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(
     arguments: list[str],
     wanted: str,
 ) -> None:
-    given = [each.format(release=release_file, root=root) for each in arguments]
+    fold = root / 'bad.yaml'
+    fold.write_text('wall: [fence')
+    given = [each.format(release=release_file, root=root, fold=fold) for each in arguments]
     assert main(given) == 1
-    assert wanted in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert wanted in said and said.count('\n') == 1
+
+
+def test_control_c_is_one_line(
+    root: Path,
+    release_file: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Perceiver, '__call__', interrupt)
+    assert main([str(release_file), str(root)]) == 130
+    assert capsys.readouterr().err == 'sds-evaluate: stopped; nothing was written\n'

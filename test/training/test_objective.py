@@ -13,11 +13,13 @@ from sds_training.data.samples import Batch
 from sds_training.learner import build_student
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
-from sds_training.objective import JointObjective, Losses
+from sds_training.objective import JointObjective, Losses, Views
+from sds_training.pictures import step_pictures
 from sds_training.teacher import MeanTeacher
 
 Make = Callable[..., TrainingConfig]
 FOCAL_PX = 90.0
+NO_DEPTH = ('--loss.depth=0', '--loss.speed=0')
 
 
 class Setting:
@@ -32,10 +34,13 @@ class Setting:
         self.batch: Batch = StepBatches(config.data, 'train', config.seed)[0]
 
     def loss(self, focal_px: float = FOCAL_PX, step: int = 0) -> Losses:
+        return self.loss_and_views(focal_px, step)[0]
+
+    def loss_and_views(self, focal_px: float = FOCAL_PX, step: int = 0) -> tuple[Losses, Views]:
         generator = torch.Generator().manual_seed(1)
         torch.manual_seed(2)
         call = JointObjective(self.config, focal_px)
-        return call(self.batch, self.networks, self.teacher, step, generator)[0]
+        return call(self.batch, self.networks, self.teacher, step, generator)
 
 
 def test_the_three_sources_of_knowledge_all_reach_the_student(tiny_run: Make) -> None:
@@ -115,12 +120,23 @@ def test_aligned_neighbours_fit_better_and_need_no_pose_network(tiny_run: Make) 
 
 
 def test_a_term_of_weight_zero_is_not_computed(tiny_run: Make) -> None:
-    terms = Setting(tiny_run('--loss.depth=0', '--loss.consistency=0')).loss().terms
+    terms = Setting(tiny_run(*NO_DEPTH, '--loss.consistency=0')).loss().terms
     assert terms.keys() == {'total', 'supervised'}
 
 
+@pytest.mark.parametrize('trust', ['batch', 'pixel'])
+def test_the_pictures_show_how_much_each_mixed_label_counted(tiny_run: Make, trust: str) -> None:
+    words = (f'--teacher.trust={trust}', '--teacher.threshold=0.2')
+    losses, views = Setting(tiny_run(*words)).loss_and_views()
+    assert views.weight.shape == views.mixed.label.shape
+    torch.testing.assert_close(views.weight.mean(), losses.terms['trust'])
+    sheet = step_pictures(views)['mixed']
+    shown = sheet[: views.weight.shape[1], -views.weight.shape[2] :, 0]
+    assert (shown == (views.weight[0] * 255).byte().numpy()).all()
+
+
 def test_the_ground_speaks_in_metres_of_the_true_lens(tiny_run: Make) -> None:
-    words = ('--loss.road=1', '--loss.standing=1', '--loss.jaccard=1', '--loss.depth=0')
+    words = ('--loss.road=1', '--loss.standing=1', '--loss.jaccard=1', *NO_DEPTH)
     setting = Setting(tiny_run(*words))
     terms = setting.loss(FOCAL_PX).terms
     assert {'road', 'standing', 'jaccard'} <= terms.keys()
@@ -161,13 +177,13 @@ def test_a_longer_lens_and_a_faster_car_look_alike(tiny_run: Make) -> None:
 
 
 def test_orthogonality_ends_at_three_quarters_of_the_run(tiny_run: Make) -> None:
-    setting = Setting(tiny_run('--loss.orthogonality=0.0001', '--loss.depth=0'))
+    setting = Setting(tiny_run('--loss.orthogonality=0.0001', *NO_DEPTH))
     assert 'orthogonality' in setting.loss(step=2).terms
     assert 'orthogonality' not in setting.loss(step=3).terms
 
 
 def test_teacher_labels_start_when_told(tiny_run: Make) -> None:
-    config = tiny_run('--loss.depth=0')
+    config = tiny_run(*NO_DEPTH)
     config = replace(config, teacher=replace(config.teacher, start_step=2))
     setting = Setting(config)
     assert 'consistency' not in setting.loss(step=1).terms

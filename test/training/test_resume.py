@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +14,11 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 
 from sds_training.config import TrainingConfig
+from sds_training.data.loading import batches
 from sds_training.learner import DivergedError, Learner
 from sds_training.objective import JointObjective
 from sds_training.run_state import RunStateError, newest_state, read_state, saved_states
@@ -62,18 +67,21 @@ def test_resuming_after_a_crash_equals_never_stopping(
 
 
 def test_a_killed_run_continues_with_the_same_command(tiny_run: Make, tmp_path: Path) -> None:
-    config = tiny_run('--steps=200', '--journal.evaluate_frames=1')
-    command = [sys.executable, '-m', 'sds_training.train', str(tmp_path / 'tiny.yaml')]
-    process = subprocess.Popen(
-        [*command, '--steps=200'], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    config = tiny_run('--steps=40')
+    file = str(tmp_path / 'tiny.yaml')
+    command = [sys.executable, '-m', 'sds_training.train', file, '--steps=40']
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while len(saved_states(config.run_dir)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     state = newest_state(config)
-    assert state is not None and 0 < state['step'] < 200
+    assert state is not None and 0 < state['step'] < 40
+    continued = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert continued.returncode == 0, continued.stderr[-2000:]
+    assert f'after step {state["step"]}' in continued.stderr
+    assert newest_state(config)['step'] == 40
 
 
 def test_of_two_processes_both_stop_when_one_is_asked_to(tiny_run: Make, tmp_path: Path) -> None:
@@ -105,6 +113,19 @@ def test_a_run_folder_of_another_config_is_refused_by_field(tiny_run: Make) -> N
         train(tiny_run('--steps=1', '--optimiser.rate=0.5'))
 
 
+def test_a_run_whose_frames_changed_is_refused_by_what_changed(
+    tiny_run: Make, drive: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / 'drive'
+    shutil.copytree(drive, root)
+    words = (f'--data.root={root}', '--steps=2')
+    train(tiny_run(*words))
+    for path in root.glob('leftImg8bit_sequence/train/ulm/*_000018_*'):
+        path.unlink()
+    with pytest.raises(RunStateError, match=r'other data \(data.pool, data.pool_sha256 changed'):
+        train(tiny_run(*words))
+
+
 def test_a_full_disk_loses_nothing_already_saved(
     tiny_run: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,9 +152,9 @@ def test_a_loss_that_is_no_number_moves_nothing_and_finally_stops(
     before: dict[str, torch.Tensor] = {}
 
     def poisoned(objective: JointObjective, *arguments: Any) -> Any:
-        losses, views = call(objective, *arguments)
         if not before:
-            before.update({n: p.detach().clone() for n, p in arguments[1].named_parameters()})
+            before.update({n: each.clone() for n, each in arguments[1].state_dict().items()})
+        losses, views = call(objective, *arguments)
         return losses._replace(total=losses.total * float('nan')), views
 
     monkeypatch.setattr(JointObjective, '__call__', poisoned)
@@ -141,10 +162,61 @@ def test_a_loss_that_is_no_number_moves_nothing_and_finally_stops(
         train(config)
     state = newest_state(config)
     assert state is not None and state['skipped'] == 10
-    after = state['networks']
-    assert all(
-        torch.equal(after[n.removeprefix('_forward_module.')], p) for n, p in before.items()
+    assert any(name.endswith('running_var') for name in before)  # statistics count as well
+    assert same(
+        state['networks'], {n.removeprefix('_forward_module.'): p for n, p in before.items()}
     )
+
+
+def test_a_depth_that_is_no_number_does_not_end_the_process(tiny_run: Make) -> None:
+    """grid_sample's gradient at a place that is no number is a segmentation fault on a CPU."""
+    words = ['--optimiser.kind=sgd', '--optimiser.rate=1e20', '--optimiser.encoder_rate=1e20']
+    with pytest.raises(DivergedError):
+        train(tiny_run('--steps=40', '--journal.save_every=100', *words))
+
+
+def test_a_skipped_step_leaves_the_gradient_scaler_usable(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_run('--fabric.precision=16-mixed', '--teacher.start_step=100')
+    scaler = torch.amp.GradScaler('cpu')
+    fabric = Fabric(
+        accelerator='cpu', devices=1, plugins=MixedPrecision('16-mixed', 'cpu', scaler)
+    )
+    fabric.launch()
+    learner = Learner(config, fabric, 50.0)
+    steps = batches(config.data, 'train', 0, 0, 2)
+    call = learner.objective.__call__
+
+    def poisoned(*arguments: Any) -> Any:
+        losses, views = call(*arguments)
+        return losses._replace(total=losses.total * math.inf), views
+
+    with monkeypatch.context() as patch:
+        patch.setattr(learner, 'objective', poisoned)
+        learner.advance([next(steps)])
+    assert learner.skipped == 1
+    learner.advance([next(steps)])
+    assert learner.skipped == 1
+
+
+def test_a_term_that_one_of_several_batches_lacks_is_told_of_the_others(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, told = JointObjective.__call__, []
+
+    def without_some(objective: JointObjective, *arguments: Any) -> Any:
+        losses, views = call(objective, *arguments)
+        told.append(losses.terms['photometric'])
+        if len(told) % 2:
+            del losses.terms['photometric']
+        return losses, views
+
+    monkeypatch.setattr(JointObjective, '__call__', without_some)
+    config = tiny_run('--steps=1', '--fabric.accumulate=2', '--journal.print_every=1')
+    train(config)
+    record = json.loads(Path(config.run_dir, 'journal.jsonl').read_text().splitlines()[0])
+    assert record['photometric'] == pytest.approx(float(told[1]), rel=1e-3)
 
 
 def test_the_journal_drops_records_that_are_about_to_be_written_again(tiny_run: Make) -> None:

@@ -12,11 +12,13 @@ import torch
 
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, ReleaseError, read_release
-from sds_training.config import ConfigError, TrainingConfig
+from sds_training import train as module
+from sds_training.config import TrainingConfig
+from sds_training.devices import launched
 from sds_training.export import main as export_main
 from sds_training.learner import Learner
 from sds_training.run_state import RunStateError, newest_state
-from sds_training.train import launched, train
+from sds_training.train import main, train
 
 Make = Callable[..., TrainingConfig]
 
@@ -64,12 +66,25 @@ def test_depth_pretraining_starts_a_joint_run(tiny_run: Make, tmp_path: Path) ->
     state = newest_state(depth)
     assert state is not None
     file = next(Path(depth.run_dir, 'states').glob('*2.pt'))
-    joint = tiny_run(f'--init_from={file}', '--steps=1', '--optimiser.rate=0', '--loss.depth=0')
+    joint = tiny_run(f'--init_from={file}', '--steps=1', '--optimiser.rate=0')
     train(joint)
     moved = newest_state(joint)
     assert moved is not None
     key = 'student.depth_heads.0.score.weight'
     assert torch.equal(moved['networks'][key], state['networks'][key])
+
+
+def test_after_depth_pretraining_semantics_starts_as_a_copy_of_depth(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    depth = tiny_run('--stage=depth', '--steps=1', run_dir=tmp_path / 'depth')
+    taught = read_release(train(depth)).weights
+    own = {n: n.replace('semantic_levels', 'depth_levels') for n in taught}
+    for end in ('states/step_00000001.pt', 'release.safetensors'):
+        learner = started(tiny_run(f'--init_from={depth.run_dir}/{end}'))
+        module.begin(learner, {})
+        for name, weight in learner.student.state_dict().items():
+            assert torch.equal(weight, taught[own[name]]), name
 
 
 def test_depth_pretraining_serves_networks_with_any_exchange(
@@ -105,22 +120,6 @@ def test_a_release_that_is_none_is_refused(tiny_run: Make, tmp_path: Path) -> No
     (tmp_path / 'no.safetensors').write_bytes(b'nothing')
     with pytest.raises(ReleaseError, match='damaged'):
         train(tiny_run(f'--init_from={tmp_path / "no.safetensors"}'))
-
-
-@pytest.mark.parametrize(
-    ('precision', 'native', 'refused'),
-    [('bf16-mixed', True, False), ('bf16-mixed', False, True), ('16-mixed', True, True)],
-)
-def test_numbers_that_the_cpu_only_emulates_are_refused(
-    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, precision: str, native: bool, refused: bool
-) -> None:
-    monkeypatch.setattr('sds_training.train.cpu_computes_bf16', lambda: native)
-    config = tiny_run(f'--fabric.precision={precision}')
-    if not refused:
-        assert launched(config).device.type == 'cpu'
-        return
-    with pytest.raises(ConfigError, match=f"fabric.precision is '{precision}'.*32-true"):
-        launched(config)
 
 
 def test_networks_of_another_kind_are_refused_by_name(tiny_run: Make) -> None:
@@ -160,6 +159,45 @@ def test_export_of_no_run_is_refused_in_one_line(
 ) -> None:
     assert export_main([str(tmp_path), str(tmp_path / 'x.safetensors')]) == 2
     assert capsys.readouterr().err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('words', 'told'),
+    [
+        (['--pose.encoder=resnet_none'], "pose.encoder 'resnet_none' cannot be made by timm"),
+        (['--network.changes={"encoder": "resnet_none"}'], "encoder 'resnet_none' with"),
+        (['--fabric.accelerator=cuda', '--fabric.devices=99'], 'devices 99, but torch sees'),
+        (['--run_dir={file}/run'], 'run_dir {file}/run cannot be written'),
+    ],
+)
+def test_what_a_person_gets_wrong_is_told_in_one_line(
+    tiny_run: Make,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: str,
+) -> None:
+    tiny_run()
+    file = tmp_path / 'tiny.yaml'
+    assert main([str(file), *(word.replace('{file}', str(file)) for word in words)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith('sds-train: ') and told.replace('{file}', str(file)) in said
+
+
+def test_control_c_before_the_first_step_ends_like_one_after_it(
+    tiny_run: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tiny_run()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, 'data_passport', interrupt)
+    assert main([str(tmp_path / 'tiny.yaml')]) == 130
+    assert 'the same command continues' in capsys.readouterr().err
 
 
 def test_two_processes_learn_what_one_learns_on_the_same_batch(

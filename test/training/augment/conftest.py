@@ -30,8 +30,7 @@ def street(things: list[Thing], seed: int = 0, focal: float = FOCAL) -> MixScene
         label[window] = TRAIN_ID[name]
         depth[window] = depth[foot - 1, 0]
     probability = F.one_hot(label, 19).permute(2, 0, 1).float()
-    trust = torch.rand(HEIGHT, WIDTH, generator=generator)
-    return MixScene(image[None], label[None], probability[None], depth[None, None], trust[None])
+    return MixScene(image[None], label[None], probability[None], depth[None, None])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sds_perception.camera import Camera
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID, UNLABELLED
 from sds_training.data.cache import CacheError
 from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import require_mounting, require_odometry, training_pools
+from sds_training.data.clips import require_mounting, require_vehicles, training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_picture
 from sds_training.data.loading import batches, place_in_pool
@@ -219,11 +219,19 @@ def test_a_setting_out_of_range_is_refused_by_name(field: str, value: object) ->
 def test_odometry_that_is_missing_is_named(street) -> None:
     config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
     pools = training_pools(config, 'train')
-    require_odometry(pools)
+    words = ('pose.odometry is true', 'set pose.odometry to false')
+    require_vehicles(pools, *words)
     silent = next(clip for clip in pools.unlabelled if clip.neighbours)
     silent.vehicles[1].unlink()
-    with pytest.raises(DataError, match=silent.name):
-        require_odometry(training_pools(config, 'train'))
+    with pytest.raises(DataError, match=f'{words[0]} but 1 of .*{silent.name}.*, or {words[1]}'):
+        require_vehicles(training_pools(config, 'train'), *words)
+
+
+def test_positions_asked_for_in_vain_are_counted(config, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        pools = training_pools(replace(config, extra_unlabelled=(17, 18, 20)), 'train')
+    assert any(clip.name.endswith('_000018') for clip in pools.unlabelled)
+    assert '6 of 18 frames that data.extra_unlabelled asks for lack a neighbour' in caplog.text
 
 
 def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:

@@ -21,6 +21,23 @@ def test_a_good_folder_has_no_problems_and_its_gaps_are_notes(street) -> None:
     )
 
 
+def test_cameras_are_missed_under_the_neighbours_that_will_be_used(street) -> None:
+    for path in (street.root / 'camera').rglob('*.json'):
+        path.unlink()
+    notes = {gap: [each.sentence for each in check_folder(street.root, gap)] for gap in (1, 3)}
+    assert any('have neighbours but no camera file' in each for each in notes[1])
+    assert any('they have no neighbours either' in each for each in notes[3])
+
+
+def test_control_c_is_one_line(street, capsys, monkeypatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('sds_training.data.prepare.build_cache', interrupt)
+    assert main([str(street.root), '--size', '32x16']) == 130
+    assert capsys.readouterr().err == 'sds-prepare: stopped; the same command goes on\n'
+
+
 def test_prepare_checks_writes_and_has_nothing_left_to_do(street, capsys) -> None:
     command = [str(street.root), '--size', '32x16', '--workers', '1']
     assert main(command) == 0

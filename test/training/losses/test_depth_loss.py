@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from sds_perception.network import depth_from_disparity, disparity_from_depth
 from sds_training.geometry import invert_rigid, rigid_transform, warp
-from sds_training.losses.depth import DepthLoss, self_supervised_depth_loss
+from sds_training.losses.depth import DepthLoss, full_size_depth, self_supervised_depth_loss
 from sds_training.losses.smoothness import edge_aware_smoothness
 
 RANGE = (0.5, 50.0)
@@ -39,12 +39,12 @@ def wall_clip(depth: float = 5.0) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     return target, torch.stack(sources, dim=1), motions
 
 
-def loss_of(depth: float, valid: torch.Tensor | None = None, scales: int = 4) -> DepthLoss:
+def loss_of(depth: float, scales: int = 4) -> DepthLoss:
     target, sources, motions = wall_clip()
     disparities = tuple(constant(depth, scale).requires_grad_() for scale in range(scales))
     generator = torch.Generator().manual_seed(0)
     return self_supervised_depth_loss(
-        disparities, target, sources, motions, INTRINSICS, RANGE, valid, generator
+        disparities, target, sources, motions, INTRINSICS, RANGE, generator
     )
 
 
@@ -59,51 +59,21 @@ def test_the_gradient_points_to_the_true_depth() -> None:
     for depth, sign in ((4.5, 1), (5.6, -1)):  # disparity too large, too small
         disparity = constant(depth).requires_grad_()
         found = self_supervised_depth_loss(
-            (disparity,), target, sources, motions, INTRINSICS, RANGE, None, torch.Generator()
+            (disparity,), target, sources, motions, INTRINSICS, RANGE, torch.Generator()
         )
         found.photometric.backward()
         assert sign * disparity.grad.sum() > 0
 
 
 def test_depth_is_the_networks_own_conversion_at_full_size() -> None:
-    found = loss_of(7.0)
-    wanted = depth_from_disparity(constant(7.0), RANGE)
-    torch.testing.assert_close(found.depth, wanted)
-    assert not found.depth.requires_grad
+    found = full_size_depth(constant(7.0, scale=2), torch.Size(SIZE), RANGE)
+    torch.testing.assert_close(found, depth_from_disparity(constant(7.0), RANGE))
 
 
 def test_scales_count_alike_in_the_photometric_term() -> None:
     torch.testing.assert_close(
         loss_of(6.0).photometric, loss_of(6.0, scales=1).photometric, rtol=1e-3, atol=1e-5
     )
-
-
-def test_frames_without_neighbours_neither_count_nor_disturb() -> None:
-    target, sources, motions = wall_clip()
-    alone = loss_of(4.0, scales=1)
-    strange = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(9))
-    disparity = torch.cat((constant(4.0), constant(9.0))).requires_grad_()
-    both = self_supervised_depth_loss(
-        (disparity,),
-        torch.cat((target, strange)),
-        torch.cat((sources, sources)),
-        torch.cat((motions, motions)),
-        INTRINSICS.expand(2, 3, 3),
-        RANGE,
-        torch.tensor([True, False]),
-        torch.Generator().manual_seed(0),
-    )
-    torch.testing.assert_close(both.photometric, alone.photometric)
-    torch.testing.assert_close(both.smoothness, alone.smoothness)
-    assert both.depth.shape == (2, 1, *SIZE)
-    both.photometric.backward()
-    assert disparity.grad[0].any() and not disparity.grad[1].any()
-
-
-def test_without_any_neighbours_the_terms_are_zero_with_a_graph() -> None:
-    found = loss_of(4.0, valid=torch.tensor([False]))
-    assert found.photometric.item() == 0 and found.smoothness.item() == 0
-    (found.photometric + found.smoothness).backward()
 
 
 def test_the_loss_repeats_itself_with_the_same_generator() -> None:
@@ -114,7 +84,7 @@ def test_coarse_smoothness_counts_by_its_stride() -> None:
     target, sources, motions = wall_clip()
     slope = torch.linspace(0.1, 0.3, SIZE[1] // 4).expand(1, 1, SIZE[0] // 4, -1).contiguous()
     found = self_supervised_depth_loss(
-        (slope,), target, sources, motions, INTRINSICS, RANGE, None, torch.Generator()
+        (slope,), target, sources, motions, INTRINSICS, RANGE, torch.Generator()
     )
     image = F.interpolate(target, scale_factor=0.25, mode='area')
     torch.testing.assert_close(found.smoothness, edge_aware_smoothness(slope, image) / 4)

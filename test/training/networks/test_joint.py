@@ -37,6 +37,16 @@ def test_clean_pictures_do_move_the_statistics_also_after_mixed_ones() -> None:
         assert not torch.equal(mean, before)
 
 
+def test_a_frozen_encoder_keeps_the_statistics_it_was_frozen_with() -> None:
+    networks = LearnerNetworks(build_network(NETWORKS['tiny']), PoseNetwork(PoseConfig()))
+    networks.student.encoder.requires_grad_(False)
+    before = {name: each.clone() for name, each in networks.student.named_buffers()}
+    image, nothing = torch.rand(2, 3, 64, 64), torch.empty(0, 2, 4, 4)
+    networks.train()(image, image[:0], torch.empty(0, 2, 3, 64, 64), nothing, image)
+    moved = {n for n, b in networks.student.named_buffers() if not torch.equal(b, before[n])}
+    assert moved and not any(name.startswith('encoder.') for name in moved)
+
+
 def test_mixed_pictures_teach_the_student() -> None:
     logits = answered(torch.rand(3, 3, 64, 64))[0].mixed_logits
     assert logits is not None and logits.shape == (3, 19, 16, 16) and logits.requires_grad

@@ -1,0 +1,67 @@
+"""Where a run computes: Fabric on the devices the config asks for, or one sentence why not."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from lightning_fabric import Fabric
+
+from sds_perception.engines.precision import cpu_computes_bf16, mention_slow_bf16
+from sds_perception.process_memory import keep_large_buffers
+from sds_training.config import ConfigError, FabricConfig, TrainingConfig
+
+
+def launched(config: TrainingConfig) -> Fabric:
+    """Fabric on the devices asked for; under torchrun or SLURM it finds its place by itself."""
+    wanted = config.fabric
+    require_devices(wanted)
+    require_processes(wanted)
+    wide = wanted.devices * wanted.num_nodes > 1
+    fabric = Fabric(
+        accelerator=wanted.accelerator,
+        # Stages leave some heads without gradients: the side head in depth pre-training.
+        strategy='ddp_find_unused_parameters_true' if wide else 'auto',
+        devices=wanted.devices,
+        num_nodes=wanted.num_nodes,
+        precision=wanted.precision,
+    )
+    fabric.launch()
+    if fabric.device.type == 'cpu':
+        keep_large_buffers()
+        if wanted.precision != '32-true':
+            require_cpu_precision(wanted.precision)
+    if wanted.threads:
+        torch.set_num_threads(wanted.threads)
+    return fabric
+
+
+def require_devices(wanted: FabricConfig) -> None:
+    """Refuse more CUDA devices than this machine has."""
+    found = torch.cuda.device_count()
+    if wanted.accelerator == 'cuda' and found < wanted.devices:
+        raise ConfigError(
+            f"fabric.accelerator is 'cuda' and fabric.devices {wanted.devices}, but torch sees "
+            f'{found} CUDA devices; add --fabric.accelerator=cpu --fabric.precision=32-true, or '
+            'ask for fewer'
+        )
+
+
+def require_processes(wanted: FabricConfig) -> None:
+    """Refuse torchrun's processes where each would take itself for the only one of the run."""
+    started = os.environ.get('WORLD_SIZE')
+    if started is not None and int(started) != wanted.devices * wanted.num_nodes:
+        raise ConfigError(
+            f'torchrun started {started} processes (WORLD_SIZE), but fabric.devices times '
+            f'fabric.num_nodes is {wanted.devices} times {wanted.num_nodes}; make them equal'
+        )
+
+
+def require_cpu_precision(precision: str) -> None:
+    """Refuse what a CPU would only emulate, tens of times slower."""
+    if precision != 'bf16-mixed' or not cpu_computes_bf16():
+        raise ConfigError(
+            f'fabric.precision is {precision!r}, which this CPU only emulates; '
+            'add --fabric.precision=32-true'
+        )
+    mention_slow_bf16()

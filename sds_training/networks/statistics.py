@@ -1,0 +1,39 @@
+"""Buffers of a network while it learns: the running statistics of its BatchNorms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def copied_buffers(network: nn.Module) -> list[Tensor]:
+    """Copies to put back if the step turns out to count for nothing."""
+    return [each.clone() for each in network.buffers()]
+
+
+@torch.no_grad()
+def put_back(network: nn.Module, buffers: list[Tensor]) -> None:
+    """The inverse of `copied_buffers`."""
+    for each, before in zip(network.buffers(), buffers, strict=True):
+        each.copy_(before)
+
+
+@torch.no_grad()
+def share_statistics(network: nn.Module, mean: Callable[[Tensor], Tensor]) -> None:
+    """Give every process the mean of what all saw.
+
+    Without it each has seen its own frames only, each teacher believes otherwise, and the release
+    holds what the first process saw.
+
+    Args:
+        network: whose floating-point buffers become the mean.
+        mean: of a flat tensor, over all processes.
+    """
+    shared = [each for each in network.buffers() if each.is_floating_point()]
+    if not shared:
+        return
+    flat = mean(torch.cat([each.flatten() for each in shared]))
+    for each, part in zip(shared, flat.split([each.numel() for each in shared]), strict=True):
+        each.copy_(part.view_as(each))

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sds_training.config import ConfigError, TrainingConfig
+from sds_training.devices import launched
+
+Make = Callable[..., TrainingConfig]
+
+
+@pytest.mark.parametrize(
+    ('precision', 'native', 'refused'),
+    [('bf16-mixed', True, False), ('bf16-mixed', False, True), ('16-mixed', True, True)],
+)
+def test_numbers_that_the_cpu_only_emulates_are_refused(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, precision: str, native: bool, refused: bool
+) -> None:
+    monkeypatch.setattr('sds_training.devices.cpu_computes_bf16', lambda: native)
+    config = tiny_run(f'--fabric.precision={precision}')
+    if not refused:
+        assert launched(config).device.type == 'cpu'
+        return
+    with pytest.raises(ConfigError, match=f"fabric.precision is '{precision}'.*32-true"):
+        launched(config)
+
+
+def test_cuda_that_is_not_there_is_refused_with_what_to_add(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    with pytest.raises(ConfigError, match='torch sees 0 CUDA devices; add --fabric.accelerator'):
+        launched(tiny_run('--fabric.accelerator=cuda'))
+
+
+def test_processes_that_would_each_be_the_only_one_are_refused(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    with pytest.raises(ConfigError, match='torchrun started 2 processes .* is 1 times 1'):
+        launched(tiny_run())

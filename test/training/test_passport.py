@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sds_training.config import TrainingConfig
+from sds_training.data.cityscapes import DataError
+from sds_training.passport import data_passport
+
+Make = Callable[..., TrainingConfig]
+
+
+@pytest.fixture
+def without(drive: Path, tmp_path: Path) -> Callable[[str], str]:
+    """Names a copy of the drive that lacks one kind of file, as a word of a command."""
+
+    def make(folder: str) -> str:
+        shutil.copytree(drive, tmp_path / 'poorer', ignore=shutil.ignore_patterns(folder))
+        return f'--data.root={tmp_path / "poorer"}'
+
+    return make
+
+
+def test_metres_by_speed_need_the_vehicles_word(tiny_run: Make, without: Callable) -> None:
+    root = without('vehicle_sequence')
+    with pytest.raises(DataError, match=r'loss.speed is 0.1 but 9 of 9 .* set loss.speed to 0'):
+        data_passport(tiny_run(root))
+    assert not tiny_run(root, '--loss.speed=0').metric
+    assert data_passport(tiny_run(root, '--loss.speed=0'))['data']['labelled'] == 2
+
+
+def test_metres_by_speed_need_frames_that_move(tiny_run: Make, without: Callable) -> None:
+    root = without('leftImg8bit_sequence')
+    with pytest.raises(DataError, match='loss.speed is 0.1 but none of 3 frames has neighbours'):
+        data_passport(tiny_run(root))
+
+
+def test_odometry_that_no_term_listens_to_teaches_no_metres(tiny_run: Make) -> None:
+    words = ('--pose.odometry=true', '--loss.speed=0')
+    assert tiny_run(*words).scale_sources == ('vehicle speed',)
+    assert not tiny_run(*words, '--loss.depth=0').scale_sources
+
+
+def test_depth_pretraining_draws_no_frame_without_neighbours(
+    tiny_run: Make, without: Callable
+) -> None:
+    words = (without('*_000020_leftImg8bit.png'), '--stage=depth', '--loss.speed=0')
+    wanted = 'lack a neighbour .* set data.clips_only to true and data.labelled_batch to 0'
+    with pytest.raises(DataError, match=wanted):
+        data_passport(tiny_run(*words))
+    with pytest.raises(DataError, match=wanted):
+        data_passport(tiny_run(*words, '--data.extra_unlabelled=all', '--data.clips_only=true'))
