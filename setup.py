@@ -21,7 +21,7 @@ setup(
     license='Apache-2.0',
     maintainer='SDS developers',
     maintainer_email='sds@example.org',
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     packages=find_packages(include=['sds_perception*', 'sds_training*']),
     package_data={NAME: ['releases/*.safetensors']},
     data_files=[
@@ -35,6 +35,7 @@ setup(
     extras_require={
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],
         'openvino': ['openvino', 'onnx', 'onnxscript'],
+        'offline': ['rosbags', 'tqdm'],
         'ros': pinned('ros'),
         'training': pinned('training'),
         'test': pinned('test'),

@@ -6,7 +6,7 @@ back, so that the node and the offline tool cannot disagree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,8 +84,8 @@ def calibration_from_info(
     if not rectify:
         return Calibration(camera, info.distortion_model, d, r, p)
     rectifier = Rectifier(camera.matrix, d, r, p, info.distortion_model, (width, height))
-    straight = np.zeros_like(d), np.eye(3).reshape(-1)
-    return Calibration(rectifier.camera, info.distortion_model, *straight, p, rectifier)
+    # Not under the lens's own model: in a fisheye's even zeros bend the rays.
+    return replace(pinhole(rectifier.camera), p=p, rectifier=rectifier)
 
 
 def camera_from_info(info: InfoFields, width: int, height: int) -> Camera:

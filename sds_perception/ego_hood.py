@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from sds_perception.image_codec import BrokenImage, rgb_from_file
 from sds_perception.labels import UNLABELLED
 from sds_perception.resampling import resized_to
 from sds_perception.scene import Scene
@@ -20,10 +22,10 @@ class HoodMask:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        mask = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise OSError(f'hood mask {path} is not a picture that can be read')
-        self._mask = np.asarray(mask)
+        try:
+            self._mask = rgb_from_file(Path(path).read_bytes()).max(axis=2)
+        except (BrokenImage, OSError) as problem:
+            raise OSError(f'hood mask {path} is not a picture that can be read') from problem
         self._hidden = self._mask != 0  # of the size of the last scene
 
     def blank(self, scene: Scene) -> None:

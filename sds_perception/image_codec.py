@@ -118,11 +118,23 @@ def rgb_from_compressed(data: Bytes, format: str) -> NDArray[np.uint8]:
             f"compressed format '{format}' is not supported; wanted jpeg or png"
         )
     encoded = np.frombuffer(data, np.uint8)
-    image = None if _is_cut(encoded) else cv2.imdecode(encoded, _DECODE)
-    if image is None:
-        raise BrokenImage(f"'{format}' data of {encoded.size} bytes is empty, cut or damaged")
+    what = f"'{format}' data of {encoded.size} bytes"
+    if _is_cut(encoded):
+        raise BrokenImage(f'{what} is empty, cut or damaged')
+    image = _decoded(encoded, what)
     if 'compressed rgb' in name:
         return image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+
+def rgb_from_file(data: Bytes) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB from the bytes of a picture file, of any kind that OpenCV reads.
+
+    Raises:
+        BrokenImage: empty or damaged bytes, or those of no picture.
+    """
+    encoded = np.frombuffer(data, np.uint8)
+    image = _decoded(encoded, f'a file of {encoded.size} bytes')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
@@ -172,6 +184,17 @@ def _from_fallback(
             f"'{encoding}' was converted to {image.dtype} {image.shape}, wanted uint8 {shape}"
         )
     return image
+
+
+def _decoded(encoded: NDArray[np.uint8], what: str) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 in OpenCV's order of channels."""
+    try:
+        image = cv2.imdecode(encoded, _DECODE) if encoded.size else None
+    except cv2.error as problem:  # a damaged header claims a picture of any size
+        raise BrokenImage(f'{what} cannot be decoded: {problem.err}') from problem
+    if image is None:
+        raise BrokenImage(f'{what} is empty, cut or damaged')
+    return np.asarray(image)
 
 
 def _is_cut(encoded: NDArray[np.uint8]) -> bool:

@@ -19,12 +19,10 @@ from sds_perception.camera import Camera
 from sds_perception.engines import Engine, EngineOutput
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.parity import build_checked_engine
-from sds_perception.labels import SKY, UNLABELLED
+from sds_perception.labels import SKY
 from sds_perception.release import Release, read_release
 from sds_perception.resampling import fine_labels, nearest_to, resized_to
 from sds_perception.scene import DepthKind, Scene
-
-DEPTHLESS = (SKY, UNLABELLED)  # labels whose pixels have no depth to speak of
 
 
 class FrameError(ValueError):
@@ -38,8 +36,6 @@ class Perceiver:
         release: what to run.
         engine: how to run it; its input size may differ from the release's.
         output_size: 'frame', 'network' or a fraction of the frame's size, for the Scene.
-        max_depth: depth beyond this becomes NaN, in the depth's own unit.
-        min_confidence: pixels whose class probability is lower become unlabelled, in [0, 1].
     """
 
     def __init__(
@@ -48,13 +44,10 @@ class Perceiver:
         engine: Engine,
         *,
         output_size: str | float = 'frame',
-        max_depth: float | None = None,
-        min_confidence: float = 0.0,
     ) -> None:
-        _check_options(output_size, max_depth, min_confidence)
+        _check_output_size(output_size)
         self.release, self.engine = release, engine
         self.output_size = output_size
-        self.max_depth, self.min_confidence = max_depth, min_confidence
         self._staging = np.empty((0, *engine.input_size, 3), np.uint8)
 
     @classmethod
@@ -67,8 +60,6 @@ class Perceiver:
         detail: Detail = 'fast',
         input_size: tuple[int, int] | None = None,
         output_size: str | float = 'frame',
-        max_depth: float | None = None,
-        min_confidence: float = 0.0,
         **engine_options: object,
     ) -> Perceiver:
         """Read the release, build the engine asked for, see that it agrees, and join them.
@@ -81,13 +72,7 @@ class Perceiver:
         built, _ = build_checked_engine(
             release, engine, device, input_size=input_size, detail=detail, **engine_options
         )
-        return cls(
-            release,
-            built,
-            output_size=output_size,
-            max_depth=max_depth,
-            min_confidence=min_confidence,
-        )
+        return cls(release, built, output_size=output_size)
 
     def warm_up(self, frames: int = 3) -> None:
         """Run on black frames so that the first real one does not pay for set-up."""
@@ -138,8 +123,6 @@ class Perceiver:
         size = self._scene_size(rgb.shape[0], rgb.shape[1])
         labels = _labels(output, place, size)
         confidence = resized_to(output.confidence[place], size, cv2.INTER_LINEAR)
-        if self.min_confidence > 0:
-            labels[confidence < round(255 * self.min_confidence)] = UNLABELLED
         kind, scale = self._depth_scale(camera)
         return Scene(
             labels,
@@ -182,30 +165,21 @@ class Perceiver:
         inverse += np.float32(1 / farthest / scale)
         full = resized_to(inverse, (labels.shape[0], labels.shape[1]), cv2.INTER_LINEAR)
         depth: NDArray[np.float32] = np.divide(np.float32(1), full, out=full)
-        # Only doubt takes labels away: an engine gives every pixel one.
-        for label in DEPTHLESS if self.min_confidence > 0 else (SKY,):
-            np.copyto(depth, np.nan, where=labels == label)
-        if self.max_depth is not None:
-            np.copyto(depth, np.nan, where=depth > self.max_depth)
+        np.copyto(depth, np.nan, where=labels == SKY)  # it has no depth to speak of
         return depth
 
 
-def _check_options(
-    output_size: str | float, max_depth: float | None, min_confidence: float
-) -> None:
-    if output_size not in ('frame', 'network'):
-        try:
-            usable = 0 < float(output_size) < math.inf
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ValueError(
-                f"output size is {output_size!r}, wanted 'frame', 'network' or a positive fraction"
-            )
-    if max_depth is not None and not max_depth > 0:
-        raise ValueError(f'maximum depth is {max_depth}, wanted a positive one or None')
-    if not 0 <= min_confidence <= 1:
-        raise ValueError(f'minimum confidence is {min_confidence}, wanted 0 to 1')
+def _check_output_size(output_size: str | float) -> None:
+    if output_size in ('frame', 'network'):
+        return
+    try:
+        usable = 0 < float(output_size) < math.inf
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            f"output size is {output_size!r}, wanted 'frame', 'network' or a positive fraction"
+        )
 
 
 def _labels(output: EngineOutput, place: int, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sds_perception.atomic_file import written_atomically
 from sds_perception.camera import Camera
 from sds_perception.labels import CLASSES
 from sds_perception.network import NetworkConfig, SdsNetwork, build_network
@@ -59,6 +59,11 @@ class Release:
             )
         if not 0 < self.depth_scale < math.inf:
             raise ReleaseError(f'release depth scale is {self.depth_scale}, wanted a positive one')
+        if self.camera and (self.camera.height, self.camera.width) != tuple(self.input_size):
+            raise ReleaseError(
+                f'release camera is of (H, W) = ({self.camera.height}, {self.camera.width}), '
+                f'wanted that of the input size {self.input_size}: its metres would be wrong'
+            )
         if self.network_config.classes != len(CLASSES):
             raise ReleaseError(
                 f'release network has {self.network_config.classes} classes, '
@@ -97,17 +102,11 @@ def write_release(path: str | os.PathLike[str], release: Release) -> str:
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in release.weights.items()
     }
-    _check_keys(release.network_config, weights)
+    _check_weights(release.network_config, weights)
     passport = json.dumps(release.passport(), sort_keys=True)
     digest = _digest(weights, passport)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.partial', delete=False) as partial:
-        temporary = Path(partial.name)
-    try:
-        save_file(weights, temporary, metadata={'sds': passport, 'digest': digest})
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    metadata = {'sds': passport, 'digest': digest}
+    written_atomically(path, lambda partial: save_file(weights, partial, metadata=metadata))
     return digest
 
 
@@ -143,7 +142,7 @@ def _verified(path: Path, metadata: Mapping[str, str], weights: dict[str, Tensor
         )
     try:
         release = _from_passport(json.loads(metadata['sds']), weights, digest)
-        _check_keys(release.network_config, weights)
+        _check_weights(release.network_config, weights)
     except ReleaseError as problem:
         raise ReleaseError(f'release {path} cannot be used: {problem}') from problem
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
@@ -169,12 +168,13 @@ def _from_passport(passport: dict[str, Any], weights: dict[str, Tensor], digest:
     )
 
 
-def _check_keys(config: NetworkConfig, weights: Mapping[str, Tensor]) -> None:
-    """Every tensor the network has, in its shape, and none besides."""
+def _check_weights(config: NetworkConfig, weights: Mapping[str, Tensor]) -> None:
+    """Every tensor the network has, in its shape and finite, and none besides."""
     with torch.device('meta'):
         wanted = {name: value.shape for name, value in build_network(config).state_dict().items()}
     found = {name: value.shape for name, value in weights.items()}
     if wanted == found:
+        _check_finite(weights)
         return
     missing, foreign = sorted(wanted.keys() - found), sorted(found.keys() - wanted)
     misshapen = sorted(key for key in wanted.keys() & found if wanted[key] != found[key])
@@ -182,6 +182,12 @@ def _check_keys(config: NetworkConfig, weights: Mapping[str, Tensor]) -> None:
         f'the weights do not fit the network: missing {missing[:3]}, '
         f'foreign {foreign[:3]}, misshapen {misshapen[:3]}'
     )
+
+
+def _check_finite(weights: Mapping[str, Tensor]) -> None:
+    for name, tensor in weights.items():
+        if not tensor.double().isfinite().all():  # as double: not every type knows isfinite
+            raise ReleaseError(f'the weights of {name} are not all finite')
 
 
 def _digest(weights: Mapping[str, Tensor], passport: str) -> str:

@@ -44,7 +44,8 @@ def overlay(
     """The picture tinted by its classes; unlabelled pixels keep the picture's own colour."""
     tinted = color_labels(labels, out)
     cv2.addWeighted(rgb, 1.0 - alpha, tinted, alpha, 0.0, dst=tinted)
-    return cv2.copyTo(rgb, cv2.compare(labels, float(UNLABELLED), cv2.CMP_EQ), tinted)
+    # Not `compare`: of a single pixel and a number it takes the number for an array.
+    return cv2.copyTo(rgb, cv2.inRange(labels, UNLABELLED, UNLABELLED), tinted)
 
 
 def color_depth(

@@ -11,9 +11,10 @@ import argparse
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,16 +27,30 @@ from sds_perception.bench.node import node_figures
 from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
 from sds_perception.engines import EngineError
+from sds_perception.input_size import input_size
 from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
 
 PARTS = ('engines', 'sharing', 'frames', 'steps', 'steady', 'peers', 'cuda', 'node')
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """0 measured, whatever the figures; 2 where nothing can be measured."""
+    """0 measured, whatever the figures; 2 where something cannot be; 130 stopped by Ctrl-C."""
     wanted = _parser().parse_args(args)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
-    wanted.output.mkdir(parents=True, exist_ok=True)
+    try:
+        wanted.output.mkdir(parents=True, exist_ok=True)
+        measure(wanted)
+    except (EngineError, OSError) as problem:
+        print(f'sds-bench: {problem}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('sds-bench: stopped', file=sys.stderr)
+        return 130
+    return 0
+
+
+def measure(wanted: argparse.Namespace) -> None:
+    """Measure part after part; what was measured before a fault or Ctrl-C is written too."""
     keep_large_buffers()  # as the node does, which is what this measures
     keep_pauses_short()
     host = host_facts()
@@ -49,16 +64,20 @@ def main(args: Sequence[str] | None = None) -> int:
             for rows in _measured(wanted, wanted.cache or Path(temporary), timings):
                 figures += rows
                 print(table(rows), flush=True)
-    except EngineError as problem:
-        print(f'sds-bench: {problem}', file=sys.stderr)
-        return 2
-    write_json(wanted.output / 'bench.json', host, figures, timings)
+    finally:
+        if figures:
+            _report(wanted.output, host, figures, timings)
+
+
+def _report(
+    folder: Path, host: Mapping[str, Any], figures: Sequence[Figure], timings: Mapping[str, Timing]
+) -> None:
+    write_json(folder / 'bench.json', host, figures, timings)
     title = f'{host["processor"]}, {host["cores"]} cores, {host["gpu"] or "no GPU"}'
-    plotted = write_plot(wanted.output / 'bench.png', timings, title)
+    plotted = write_plot(folder / 'bench.png', timings, title)
     missed = [f'{each.group}: {each.name}' for each in figures if each.reached is False]
     print(f'\n{len(missed)} goals missed' + ''.join(f'\n  {each}' for each in missed))
-    print(f'written to {wanted.output}: bench.json' + (' and bench.png' if plotted else ''))
-    return 0
+    print(f'written to {folder}: bench.json' + (' and bench.png' if plotted else ''))
 
 
 def _measured(
@@ -125,17 +144,10 @@ def _parser() -> argparse.ArgumentParser:
     add('--output', type=Path, default=Path('out/bench'), help='folder (out/bench)')
     add('--quick', action='store_true', help='seconds per comparison instead of tens')
     add('--networks', nargs='+', choices=tuple(BENCHED), default=['tiny', 'vehicle', 'mobile'])
-    add('--sizes', nargs='+', type=_size, default=[(256, 512), (512, 1024)], metavar='HxW')
+    add('--sizes', nargs='+', type=input_size, default=[(256, 512), (512, 1024)], metavar='HxW')
     add('--parts', nargs='+', choices=PARTS, default=PARTS, help='what to measure (all)')
     add('--cache', type=Path, help='keep exported graphs here (a temporary folder)')
     return parser
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition('x')
-    if not (height.isdecimal() and width.isdecimal()) or int(height) % 32 or int(width) % 32:
-        raise argparse.ArgumentTypeError(f'{text!r} is no size, wanted HxW, multiples of 32')
-    return int(height), int(width)
 
 
 if __name__ == '__main__':

@@ -109,7 +109,9 @@ def _steps(size: tuple[int, int], small: tuple[int, int]) -> dict[str, Callable[
     width_height = network_size[::-1]
     return {
         'prepare naive': lambda: naive.prepared(bgr, network_size),
-        'prepare': lambda: cv2.resize(bgr, width_height, dst=staging),
+        'prepare': lambda: cv2.resize(
+            cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), width_height, dst=staging
+        ),
         'labels naive': lambda: naive.labels_of(torch.from_numpy(logits[None]), size),
         'labels fast': lambda: nearest_to(labels, size),
         'labels fine': lambda: fine_labels(logits, size),

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.atomic_file import written_atomically
 from sds_perception.engines import EngineError
 from sds_perception.engines.export import (
     INPUT,
     GraphShape,
     exported_onnx,
     onnx_path,
-    written_atomically,
+    require_writable,
 )
 from sds_perception.release import Release
 
@@ -59,9 +60,20 @@ def kept_frames(graph: Path) -> NDArray[np.uint8] | None:
 
     The ranges of an int8 graph are those of the user's camera. On pictures of another kind it
     may disagree with the reference though it serves the vehicle well, and the other way round.
+
+    Raises:
+        EngineError: a damaged file.
     """
     path = _beside(graph)
-    return np.load(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return np.load(path)
+    except (ValueError, EOFError, OSError) as problem:
+        raise EngineError(
+            f'calibration frames {path} cannot be read: {problem}; delete the file and calibrate '
+            'again with sds-engine build RELEASE --precision int8 --calibrate FRAMES'
+        ) from problem
 
 
 def _beside(graph: Path) -> Path:
@@ -94,6 +106,7 @@ def calibrate(
             f'calibration frames are {frames.shape}, wanted (N, {shape.input_size}, 3)'
         )
     exported, path = exported_onnx(release, shape, cache), calibrated_path(release, shape, cache)
+    require_writable(path.parent)
     began = perf_counter()
     log.info('engine: calibrating int8 on %d frames, this takes some seconds', len(frames))
     reader = _reader(frames, shape.batch)
@@ -130,6 +143,10 @@ def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method
             calibrate_method=methods[method],
             extra_options={'ActivationSymmetric': not for_cpu, 'CalibPercentile': 99.99},
         )
+    except Exception as problem:  # of many kinds, where the exported graph is damaged
+        raise EngineError(
+            f'cannot quantise {source}, which is built again once it is deleted: {problem}'
+        ) from problem
     finally:
         quiet.setLevel(level)
 

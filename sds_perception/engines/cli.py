@@ -24,6 +24,7 @@ from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_session import PROVIDERS
 from sds_perception.engines.parity import LIMITS, ParityReport, frames_for, measure_parity
 from sds_perception.engines.reference_frames import user_frames
+from sds_perception.input_size import input_size
 from sds_perception.release import Release, ReleaseError, read_release
 
 PARITY_FRAMES = 8  # of the user's frames, when given
@@ -31,15 +32,21 @@ CALIBRATION_FRAMES = 64
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """0 built and agreeing, 1 the engine disagrees with the reference, 2 refused."""
-    wanted = _parser().parse_args(args)
+    """0 built and agreeing, 1 the engine disagrees, 2 refused, 130 stopped by Ctrl-C."""
+    parser = _parser()
+    wanted = parser.parse_args(args)
+    if in_vain := _said_in_vain(wanted):
+        parser.error(in_vain)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     logging.getLogger('sds_perception').setLevel(logging.INFO)
     try:
         report = wanted.run(wanted, read_release(wanted.release))
-    except (EngineError, ReleaseError) as problem:
+    except (EngineError, ReleaseError, OSError) as problem:
         print(f'sds-engine: {problem}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('sds-engine: stopped', file=sys.stderr)
+        return 130
     print(report)
     return 0 if report.passed else 1
 
@@ -54,8 +61,8 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
         size = wanted.input_size or release.input_size
         on_cpu = (wanted.provider or wanted.device) == 'cpu'
         shape = GraphShape(size, wanted.detail, for_cpu=on_cpu)
-        frames = user_frames(wanted.calibrate, size, CALIBRATION_FRAMES)
-        calibrate(release, shape, frames, wanted.cache, wanted.method)
+        frames = user_frames(wanted.calibrate, size, CALIBRATION_FRAMES, wanted.topic)
+        calibrate(release, shape, frames, wanted.cache, wanted.method or METHODS[0])
     return check(wanted, release)
 
 
@@ -78,10 +85,23 @@ def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
 
 
 def _frames(wanted: argparse.Namespace, engine: Engine) -> NDArray[np.uint8]:
-    path = wanted.frames or getattr(wanted, 'calibrate', None)
+    path = wanted.frames or wanted.calibrate
     if path:
-        return user_frames(path, engine.input_size, PARITY_FRAMES)
+        return user_frames(path, engine.input_size, PARITY_FRAMES, wanted.topic)
     return frames_for(engine)
+
+
+def _said_in_vain(wanted: argparse.Namespace) -> str:
+    """The option that could do nothing beside the others, in a sentence; '' where all count."""
+    if wanted.provider and wanted.engine != 'onnxruntime':
+        return f'--provider is for engine onnxruntime, and the engine is {wanted.engine}'
+    if wanted.cache and wanted.engine == 'torch':
+        return '--cache is for engines that are built, and torch is not'
+    if wanted.method and not wanted.calibrate:
+        return '--method is for --calibrate FRAMES, which is not given'
+    if wanted.topic and not (wanted.frames or wanted.calibrate):
+        return '--topic is for a bag, and neither --frames nor --calibrate names one'
+    return ''
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,8 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     building = commands.add_parser('build', help='build into the cache and check')
     building.add_argument('--calibrate', type=Path, help='folder, video or bag for int8 ranges')
-    building.add_argument('--method', choices=METHODS, default='minmax', help='of the ranges')
+    building.add_argument('--method', choices=METHODS, help='of the ranges (minmax)')
     checking = commands.add_parser('check', help='compare with the float32 reference')
+    checking.set_defaults(calibrate=None, method=None)
     for command, run in ((building, build), (checking, check)):
         command.set_defaults(run=run)
         _add_engine(command)
@@ -108,7 +129,7 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
     add('--device', default='cpu', help='cpu, cuda or cuda:N (cpu)')
     add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (the one of the device)')
     add('--precision', choices=tuple(LIMITS), help="the provider's own where left out")
-    add('--input-size', type=_size, metavar='HxW', help="the release's own where left out")
+    add('--input-size', type=input_size, metavar='HxW', help="the release's own where left out")
     add('--detail', choices=('fast', 'fine'), default='fast')
     add('--cache', type=Path, help='folder of built engines (the user cache)')
     add(
@@ -116,13 +137,7 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
         type=Path,
         help='folder, video or bag to compare on (those of the calibration, or synthetic streets)',
     )
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition('x')
-    if not (height.isdecimal() and width.isdecimal()):
-        raise argparse.ArgumentTypeError(f'{text!r} is no size, wanted HxW such as 512x1024')
-    return int(height), int(width)
+    add('--topic', help='of the pictures, where a bag has several')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 """A release as one ONNX file: uint8 frames in, small maps out, every shape fixed.
 
 Exporting takes seconds, so files are kept in a cache folder under a name that says everything
-the file depends on: release, shape, detail, type of number and the exporter's versions.
+the file depends on: release, shape, detail, type of number, our own sources and the versions of
+timm and of the exporter.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import io
 import json
 import logging
 import os
-import tempfile
+import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import timm
 import torch
 from torch import Tensor, nn
 
 from sds_perception import network
+from sds_perception.atomic_file import written_atomically
 from sds_perception.engines import EngineError, graph, streamline
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
 from sds_perception.engines.streamline import streamlined
@@ -59,20 +62,23 @@ class GraphShape:
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
-    """The folder for built engines, made if missing: `cache`, or the user's cache.
+    """The folder for built engines: `cache`, or the user's cache; it need not exist."""
+    base = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    return Path(cache).expanduser() if cache else base / 'sds_perception' / 'engines'
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder if it is missing; what is built already is read from a read-only one.
 
     Raises:
         EngineError: when it cannot be made or written.
     """
-    base = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    folder = Path(cache).expanduser() if cache else base / 'sds_perception' / 'engines'
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise EngineError(f'engine cache {folder} cannot be made: {problem}') from problem
     if not os.access(folder, os.W_OK):
         raise EngineError(f'engine cache {folder} cannot be written; set another with `cache`')
-    return folder
 
 
 def release_key(release: Release) -> str:
@@ -94,6 +100,7 @@ def exported_onnx(
     if path.is_file():
         log.info('engine: exported graph %s is in the cache', path)
         return path
+    require_writable(path.parent)
     began = perf_counter()
     log.info('engine: exporting %s to ONNX, this takes some seconds', shape)
     model = onnx_model(release, shape)
@@ -106,10 +113,12 @@ def onnx_path(
     release: Release, shape: GraphShape, cache: str | os.PathLike[str] | None = None
 ) -> Path:
     """Where the cache keeps this graph; named by all it depends on, our own sources included."""
-    sources = (network.model, network.ccam, network.decoder, network.heads, graph, streamline)
+    parts = (network.model, network.encoder, network.decoder, network.ccam, network.heads)
+    sources = (*parts, graph, streamline, sys.modules[__name__])
     written = ''.join(inspect.getsource(module) for module in sources)
     ours = hashlib.sha256(written.encode()).hexdigest()[:8]
-    name = f'{release_key(release)}-{shape}-{ours}-{_exporter_versions()}.onnx'
+    versions = f'timm{timm.__version__}-{_exporter_versions()}'
+    name = f'{release_key(release)}-{shape}-{ours}-{versions}.onnx'
     return cache_folder(cache) / name
 
 
@@ -142,18 +151,6 @@ def onnx_of(module: nn.Module, frames: Tensor, outputs: Sequence[str]) -> Any:
     if program is None:
         raise EngineError(f'torch exported nothing: {talk.getvalue()[-300:]}')
     return program.model_proto
-
-
-def written_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then move it there; all of it or nothing."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.partial', delete=False) as file:
-        partial = Path(file.name)
-    try:
-        write(partial)
-        partial.chmod(0o644)  # a cache may be shared between users
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _exporter_versions() -> str:

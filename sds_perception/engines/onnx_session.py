@@ -106,7 +106,9 @@ def open_session(path: Path, provider: str, options: Mapping[str, str], threads:
     try:
         session = runtime.InferenceSession(str(path), settings, providers=chosen)
     except Exception as problem:
-        raise EngineError(f'ONNX Runtime cannot run {path.name}: {problem}') from problem
+        raise EngineError(
+            f'ONNX Runtime cannot run {path}, which is built again once it is deleted: {problem}'
+        ) from problem
     if PROVIDERS[provider] not in session.get_providers():
         raise EngineError(
             f'{PROVIDERS[provider]} is installed but did not start; '

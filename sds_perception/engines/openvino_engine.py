@@ -102,7 +102,9 @@ def _compiled(path: Path, precision: Precision, threads: int) -> Any:
         with signal_stack_kept():
             compiled = runtime.Core().compile_model(str(path), 'CPU', options)
     except RuntimeError as problem:
-        raise EngineError(f'OpenVINO cannot run {path.name}: {problem}') from problem
+        raise EngineError(
+            f'OpenVINO cannot run {path}, which is built again once it is deleted: {problem}'
+        ) from problem
     log.info('engine: openvino %s ready in %.1f s', precision, perf_counter() - began)
     return compiled
 

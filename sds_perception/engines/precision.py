@@ -66,8 +66,11 @@ def require_torch_precision(wanted: Precision | None, device: str) -> Precision:
     if wanted == 'bf16' and cpu_computes_bf16():
         mention_slow_bf16()
         return wanted
-    why = 'this CPU only emulates it' if wanted in PRECISIONS else 'there is no such one'
-    raise EngineError(f'precision is {wanted!r} with torch on {device}: {why}; use fp32')
+    if device == 'cpu' and wanted in ('fp16', 'bf16'):
+        why = 'this CPU only emulates it; use fp32'
+    else:
+        why = f'wanted {"fp32, fp16 or bf16" if device == "cuda" else "fp32 or bf16"}'
+    raise EngineError(f'precision is {wanted!r} with torch on {device}: {why}')
 
 
 def _bf16_on_cuda() -> Precision:

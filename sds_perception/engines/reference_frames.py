@@ -60,12 +60,13 @@ def _put_box(picture: NDArray[np.float32], horizon: int, draw: np.random.Generat
 
 
 def user_frames(
-    path: str | os.PathLike[str], size: tuple[int, int], count: int
+    path: str | os.PathLike[str], size: tuple[int, int], count: int, topic: str | None = None
 ) -> NDArray[np.uint8]:
     """Up to `count` frames of a folder, picture, video or bag, spread over all of it, at `size`.
 
     Returns:
-        (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source.
+        (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source
+        and for one with frames that cannot be used.
 
     Raises:
         EngineError: when nothing there can be used.
@@ -73,11 +74,10 @@ def user_frames(
     from sds_perception.offline.command import open_source  # imports the Perceiver, as we do not
 
     try:
-        source = open_source(Namespace(input=Path(path), camera=None, topic=None, rectify=False))
-        stride = max(1, source.count // count)
+        source = open_source(Namespace(input=Path(path), camera=None, topic=topic, rectify=False))
         chosen = [
             cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-            for frame in islice(_usable(source, stride), count)
+            for frame in _spread(source, count)
         ]
     except (OfflineError, OSError) as problem:
         raise EngineError(f'frames of {path} cannot be used: {problem}') from problem
@@ -86,6 +86,10 @@ def user_frames(
     return np.stack(chosen)
 
 
-def _usable(source: Source, stride: int) -> Iterator[Frame]:
-    every = islice(source.frames(), 0, None, stride)
-    return (frame for frame in every if isinstance(frame, Frame))
+def _spread(source: Source, count: int) -> Iterator[Frame]:
+    """What can be used of `count` frames; of the first ones where nobody knows how many come."""
+    length = max(source.count, count)
+    places = [number * length // count for number in range(count)]
+    for number, frame in enumerate(islice(source.frames(), places[-1] + 1)):
+        if number in places and isinstance(frame, Frame):
+            yield frame

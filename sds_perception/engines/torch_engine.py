@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError, EngineOutput
+from sds_perception.engines import EngineError, EngineOutput, require_frames
 from sds_perception.engines.cuda_replay import CudaReplay
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
 from sds_perception.engines.precision import Precision, require_torch_precision
@@ -68,6 +68,8 @@ class TorchEngine:
     @torch.inference_mode()
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`."""
+        require_frames(frames, self.input_size)
+        frames = np.ascontiguousarray(frames)  # torch takes no negative strides
         if self.device.type == 'cuda':
             return self._replayed(frames)
         outputs = self._graph(torch.from_numpy(frames))

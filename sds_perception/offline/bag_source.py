@@ -32,6 +32,9 @@ class BagSource:
         topic: of the pictures; may be left out where the bag has only one such topic.
         choice: a camera that takes the place of the bag's own.
         rectify: take the lens out by CameraInfo.
+
+    Raises:
+        OfflineError: no such bag or topic, or nothing to rectify by.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class BagSource:
         with open_bag(path) as reader:
             self._pictures = _picture_topic(path, reader.connections, topic)
             info = None if choice else _info_topic(reader.connections, self._pictures.topic)
+            if rectify and info is None:
+                why = '--camera takes its place' if choice else f'{path} has none for this topic'
+                raise OfflineError(f'--rectify needs the CameraInfo of the bag, and {why}')
             self._infos = _Infos(self._messages_of(reader, info), rectify=rectify)
             same = [each for each in reader.connections if _same(each, self._pictures)]
             self.count = sum(each.msgcount for each in same)
-        self.note = choice.note if choice else ''
-        if not choice and info is None:
-            self.note = f'{path.name} has no CameraInfo for {self._pictures.topic}: no metres'
+        self.has_camera = choice is not None or info is not None
+        self.note = choice.note if choice else _note_on(self._pictures.topic, info)
 
     def frames(self) -> Iterator[Frame | Skipped]:
         """Every picture once, in the bag's order."""
@@ -133,12 +138,24 @@ def _picture_topic(path: Path, connections: list[Connection], topic: str | None)
 
 def _info_topic(connections: list[Connection], picture_topic: str) -> Connection | None:
     """The sibling 'camera_info', or else the bag's only CameraInfo."""
-    infos = {each.topic: each for each in connections if each.msgtype == INFO}
-    base = picture_topic.removesuffix('/compressed')
-    sibling = infos.get(base.rsplit('/', 1)[0] + '/camera_info')
+    infos = {e.topic: e for e in connections if e.msgtype == INFO and e.msgcount}
+    sibling = infos.get(_sibling(picture_topic))
     if sibling is None and len(infos) == 1:
         return next(iter(infos.values()))
     return sibling
+
+
+def _note_on(picture_topic: str, info: Connection | None) -> str:
+    """What a reader has to know of where the intrinsics came from; '' where it is as usual."""
+    if info is None:
+        return f'no CameraInfo for {picture_topic} in the bag: its pictures have no camera'
+    if info.topic == _sibling(picture_topic):
+        return ''
+    return f'no {_sibling(picture_topic)} in the bag: {info.topic}, its only CameraInfo, is taken'
+
+
+def _sibling(picture_topic: str) -> str:
+    return picture_topic.removesuffix('/compressed').rsplit('/', 1)[0] + '/camera_info'
 
 
 def _same(one: Connection, other: Connection) -> bool:

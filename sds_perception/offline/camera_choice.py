@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
-
 from sds_perception.camera import Camera, CameraError
 from sds_perception.offline.frames import OfflineError
 
@@ -60,8 +58,8 @@ def _angle(text: str) -> float | None:
 def _read(path: Path) -> Camera | Unsized:
     try:
         text = path.read_text()
-        fields = json.loads(text) if path.suffix == '.json' else YAML(typ='safe').load(text)
-    except (OSError, ValueError, YAMLError) as problem:
+        fields = json.loads(text) if path.suffix == '.json' else _of_yaml(text)
+    except (OSError, ValueError, ImportError) as problem:
         detail = str(problem).splitlines()[0]
         raise OfflineError(f'camera file {path} cannot be read: {detail}') from problem
     if not isinstance(fields, dict) or not {'intrinsic', 'camera_matrix'} & fields.keys():
@@ -70,6 +68,15 @@ def _read(path: Path) -> Camera | Unsized:
         return _of_cityscapes(fields) if 'intrinsic' in fields else _of_driver(fields)
     except (KeyError, TypeError, ValueError) as problem:
         raise OfflineError(f'camera file {path} is incomplete: {problem}') from problem
+
+
+def _of_yaml(text: str) -> Any:
+    from ruamel.yaml import YAML, YAMLError  # comes with rosbags, which pictures do not need
+
+    try:
+        return YAML(typ='safe').load(text)
+    except YAMLError as problem:
+        raise ValueError(str(problem)) from problem
 
 
 def _of_cityscapes(fields: dict[str, Any]) -> Unsized:

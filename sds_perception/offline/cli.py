@@ -16,14 +16,17 @@ from pathlib import Path
 
 from sds_perception.engines import ENGINES
 from sds_perception.engines.precision import PRECISIONS
+from sds_perception.input_size import input_size
 
 
-def _size(text: str) -> tuple[int, int]:
+def _metres(text: str) -> float:
     try:
-        height, width = (int(side) for side in text.lower().split('x'))
-    except ValueError as problem:
-        raise argparse.ArgumentTypeError(f"wanted HEIGHTxWIDTH, got '{text}'") from problem
-    return height, width
+        metres = float(text)
+    except ValueError:
+        metres = -1.0
+    if not metres >= 0:  # NaN is refused as well
+        raise argparse.ArgumentTypeError(f'{text!r} is no distance, wanted 0 or more metres')
+    return metres
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,14 +44,13 @@ def parser() -> argparse.ArgumentParser:
     add('--engine', choices=ENGINES, default='torch', help='how to run it (torch)')
     add('--precision', choices=PRECISIONS, help="of the network (the engine's own)")
     add('--detail', choices=('fast', 'fine'), default='fast', help='of label boundaries (fast)')
-    add('--input-size', type=_size, metavar='HxW', help="of the network (the release's own)")
+    add('--input-size', type=input_size, metavar='HxW', help="of the network (the release's own)")
     add('--camera', metavar='FILE|DEGREES', help='calibration file, or horizontal field of view')
     add('--topic', help='of the pictures, where a bag has several')
     add('--rectify', action='store_true', help="take the lens out by the bag's CameraInfo")
     add('--scale', default='release', help='release, height:METRES, fixed:FACTOR, none; or a list')
-    add(
-        '--max-depth', type=float, default=80.0, metavar='M', help='metres beyond are unknown (80)'
-    )
+    help_far = 'metres beyond are unknown, 0 for no limit (80)'
+    add('--max-depth', type=_metres, default=80.0, metavar='M', help=help_far)
     add('--hood-mask', type=Path, metavar='PICTURE', help='non-zero where the vehicle sees itself')
     add('--depth-png', action='store_true', help='metric depth as 16-bit millimetres')
     add('--no-pictures', dest='pictures', action='store_false', help='no overlay, no side-by-side')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -19,7 +20,6 @@ from sds_perception.metric_scale import (
     ReleaseScale,
 )
 from sds_perception.network import NETWORKS
-from sds_perception.offline.bag_source import BagSource
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, Source
 from sds_perception.offline.pictures import PICTURE_SUFFIXES, PictureFiles, Video
@@ -52,6 +52,7 @@ def run(wanted: argparse.Namespace) -> int:
     """Do what the command line asks; raises one of `PROBLEMS` where it cannot be done."""
     scale = scale_named(wanted.scale)
     source = open_source(wanted)
+    refuse_in_vain(wanted, source)
     hood = HoodMask(wanted.hood_mask) if wanted.hood_mask else None
     release = chosen_release(wanted)
     device = wanted.device or ('cuda' if torch.cuda.is_available() else 'cpu')
@@ -64,7 +65,7 @@ def run(wanted: argparse.Namespace) -> int:
         input_size=wanted.input_size,
     )
     printed(note for note in (_about(release, device), source.note) if note)
-    with open_sink(wanted, isinstance(source, BagSource)) as sink:
+    with open_sink(wanted) as sink:
         tally = perceive_all(source, perceiver, scale, sink, wanted.max_depth, hood)
     printed([*tally.lines(), *sink.report()])
     if tally.stopped:
@@ -80,7 +81,10 @@ def open_source(wanted: argparse.Namespace) -> Source:
     choice = CameraChoice(wanted.camera) if wanted.camera else None
     if not path.exists():
         raise OfflineError(f'{path} does not exist')
-    if path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').exists():
+    if is_bag(path):
+        require_rosbags(path)
+        from sds_perception.offline.bag_source import BagSource
+
         return BagSource(path, wanted.topic, choice, rectify=wanted.rectify)
     if wanted.topic or wanted.rectify:
         raise OfflineError(f'--topic and --rectify are for bags, and {path} is none')
@@ -89,12 +93,39 @@ def open_source(wanted: argparse.Namespace) -> Source:
     return Video(path, choice)
 
 
-def open_sink(wanted: argparse.Namespace, from_bag: bool) -> FileSink | BagSink:
-    """A bag of the input's storage for a bag, files for the rest, unless told otherwise."""
-    kind = wanted.write
-    if kind == 'auto':
-        kind = 'bag' if from_bag else 'files'
-    if kind == 'bag':
+def is_bag(path: Path) -> bool:
+    """Whether this is a ROS 2 bag: a file with such a suffix, or a folder that describes one."""
+    return path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').exists()
+
+
+def makes_bag(wanted: argparse.Namespace) -> bool:
+    """Whether a bag is written: for a bag, unless told otherwise."""
+    return wanted.write == 'bag' or (wanted.write == 'auto' and is_bag(wanted.input))
+
+
+def require_rosbags(path: Path) -> None:
+    """Refuse the bag `path` where nothing can read or write it; pictures need no rosbags."""
+    if find_spec('rosbags') is None:
+        raise OfflineError(f'{path} is a ROS 2 bag, and the package rosbags is not installed')
+
+
+def refuse_in_vain(wanted: argparse.Namespace, source: Source) -> None:
+    """Refuse options that could do nothing for this input and output."""
+    if 'height:' in wanted.scale and not source.has_camera:
+        raise OfflineError(
+            f'--scale {wanted.scale} measures in pixels of a known camera, and {wanted.input} '
+            'brings none: give it with --camera'
+        )
+    if makes_bag(wanted) and (wanted.depth_png or not wanted.pictures):
+        raise OfflineError(
+            '--depth-png and --no-pictures are for files, and a bag is written: add --write files'
+        )
+
+
+def open_sink(wanted: argparse.Namespace) -> FileSink | BagSink:
+    """A bag of the input's storage, or files."""
+    if makes_bag(wanted):
+        require_rosbags(wanted.output)
         is_db3 = wanted.input.suffix == '.db3' or any(wanted.input.glob('*.db3'))
         return BagSink(wanted.output, 'db3' if is_db3 else 'mcap')
     return FileSink(wanted.output, pictures=wanted.pictures, depth_png=wanted.depth_png)

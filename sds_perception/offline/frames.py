@@ -41,6 +41,7 @@ class Source(Protocol):
 
     count: int  # frames expected; 0 where nobody can say beforehand
     note: str  # what a reader of the results has to know; '' if nothing
+    has_camera: bool  # whether its frames come with intrinsics
 
     def frames(self) -> Iterator[Frame | Skipped]:
         """Every frame once, in order."""

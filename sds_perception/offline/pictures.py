@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from sds_perception.calibration import Calibration, pinhole
 from sds_perception.camera import CameraError
+from sds_perception.image_codec import BrokenImage, rgb_from_file
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
 
@@ -28,15 +31,17 @@ class PictureFiles:
         self._names = _unique_names(self._files, path if path.is_dir() else path.parent)
         self._choice, self._rate_hz = choice, rate_hz
         self.count, self.note = len(self._files), choice.note if choice else ''
+        self.has_camera = choice is not None
 
     def frames(self) -> Iterator[Frame | Skipped]:
         """Every file once, stamped by its place in the order."""
         for number, (file, name) in enumerate(zip(self._files, self._names, strict=True)):
-            bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            if bgr is None:
-                yield Skipped(file.name, 'not a picture OpenCV can read')
+            try:
+                rgb = rgb_from_file(file.read_bytes())  # imread would turn it by its EXIF
+            except (BrokenImage, OSError) as problem:
+                yield Skipped(_printable(file.name), str(problem))
             else:
-                yield _frame(name, bgr, round(number / self._rate_hz * 1e9), self._choice)
+                yield _frame(name, rgb, round(number / self._rate_hz * 1e9), self._choice)
 
 
 class Video:
@@ -47,21 +52,29 @@ class Video:
         capture = self._opened()
         self._rate_hz = capture.get(cv2.CAP_PROP_FPS) or FOLDER_RATE_HZ
         self.count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        self.note = choice.note if choice else ''
+        self.note, self.has_camera = choice.note if choice else '', choice is not None
         capture.release()
 
     def frames(self) -> Iterator[Frame | Skipped]:
-        """Every frame once, stamped by number and rate; ends at the first that cannot be read."""
-        capture, number = self._opened(), 0
+        """Every frame once, stamped by number and rate; reading goes on after a damaged one."""
+        capture = self._opened()
         try:
-            while (read := capture.read())[0]:
-                stamp_ns = round(number / self._rate_hz * 1e9)
-                yield _frame(f'{number:06d}', read[1], stamp_ns, self._choice)
-                number += 1
+            for number in itertools.count():
+                found, bgr = capture.read()
+                if found:
+                    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+                    stamp_ns = round(number / self._rate_hz * 1e9)
+                    yield _frame(f'{number:06d}', rgb, stamp_ns, self._choice)
+                elif number < self.count:
+                    yield Skipped(f'{number:06d}', 'cannot be decoded')
+                else:
+                    return
         finally:
             capture.release()
 
     def _opened(self) -> cv2.VideoCapture:
+        if _printable(str(self._path)) != str(self._path):  # on which OpenCV crashes
+            raise OfflineError(f'{self._path} has a name that is not UTF-8, which a video needs')
         capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
             raise OfflineError(f'{self._path} is no picture, no bag and no video OpenCV can read')
@@ -69,9 +82,8 @@ class Video:
 
 
 def _frame(
-    name: str, bgr: NDArray[np.uint8], stamp_ns: int, choice: CameraChoice | None
+    name: str, rgb: NDArray[np.uint8], stamp_ns: int, choice: CameraChoice | None
 ) -> Frame | Skipped:
-    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
     try:
         calibration = _calibration(choice, rgb)
     except CameraError as problem:
@@ -94,7 +106,12 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 def _unique_names(files: list[Path], folder: Path) -> list[str]:
     """Stems; where two are the same paths with suffix; where those are, with a number before."""
-    stems = [file.stem for file in files]
-    paths = ['_'.join(file.relative_to(folder).parts) for file in files]
+    stems = [_printable(file.stem) for file in files]
+    paths = [_printable('_'.join(file.relative_to(folder).parts)) for file in files]
     numbered = [f'{number:06d}_{path}' for number, path in enumerate(paths)]
     return next(names for names in (stems, paths, numbered) if len(set(names)) == len(names))
+
+
+def _printable(name: str) -> str:
+    """The name with a mark for every byte that is not UTF-8: nothing else can be encoded."""
+    return os.fsencode(name).decode('utf-8', 'replace')

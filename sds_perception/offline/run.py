@@ -38,7 +38,8 @@ class Tally:
 
     def lines(self) -> Iterator[str]:
         """The run in sentences."""
-        of = f' of {self.expected}' if self.stopped and self.expected else ''
+        seen = self.done + len(self.skipped)
+        of = f' of {self.expected}' if seen < self.expected else ''
         kinds = ''.join(f', {count} with {kind} depth' for kind, count in self.kinds.items())
         yield f'{"stopped after" if self.stopped else "perceived"} {self.done}{of} frames{kinds}'
         if self.done:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from sds_perception import render
 from sds_perception.image_codec import encode_jpeg, encode_png
 from sds_perception.metric_scale import ScaleEstimate
-from sds_perception.offline.bag_writer import BagWriter
 from sds_perception.offline.frames import Frame, OfflineError
 from sds_perception.resampling import resized_to
 from sds_perception.scene import Scene
@@ -73,7 +72,11 @@ class FileSink(AbstractContextManager['FileSink']):
     def report(self) -> list[str]:
         """Counts per folder and the digest over names and bytes of all files."""
         names = [f'{count} in {name}' for name, count in sorted(self._counts.items())]
-        return [f'{self._folder}: {", ".join(names)}', f'digest {self._digest.hexdigest()}']
+        lines = [f'{self._folder}: {", ".join(names)}', f'digest {self._digest.hexdigest()}']
+        unscaled = self._counts.get('depth_relative', 0)
+        if self._depth_png and unscaled:
+            return [f'{unscaled} frames have no metres for --depth-png: depth_relative', *lines]
+        return lines
 
     def _depth(self, name: str, scene: Scene) -> None:
         if scene.depth_kind == 'metric' and self._depth_png:
@@ -99,6 +102,8 @@ class BagSink(AbstractContextManager['BagSink']):
     """The node's topics with the stamps and frame ids of the input."""
 
     def __init__(self, path: Path, storage: str) -> None:
+        from sds_perception.offline.bag_writer import BagWriter  # needs rosbags, files do not
+
         self._path, self._bag = path, BagWriter(path, storage)
 
     def __exit__(self, *_: object) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sds_perception.calibration import calibration_from_info, pinhole
 from sds_perception.camera import Camera, CameraError
+from sds_perception.rectification import Rectifier
 
 K = [200.0, 0, 161, 0, 210.0, 119, 0, 0, 1]
 P = [180.0, 0, 158, -36.0, 0, 190.0, 121, 0, 0, 0, 1, 0]
@@ -44,6 +45,24 @@ def test_a_rectified_picture_has_the_intrinsics_of_p_and_no_lens() -> None:
     assert seen.camera == Camera(180, 190, 158, 121, 320, 240)
     assert seen.rectifier is not None
     assert not np.any(seen.published(seen.camera)['d'])
+
+
+@pytest.mark.parametrize(
+    ('model', 'd'),
+    [
+        ('plumb_bob', [-0.2, 0.05, 0, 0, 0]),
+        ('rational_polynomial', [0.4, 0.05, 0.001, -0.002, 0.01, 0.7, 0.1, 0.02]),
+        ('equidistant', [-0.02, 0.004, -0.002, 0.0005]),
+        ('fisheye', [0.03, -0.01, 0.002, 0]),
+        ('none', []),
+    ],
+)
+def test_what_is_published_for_a_rectified_picture_rectifies_it_to_itself(model, d) -> None:
+    seen = calibration_from_info(info(distortion_model=model, d=d), 320, 240, rectify=True)
+    said = seen.published(seen.camera)
+    fields = (said[name] for name in ('k', 'd', 'r', 'p', 'distortion_model'))
+    assert Rectifier(*fields, (320, 240)).is_identity
+    np.testing.assert_allclose(said['p'], P)
 
 
 def test_a_smaller_output_has_smaller_intrinsics_and_the_same_baseline_in_metres() -> None:

@@ -13,6 +13,7 @@ from sds_perception.image_codec import (
     encode_png,
     image_bytes,
     rgb_from_compressed,
+    rgb_from_file,
     rgb_from_image,
 )
 
@@ -158,9 +159,26 @@ def test_cut_pictures_are_refused_not_half_decoded(format, kept) -> None:
         rgb_from_compressed(encoded[: int(kept * encoded.size)], format)
 
 
+def test_a_jpeg_that_claims_more_pixels_than_opencv_takes_is_broken() -> None:
+    encoded = encode_jpeg(np.zeros((H, W, 3), np.uint8)).tobytes()
+    size_at = encoded.index(b'\xff\xc0') + 5  # behind marker, length and precision
+    claims = encoded[:size_at] + b'\xff\xdc' * 2 + encoded[size_at + 4 :]  # 65500 x 65500
+    with pytest.raises(BrokenImage, match='jpeg.*cannot be decoded'):
+        rgb_from_compressed(claims, 'jpeg')
+
+
 def test_rubbish_is_not_a_picture() -> None:
-    with pytest.raises(BrokenImage):
-        rgb_from_compressed(bytes(range(200)), 'jpeg')
+    for data in (bytes(range(200)), b''):
+        with pytest.raises(BrokenImage):
+            rgb_from_compressed(data, 'jpeg')
+        with pytest.raises(BrokenImage, match=f'a file of {len(data)} bytes'):
+            rgb_from_file(data)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.bmp', '.tiff'])
+def test_a_file_of_any_kind_opencv_reads_is_a_picture(suffix, rgb) -> None:
+    encoded = cv2.imencode(suffix, rgb[..., ::-1])[1]
+    np.testing.assert_array_equal(rgb_from_file(encoded.tobytes()), rgb)
 
 
 @pytest.mark.parametrize('format', ['h264', '', '32FC1; compressedDepth png'])

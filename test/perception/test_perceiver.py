@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sds_perception.camera import Camera
-from sds_perception.labels import SKY, UNLABELLED
+from sds_perception.labels import SKY
 from sds_perception.network import depth_from_disparity
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
@@ -80,34 +80,10 @@ def test_frames_of_any_size_are_seen_at_their_own_size(perceiver, size):
     assert perceiver(frame(*size)).size == size
 
 
-def test_depth_is_unknown_exactly_where_there_is_sky_or_no_label(release, perceiver):
+def test_depth_is_unknown_exactly_where_there_is_sky(perceiver):
     scene = perceiver(frame(), view())
     assert 0.1 < (scene.labels == SKY).mean() < 0.9
     np.testing.assert_array_equal(np.isnan(scene.depth), scene.labels == SKY)
-    doubtful = Perceiver.from_release(release, min_confidence=np.median(scene.confidence) / 255)
-    scene = doubtful(frame(), view())
-    assert 0.1 < (scene.labels == UNLABELLED).mean() < 0.9
-    unknown = np.isin(scene.labels, (SKY, UNLABELLED))
-    np.testing.assert_array_equal(np.isnan(scene.depth), unknown)
-
-
-def test_only_pixels_under_the_minimum_confidence_lose_their_label(release, perceiver):
-    sure, limit = perceiver(frame()), 0.2
-    strict = Perceiver.from_release(release, min_confidence=limit)(frame())
-    lost = sure.confidence < round(255 * limit)
-    assert lost.any()
-    assert (strict.labels[lost] == UNLABELLED).all()
-    np.testing.assert_array_equal(strict.labels[~lost], sure.labels[~lost])
-
-
-def test_depth_beyond_the_maximum_is_unknown_and_nearer_depth_untouched(release, perceiver):
-    free = perceiver(frame(), view()).depth
-    limit = float(np.nanmedian(free))
-    cut = Perceiver.from_release(release, max_depth=limit)(frame(), view()).depth
-    assert np.nanmax(cut) <= limit
-    near = free <= limit
-    np.testing.assert_array_equal(cut[near], free[near])
-    assert np.isnan(cut[~near]).all()
 
 
 def test_where_sizes_agree_the_scene_is_what_the_engine_said(release):

@@ -43,10 +43,6 @@ def test_a_camera_of_another_size_is_refused_with_both_sizes(perceiver):
     ({'output_size': 0.0}, 'output size is 0.0'),
     ({'output_size': -1}, 'output size is -1'),
     ({'output_size': float('nan')}, 'output size is nan'),
-    ({'max_depth': 0.0}, 'maximum depth is 0.0'),
-    ({'max_depth': float('nan')}, 'maximum depth is nan'),
-    ({'min_confidence': 50}, 'minimum confidence is 50'),
-    ({'min_confidence': -0.1}, 'minimum confidence is -0.1'),
 ])  # fmt: skip
 def test_options_that_cannot_be_meant_are_refused_before_the_first_frame(
     perceiver, options, named

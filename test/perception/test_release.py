@@ -181,6 +181,26 @@ def test_a_release_that_could_not_be_read_again_is_not_written(tmp_path, metric_
     assert not list(tmp_path.iterdir())
 
 
+def test_a_camera_of_another_size_than_the_input_is_refused(metric_release):
+    half = metric_release.camera.resized(64, 32)
+    with pytest.raises(ReleaseError, match=r'\(32, 64\), wanted .*\(64, 128\)'):
+        replace(metric_release, camera=half)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+def test_weights_that_are_not_finite_are_neither_written_nor_read(
+    path, metric_release, value, dtype
+):
+    name = 'semantic_head.score.bias'
+    weights = dict(metric_release.weights)
+    weights[name] = weights[name].to(dtype).index_fill(0, torch.tensor(3), value)
+    with pytest.raises(ReleaseError, match=name):
+        write_release(path, replace(metric_release, weights=weights))
+    forge(path, metric_release.passport(), weights)
+    refusal(path, f'{name} are not all finite')
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_no_partial_one(
     path, metric_release, monkeypatch
 ):

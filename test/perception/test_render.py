@@ -82,6 +82,15 @@ def test_one_wild_pixel_does_not_move_the_range() -> None:
     assert np.abs(difference).max() < 12
 
 
+@pytest.mark.parametrize('size', [(1, 1), (1, 4), (4, 1)])
+@pytest.mark.parametrize('label', [ROAD, UNLABELLED])
+def test_a_picture_of_a_pixel_or_a_line_is_tinted_too(size, label) -> None:
+    rgb = np.full((*size, 3), 90, np.uint8)
+    shown = 90 if label == UNLABELLED else (90 + PALETTE[ROAD]) / 2
+    found = overlay(rgb, np.full(size, label, np.uint8))
+    assert np.abs(found - shown).max() <= 0.5
+
+
 @pytest.mark.parametrize('value', [np.nan, 7.0])
 def test_empty_and_flat_depth_give_a_picture(value) -> None:
     assert color_depth(np.full((H, W), value, np.float32)).shape == (H, W, 3)

@@ -73,6 +73,20 @@ def test_an_engine_may_run_at_another_size_than_the_release(metric_release):
     assert engine(frames(1, 96, 64)).labels.shape == (1, 24, 16)
 
 
+@pytest.mark.parametrize(
+    'wrong', [np.zeros((1, 64, 64, 3), np.uint8), np.zeros((1, 64, 128, 3), np.float32)]
+)
+def test_wrong_frames_are_refused(metric_release, wrong):
+    with pytest.raises(EngineError, match='wanted uint8'):
+        TorchEngine(metric_release)(wrong)
+
+
+def test_frames_that_are_not_contiguous_are_read_right(metric_release):
+    engine, turned = TorchEngine(metric_release), frames()[:, ::-1]
+    found, wanted = engine(turned), engine(turned.copy())
+    np.testing.assert_array_equal(found.labels, wanted.labels)
+
+
 @without_cuda
 @pytest.mark.parametrize('device', ['cuda', 'cuda:1'])
 def test_cuda_without_cuda_is_refused_and_never_becomes_the_cpu(metric_release, device):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from sds_perception.bench import naive, node
+from sds_perception.bench import cli, frames, naive, node
 from sds_perception.bench.cli import main
 from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds
 from sds_perception.bench.machine import convolution_probe, resident_mb
@@ -20,6 +20,7 @@ from sds_perception.bench.networks import BENCHED, engine_figures, gflop
 from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
 from sds_perception.bench.single_task import DepthOnly, SemanticOnly
+from sds_perception.engines import EngineError
 from sds_perception.engines.graph import VehicleGraph
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.network import NetworkConfig, build_network
@@ -134,6 +135,42 @@ def test_the_command_measures_and_writes_its_files(tmp_path, capsys):
     content = json.loads((tmp_path / 'bench.json').read_text())
     assert content['host']['cores'] >= 1
     assert len(content['calls_ms']['tiny 64x64 steady 720p']) == 60
+
+
+@pytest.mark.parametrize(
+    ('fault', 'status', 'said'),
+    [
+        (KeyboardInterrupt(), 130, 'sds-bench: stopped'),
+        (EngineError('no such engine'), 2, 'sds-bench: no such engine'),
+        (OSError('disk is full'), 2, 'sds-bench: disk is full'),
+    ],
+)
+def test_what_was_measured_before_a_fault_is_written(
+    tmp_path, monkeypatch, capsys, fault, status, said
+):
+    def measured(*_):
+        yield [Figure('group', 'speed', 1.5, 'x')]
+        raise fault
+
+    monkeypatch.setattr(cli, '_measured', measured)
+    assert main(['--output', str(tmp_path)]) == status
+    assert capsys.readouterr().err == said + '\n'
+    content = json.loads((tmp_path / 'bench.json').read_text())
+    assert [each['name'] for each in content['figures']] == ['speed']
+
+
+def test_an_output_that_is_a_file_is_refused_and_stays(tmp_path, capsys):
+    (tmp_path / 'file').write_text('mine')
+    assert main(['--output', str(tmp_path / 'file')]) == 2
+    assert capsys.readouterr().err.startswith('sds-bench: ')
+    assert (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_both_preparations_that_are_compared_turn_bgr_to_rgb():
+    steps = frames._steps((96, 128), (16, 32))
+    bytes_rgb, floats_rgb = steps['prepare'](), steps['prepare naive']()
+    naive_rgb = 255 * floats_rgb[0].permute(1, 2, 0).numpy()
+    assert np.abs(bytes_rgb - naive_rgb).max() <= 1
 
 
 def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(tmp_path: Path) -> None:

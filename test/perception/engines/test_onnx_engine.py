@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
 import onnx
 import pytest
 
-from sds_perception.engines import EngineError
+from sds_perception.engines import EngineError, export
+from sds_perception.engines.calibration import calibrate
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.export import (
     GraphShape,
-    cache_folder,
     exported_onnx,
     onnx_path,
     release_key,
-    written_atomically,
 )
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.precision import cpu_computes_bf16, require_torch_precision
@@ -24,6 +24,10 @@ from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.release import untrained_release
 
 FINE = GraphShape((64, 96), 'fine')
+
+
+def frames_of(count=1):
+    return np.zeros((count, 64, 96, 3), np.uint8)
 
 
 @pytest.fixture(scope='module')
@@ -90,14 +94,43 @@ def test_the_cache_is_read_and_named_by_weights_shape_and_detail(small_release, 
     assert release_key(other) != release_key(small_release)
 
 
-def test_a_write_that_fails_leaves_nothing(tmp_path):
-    def fails(partial):
-        partial.write_bytes(b'half')
-        raise OSError('disk is full')
+@pytest.mark.parametrize('changed', ['model', 'encoder', 'heads'])
+def test_the_name_in_the_cache_changes_with_our_sources(small_release, monkeypatch, changed):
+    before = onnx_path(small_release, FINE)
+    source, module = export.inspect.getsource, getattr(export.network, changed)
+    edited = lambda each: source(each) + ('#' if each is module else '')  # noqa: E731
+    monkeypatch.setattr(export.inspect, 'getsource', edited)
+    assert onnx_path(small_release, FINE) != before
 
-    with pytest.raises(OSError, match='full'):
-        written_atomically(tmp_path / 'graph.onnx', fails)
-    assert not list(tmp_path.iterdir())
+
+def test_the_name_in_the_cache_changes_with_the_exporter_and_with_timm(small_release, monkeypatch):
+    names = {onnx_path(small_release, FINE)}
+    monkeypatch.setattr(export.timm, '__version__', '9.9')
+    names.add(onnx_path(small_release, FINE))
+    source = export.inspect.getsource
+    edited = lambda each: source(each) + ('#' if each is export else '')  # noqa: E731
+    monkeypatch.setattr(export.inspect, 'getsource', edited)
+    assert len({*names, onnx_path(small_release, FINE)}) == 3
+
+
+def test_what_is_built_is_read_from_a_cache_that_cannot_be_written(
+    small_release, engine, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(os, 'access', lambda *_: False)
+    assert exported_onnx(small_release, FINE, cache) == onnx_path(small_release, FINE, cache)
+    for build in (exported_onnx, lambda *given: calibrate(*given[:2], frames_of(), given[2])):
+        with pytest.raises(EngineError, match='cannot be written'):
+            build(small_release, FINE, tmp_path)
+
+
+def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(small_release, tmp_path):
+    path = exported_onnx(small_release, FINE, tmp_path)
+    path.write_bytes(path.read_bytes()[:1000])
+    wanted = f'{path}, which is built again once it is deleted'
+    with pytest.raises(EngineError, match=wanted):
+        OnnxEngine(small_release, detail='fine', cache=tmp_path)
+    with pytest.raises(EngineError, match=wanted):
+        calibrate(small_release, FINE, frames_of(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +167,10 @@ def test_without_onnxscript_the_export_is_refused(small_release, tmp_path, monke
         exported_onnx(small_release, FINE, tmp_path)
 
 
-def test_a_cache_that_cannot_be_made_is_refused(tmp_path):
+def test_a_cache_that_cannot_be_made_is_refused(small_release, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(EngineError, match='cannot be made'):
-        cache_folder(tmp_path / 'file' / 'below')
+        exported_onnx(small_release, FINE, tmp_path / 'file' / 'below')
 
 
 def test_bf16_runs_only_on_cpus_that_compute_it():

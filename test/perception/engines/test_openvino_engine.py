@@ -11,7 +11,7 @@ import pytest
 from sds_perception.engines import EngineError
 from sds_perception.engines.calibration import calibrate
 from sds_perception.engines.choose import build_engine
-from sds_perception.engines.export import GraphShape
+from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.openvino_engine import OpenVinoEngine
 from sds_perception.engines.parity import build_checked_engine
@@ -108,6 +108,13 @@ def test_without_the_package_it_is_refused(small_release, cache, monkeypatch):
     monkeypatch.setitem(sys.modules, 'openvino', None)
     with pytest.raises(EngineError, match='needs the package openvino'):
         OpenVinoEngine(small_release, cache=cache)
+
+
+def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(small_release, tmp_path):
+    path = exported_onnx(small_release, GraphShape((64, 96), for_cpu=False), tmp_path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(EngineError, match=f'{path}, which is built again once it is deleted'):
+        OpenVinoEngine(small_release, cache=tmp_path)
 
 
 def test_wrong_frames_are_refused(engine):

@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 
 from sds_perception.engines import EngineError, choose, parity
-from sds_perception.engines.calibration import calibrate
-from sds_perception.engines.cli import main
+from sds_perception.engines.calibration import calibrate, kept_frames
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
-from sds_perception.engines.parity import ParityError, build_checked_engine, check_parity
+from sds_perception.engines.parity import build_checked_engine, measure_parity
 from sds_perception.engines.reference_frames import synthetic_frames, user_frames
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.perceiver import Perceiver
-from sds_perception.release import write_release
 
 SHAPE = GraphShape((64, 96))
 
@@ -26,16 +24,20 @@ SHAPE = GraphShape((64, 96))
 class Altered:
     """An engine that changes what a real one says about some pixels."""
 
-    def __init__(self, engine, precision='fp32', wrong_labels=0, depth_factor=1.0):
+    def __init__(self, engine, precision='fp32', wrong_labels=0, depth_factor=1.0, surer=0):
         self.engine, self.precision = engine, precision
         self.name, self.input_size = 'altered', engine.input_size
-        self.wrong_labels, self.depth_factor = wrong_labels, depth_factor
+        self.wrong_labels, self.depth_factor, self.surer = wrong_labels, depth_factor, surer
 
     def __call__(self, frames):
         output = self.engine(frames)
         labels, disparity = output.labels.copy(), output.disparity * self.depth_factor
         labels.reshape(-1)[: self.wrong_labels] ^= 1
-        return output._replace(labels=labels, disparity=disparity.astype(np.float32))
+        return output._replace(
+            labels=labels,
+            disparity=disparity.astype(np.float32),
+            confidence=output.confidence + np.uint8(self.surer),
+        )
 
 
 @pytest.fixture(scope='module')
@@ -44,8 +46,8 @@ def reference(small_release):
 
 
 def test_the_reference_agrees_with_itself_exactly(reference, small_release, frames):
-    report = check_parity(reference, small_release, frames)
-    assert report.labels == 1 and report.depth_maximum == 0
+    report = measure_parity(reference, small_release, frames)
+    assert report.labels == 1 and report.depth_maximum == 0 and report.confidence == 0
 
 
 @pytest.mark.parametrize(
@@ -60,15 +62,38 @@ def test_the_reference_agrees_with_itself_exactly(reference, small_release, fram
         ({'wrong_labels': 4, 'depth_factor': 1.01, 'precision': 'int8'}, True),
         ({'wrong_labels': 12, 'precision': 'int8'}, False),
         ({'depth_factor': 1.05, 'precision': 'int8'}, False),
+        ({'surer': 1}, False),  # of 255
+        ({'surer': 2, 'precision': 'fp16'}, True),
+        ({'surer': 3, 'precision': 'fp16'}, False),
+        ({'surer': 7, 'precision': 'bf16'}, True),
+        ({'surer': 8, 'precision': 'bf16'}, False),
+        ({'surer': 7, 'precision': 'int8'}, True),
+        ({'surer': 8, 'precision': 'int8'}, False),
     ],
 )
 def test_each_precision_has_its_limits(reference, small_release, frames, alteration, passes):
-    altered = Altered(reference, **alteration)
-    if passes:
-        check_parity(altered, small_release, frames)
-    else:
-        with pytest.raises(ParityError, match='DISAGREES'):
-            check_parity(altered, small_release, frames)
+    report = measure_parity(Altered(reference, **alteration), small_release, frames)
+    assert report.passed is passes
+    assert ('DISAGREES' in str(report)) is not passes
+
+
+@pytest.mark.parametrize(
+    'lie',
+    [
+        lambda said: {'confidence': 255 - said.confidence},
+        lambda said: {'logits': -said.logits},
+        lambda said: {'logits': None, 'labels_at': lambda place, size: np.zeros(size, np.uint8)},
+    ],
+    ids=['confidence', 'scores', 'labels made on the device'],
+)
+def test_an_engine_whose_labels_and_depth_are_right_and_nothing_else_is_caught(
+    small_release, frames, lie
+):
+    fine = TorchEngine(small_release, detail='fine')
+    liar = lambda given: (said := fine(given))._replace(**lie(said))  # noqa: E731
+    liar.name, liar.precision, liar.input_size = 'liar', 'int8', fine.input_size
+    assert measure_parity(fine, small_release, frames).passed
+    assert not measure_parity(liar, small_release, frames).passed
 
 
 def test_an_engine_that_agrees_runs_with_its_report(small_release, cache, frames):
@@ -96,17 +121,18 @@ def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
 def test_an_engine_for_other_weights_is_caught(small_release, cache, frames):
     weights = {name: tensor.clone() for name, tensor in small_release.weights.items()}
     weights['semantic_head.score.bias'][7] += 5
-    with pytest.raises(ParityError):
-        check_parity(
-            OnnxEngine(small_release, cache=cache), replace(small_release, weights=weights), frames
-        )
+    engine, others = (
+        OnnxEngine(small_release, cache=cache),
+        replace(small_release, weights=weights),
+    )
+    assert not measure_parity(engine, others, frames).passed
 
 
 @pytest.mark.parametrize('method', ['minmax', 'percentile'])
 def test_int8_is_calibrated_on_frames_and_stays_near_the_reference(small_release, cache, method):
     calibrate(small_release, SHAPE, synthetic_frames((64, 96), 8), cache, method)
     engine = OnnxEngine(small_release, precision='int8', cache=cache)
-    report = parity.measure_parity(engine, small_release, synthetic_frames((64, 96), 2))
+    report = measure_parity(engine, small_release, synthetic_frames((64, 96), 2))
     assert 0.75 < report.labels < 1  # eight-channel layers are coarse; real ones come nearer
     assert 0 < report.depth_median < 0.1
 
@@ -122,6 +148,13 @@ def test_a_calibrated_engine_is_compared_at_every_start_on_frames_it_was_calibra
     assert np.array_equal(plain, synthetic_frames((64, 96)))
 
 
+@pytest.mark.parametrize('content', [b'', b'\x93NUMPY', b'nothing of the kind'])
+def test_damaged_frames_of_a_calibration_are_refused_by_name(tmp_path, content):
+    (tmp_path / 'graph.frames.npy').write_bytes(content)
+    with pytest.raises(EngineError, match='graph.frames.npy cannot be read.*sds-engine build'):
+        kept_frames(tmp_path / 'graph.onnx')
+
+
 def test_frames_of_another_size_cannot_calibrate(small_release, cache):
     with pytest.raises(EngineError, match='calibration frames'):
         calibrate(small_release, SHAPE, np.zeros((1, 32, 32, 3), np.uint8), cache)
@@ -135,30 +168,20 @@ def test_synthetic_frames_are_always_the_same_and_mostly_smooth():
     assert (first[0] != first[1]).mean() > 0.5
 
 
-def test_user_frames_are_spread_over_the_source(tmp_path):
-    for number in range(6):
+@pytest.mark.parametrize(
+    ('count', 'places'), [(3, [0, 2, 4]), (4, [0, 1, 3, 5]), (7, range(7)), (9, range(7))]
+)
+def test_user_frames_are_spread_over_all_of_the_source(tmp_path, count, places):
+    for number in range(7):
         cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((20, 30, 3), number * 10, np.uint8))
-    frames = user_frames(tmp_path, (64, 96), 3)
-    assert frames.shape == (3, 64, 96, 3)
-    assert frames[:, 0, 0, 0].tolist() == [0, 20, 40]
+    frames = user_frames(tmp_path, (64, 96), count)
+    assert frames.shape[1:] == (64, 96, 3)
+    assert frames[:, 0, 0, 0].tolist() == [10 * place for place in places]
 
 
 def test_a_source_without_frames_is_refused(tmp_path):
     with pytest.raises(EngineError, match='cannot be used'):
         user_frames(tmp_path / 'nothing', (64, 96), 3)
-
-
-def test_the_command_builds_checks_and_refuses(small_release, cache, tmp_path, capsys):
-    path = tmp_path / 'small.safetensors'
-    write_release(path, small_release)
-    arguments = [str(path), '--cache', str(cache)]
-    assert main(['build', *arguments]) == 0
-    assert 'agrees' in capsys.readouterr().out
-    assert main(['check', *arguments, '--engine', 'torch']) == 0
-    assert main(['check', *arguments, '--precision', 'int8', '--detail', 'fine']) == 2
-    assert 'sds-engine build' in capsys.readouterr().err
-    assert main(['build', *arguments, '--precision', 'int8']) == 2
-    assert main(['check', str(tmp_path / 'none.safetensors')]) == 2
 
 
 @pytest.mark.parametrize(

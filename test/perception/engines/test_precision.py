@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from sds_perception.engines import precision
+from sds_perception.engines import EngineError, precision
 from sds_perception.engines.precision import require_torch_precision
 
 
@@ -41,3 +41,17 @@ def test_bfloat16_that_is_asked_for_and_slow_is_taken_with_a_warning(
     monkeypatch.setattr(precision, 'bf16_pays', lambda: pays)
     assert require('bf16') == 'bf16'
     assert ('slower in bfloat16' in caplog.text) is not pays
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'device', 'sentence'),
+    [
+        ('int8', 'cpu', "'int8' with torch on cpu: wanted fp32 or bf16"),
+        ('int8', 'cuda', "'int8' with torch on cuda: wanted fp32, fp16 or bf16"),
+        ('fp64', 'cpu', "'fp64' with torch on cpu: wanted fp32 or bf16"),
+        ('fp16', 'cpu', 'only emulates it; use fp32'),
+    ],
+)
+def test_what_torch_does_not_compute_in_is_refused_with_what_it_does(wanted, device, sentence):
+    with pytest.raises(EngineError, match=sentence):
+        require_torch_precision(wanted, device)

@@ -100,6 +100,18 @@ def test_pictures_without_camera_info_have_no_camera_and_the_note_says_so(
     assert next(source.frames()).calibration is None
 
 
+def test_the_only_camera_info_of_a_bag_is_taken_with_a_note_on_whose_it_is(
+    frames, tmp_path
+) -> None:
+    with BagWriter(tmp_path / 'odd') as bag:
+        for frame in frames:
+            bag.image('/left/image_raw', frame.rgb, 'rgb8', frame)
+            bag.camera_info('/right/info', frame.calibration, frame.calibration.camera, frame)
+    source = BagSource(tmp_path / 'odd')
+    assert 'no /left/camera_info in the bag: /right/info' in source.note
+    assert next(source.frames()).calibration is not None
+
+
 def test_a_camera_given_by_hand_takes_the_place_of_the_bags_own(bag, frames) -> None:
     read = next(BagSource(bag, choice=CameraChoice('100')).frames())
     height, width = frames[0].rgb.shape[:2]
@@ -131,6 +143,14 @@ def test_rectified_frames_have_lost_their_lens(frames, tmp_path) -> None:
     assert read.calibration.rectifier is not None
     np.testing.assert_array_equal(read.rgb, read.calibration.rectifier(frames[0].rgb))
     assert not np.array_equal(read.rgb, frames[0].rgb)
+
+
+def test_rectifying_without_the_bags_own_camera_info_is_refused(bag, frames, tmp_path) -> None:
+    with pytest.raises(OfflineError, match='--rectify needs .* --camera takes its place'):
+        BagSource(bag, choice=CameraChoice('60'), rectify=True)
+    write_bag(tmp_path / 'blind', [replace(f, calibration=None) for f in frames])
+    with pytest.raises(OfflineError, match='--rectify needs .*blind has none'):
+        BagSource(tmp_path / 'blind', rectify=True)
 
 
 def test_each_frame_has_the_camera_info_of_its_stamp(frames, tmp_path) -> None:

@@ -1,7 +1,8 @@
-"""Folders of pictures, with folders in them."""
+"""Pictures from files, and from folders with folders in them."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from sds_perception.engines.reference_frames import user_frames
-from sds_perception.offline.frames import OfflineError
+from sds_perception.image_codec import encode_jpeg, rgb_from_compressed
+from sds_perception.offline.frames import OfflineError, Skipped
 from sds_perception.offline.pictures import PictureFiles
 
 
@@ -54,3 +56,40 @@ def test_a_folder_without_any_picture_is_refused(tmp_path) -> None:
     (tmp_path / 'a' / 'b').mkdir(parents=True)
     with pytest.raises(OfflineError, match='holds no picture'):
         PictureFiles(tmp_path, None)
+
+
+def turned_by_exif(jpeg: bytes) -> bytes:
+    """The same JPEG with an EXIF block that says: shown turned by a quarter."""
+    turn = b'\x01\x12\x00\x03' + b'\x00\x00\x00\x01' + b'\x00\x06\x00\x00'  # tag 0x112 is 6
+    block = b'Exif\x00\x00' + b'MM\x00*\x00\x00\x00\x08' + b'\x00\x01' + turn + bytes(4)
+    return jpeg[:2] + b'\xff\xe1' + (len(block) + 2).to_bytes(2, 'big') + block + jpeg[2:]
+
+
+def test_a_picture_is_what_a_camera_message_of_its_bytes_is_whatever_its_exif(tmp_path) -> None:
+    jpeg = encode_jpeg(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8))
+    data = turned_by_exif(jpeg.tobytes())
+    (tmp_path / 'a.jpg').write_bytes(data)
+    assert cv2.imread(str(tmp_path / 'a.jpg')).shape == (30, 20, 3)  # that OpenCV understands it
+    (frame,) = PictureFiles(tmp_path, None).frames()
+    np.testing.assert_array_equal(frame.rgb, rgb_from_compressed(data, 'jpeg'))
+    assert frame.rgb.shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize('content', [b'', b'no picture'])
+def test_a_file_that_holds_no_picture_is_skipped_by_name(tmp_path, content) -> None:
+    (tmp_path / '0.png').write_bytes(content)
+    (tmp_path / '1.png').mkdir()
+    grey(tmp_path / '2.png', 7)
+    items = list(PictureFiles(tmp_path, None).frames())
+    assert [type(item) is Skipped for item in items] == [True, True, False]
+    assert [item.name for item in items] == ['0.png', '1.png', '2']
+
+
+def test_names_that_are_not_utf_8_are_read_and_can_be_written(tmp_path) -> None:
+    grey(tmp_path / '0.png', 7)
+    (tmp_path / '0.png').rename(tmp_path / os.fsdecode(b'0\xff.png'))
+    (tmp_path / os.fsdecode(b'1\xff.png')).write_bytes(b'')
+    frame, skipped = PictureFiles(tmp_path, None).frames()
+    assert frame.rgb[0, 0, 0] == 7
+    assert (frame.name, skipped.name) == ('0\ufffd', '1\ufffd.png')
+    assert (frame.name + skipped.name + skipped.reason).encode()

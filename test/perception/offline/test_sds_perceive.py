@@ -136,6 +136,11 @@ def test_millimetres_are_metres_rounded_and_zero_where_unknown(folder, tmp_path)
     assert not stored[~shown].any()
 
 
+def test_frames_without_metres_for_the_millimetres_are_told(folder, tmp_path, capsys) -> None:
+    main([str(folder), '--output', str(tmp_path / 'seen'), *TINY, '--depth-png'])
+    assert '5 frames have no metres for --depth-png' in capsys.readouterr().out
+
+
 def test_a_picture_and_a_video_are_inputs_too(folder, frames, tmp_path) -> None:
     one = sorted(folder.iterdir())[0]
     assert main([str(one), '--output', str(tmp_path / 'one'), *TINY]) == 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
+from dataclasses import replace
 
 import pytest
 
+from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.cli import main
 from sds_perception.offline.command import scale_named
 from sds_perception.offline.frames import OfflineError
@@ -33,12 +36,18 @@ def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys
         (['good', '--output', 'good'], 'not an empty folder'),
         (['good', '--device', 'tpu'], 'device'),
         (['good', '--hood-mask', 'text.txt'], 'hood mask text.txt is not a picture'),
+        (['good', '--scale', 'release,height:1.65'], 'good brings none: give it with --camera'),
+        (['blind', '--scale', 'height:1.65'], 'blind brings none: give it with --camera'),
+        (['blind', '--rectify'], '--rectify needs the CameraInfo'),
+        (['blind', '--depth-png'], 'a bag is written: add --write files'),
+        (['good', '--write', 'bag', '--no-pictures'], 'a bag is written: add --write files'),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_sentence(
-    arguments, sentence, folder, tmp_path, monkeypatch, capsys
+    arguments, sentence, frames, folder, tmp_path, monkeypatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write_bag(tmp_path / 'blind', [replace(each, calibration=None) for each in frames])
     folder.rename(tmp_path / 'good')
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'text.txt').write_text('{}')
@@ -47,6 +56,29 @@ def test_what_cannot_work_is_refused_in_one_sentence(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith('sds-perceive: ')
     assert re.search(sentence, said)
+
+
+@pytest.mark.parametrize('far', ['-1', 'nan', 'far'])
+def test_a_range_limit_that_cannot_be_meant_is_refused(far, capsys) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        main(['good', '--output', 'seen', '--max-depth', far])
+    assert 'wanted 0 or more metres' in capsys.readouterr().err
+
+
+def test_without_rosbags_pictures_are_perceived_and_bags_refused(
+    folder, frames, tmp_path, monkeypatch, capsys
+) -> None:
+    write_bag(tmp_path / 'drive', frames)
+    for name in [n for n in sys.modules if n.startswith(('sds_perception.offline', 'ruamel'))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ('rosbags', 'ruamel'):
+        monkeypatch.setitem(sys.modules, name, None)
+    from sds_perception.offline.cli import main as perceive
+
+    assert perceive([str(folder), '--output', str(tmp_path / 'seen'), *TINY]) == 0
+    for arguments in ([str(tmp_path / 'drive')], [str(folder), '--write', 'bag']):
+        assert perceive([*arguments, '--output', str(tmp_path / 'bag'), *TINY]) == 2
+        assert 'the package rosbags is not installed' in capsys.readouterr().err
 
 
 def test_a_release_that_is_none_is_refused(folder, tmp_path, capsys) -> None:

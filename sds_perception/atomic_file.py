@@ -1,0 +1,22 @@
+"""Files that are there whole or not at all, after a fault and after a power cut as well."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def written_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then move it there; all of it or nothing."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.partial', delete=False) as file:
+        partial = Path(file.name)
+    try:
+        write(partial)
+        partial.chmod(0o644)  # a cache or a release may be shared between users
+        with partial.open('rb') as file:
+            os.fsync(file.fileno())  # or the new name may reach the disk before the bytes do
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,73 @@
+"""The tool that builds and checks engines, as people call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sds_perception.calibration import pinhole
+from sds_perception.camera import Camera
+from sds_perception.engines import cli
+from sds_perception.engines.cli import main
+from sds_perception.offline.bag_writer import BagWriter
+from sds_perception.offline.frames import Frame
+from sds_perception.release import Release, write_release
+
+
+@pytest.fixture
+def release(small_release: Release, tmp_path: Path) -> str:
+    write_release(tmp_path / 'small.safetensors', small_release)
+    return str(tmp_path / 'small.safetensors')
+
+
+def test_the_command_builds_checks_and_refuses(release, cache, tmp_path, capsys) -> None:
+    arguments = [release, '--cache', str(cache)]
+    assert main(['build', *arguments]) == 0
+    assert 'agrees' in capsys.readouterr().out
+    assert main(['check', release, '--engine', 'torch']) == 0
+    assert main(['check', *arguments, '--precision', 'int8', '--detail', 'fine']) == 2
+    assert 'sds-engine build' in capsys.readouterr().err
+    assert main(['build', *arguments, '--precision', 'int8']) == 2
+    assert main(['check', str(tmp_path / 'none.safetensors')]) == 2
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['check', '--engine', 'torch', '--provider', 'tensorrt'], 'for engine onnxruntime'),
+        (['check', '--engine', 'openvino', '--provider', 'cpu'], 'for engine onnxruntime'),
+        (['check', '--engine', 'torch', '--cache', 'x'], 'torch is not'),
+        (['build', '--method', 'percentile'], '--method is for --calibrate'),
+        (['check', '--topic', '/left'], '--topic is for a bag'),
+    ],
+)
+def test_options_that_could_do_nothing_are_refused(arguments, sentence, capsys) -> None:
+    command, *options = arguments
+    with pytest.raises(SystemExit, match='2'):
+        main([command, 'missing', *options])
+    assert sentence in capsys.readouterr().err
+
+
+def test_of_two_cameras_in_a_bag_one_is_chosen_by_its_topic(release, tmp_path, capsys) -> None:
+    picture, lens = np.zeros((48, 80, 3), np.uint8), pinhole(Camera.guess(80, 48))
+    with BagWriter(tmp_path / 'two') as bag:
+        for number in range(2):
+            frame = Frame(str(number), picture, number, number, 'camera', lens)
+            bag.image('/left/image', picture, 'rgb8', frame)
+            bag.image('/right/image', picture, 'rgb8', frame)
+    arguments = ['check', release, '--engine', 'torch', '--frames', str(tmp_path / 'two')]
+    assert main(arguments) == 2
+    assert 'choose one with --topic: /left/image, /right/image' in capsys.readouterr().err
+    assert main([*arguments, '--topic', '/right/image']) == 0
+    assert 'on 2 frames' in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_it_in_one_line(release, monkeypatch, capsys) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, 'read_release', interrupted)
+    assert main(['check', release]) == 130
+    assert capsys.readouterr().err == 'sds-engine: stopped\n'
