@@ -27,7 +27,8 @@ FROM_FILE = "; '' takes the parameter file's"
 def arguments() -> list[DeclareLaunchArgument]:
     """What an operator changes; everything else lives in the parameter file."""
     shipped = PathJoinSubstitution([VEHICLE, 'perception.yaml'])
-    profile = EnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', default_value=SHIPPED_PROFILE)
+    older = EnvironmentVariable('FASTRTPS_DEFAULT_PROFILES_FILE', default_value=SHIPPED_PROFILE)
+    profile = EnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', default_value=older)
     declared = (
         (
             'image_topic',
@@ -42,7 +43,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         ('params_file', shipped, 'Parameters of the node (YAML)'),
         ('namespace', '', 'Namespace of the node and of its topics'),
         ('autostart', 'true', 'Configure and activate at once; false leaves that to a manager'),
-        ('use_sim_time', 'false', 'Take the time from /clock, as a replayed bag needs'),
+        ('use_sim_time', '', f'Take the time from /clock, as a replayed bag needs{FROM_FILE}'),
         ('log_level', 'info', "'debug', 'info', 'warn', 'error' or 'fatal'"),
         ('dds_profile', profile, 'Fast DDS profile; the shipped one has room for whole pictures'),
     )
@@ -65,10 +66,7 @@ def perception(context: LaunchContext) -> list[object]:
         executable='perception_node',
         name='sds_perception',
         namespace=LaunchConfiguration('namespace'),
-        parameters=[
-            LaunchConfiguration('params_file'),
-            {'use_sim_time': LaunchConfiguration('use_sim_time'), **overrides(context)},
-        ],
+        parameters=[LaunchConfiguration('params_file'), *overrides(context)],
         remappings=[
             ('image', LaunchConfiguration('image_topic')),
             ('camera_info', LaunchConfiguration('camera_info_topic')),
@@ -85,13 +83,16 @@ def perception(context: LaunchContext) -> list[object]:
     return [*start(node), node]
 
 
-def overrides(context: LaunchContext) -> dict[str, str]:
+def overrides(context: LaunchContext) -> list[dict[str, object]]:
     """Arguments that were given; an empty one must not hide the parameter file."""
-    values = {
+    values: dict[str, object] = {
         name: LaunchConfiguration(name).perform(context)
         for name in ('release', 'device', 'engine', 'precision')
     }
-    return {name: value for name, value in values.items() if value}
+    if LaunchConfiguration('use_sim_time').perform(context):
+        values['use_sim_time'] = LaunchConfiguration('use_sim_time')  # as it is: read as YAML
+    given = {name: value for name, value in values.items() if value}
+    return [given] if given else []
 
 
 def start(node: LifecycleNode) -> list[RegisterEventHandler]:

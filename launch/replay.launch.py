@@ -4,14 +4,21 @@
 
 `image_topic` and `camera_info_topic` name the topics in the bag. They are played with the quality
 of service they were recorded with (reliable where the bag does not say), which the node matches.
-All other arguments are those of perception.launch.py.
+What a node recorded into the bag before (its outputs, /diagnostics) is not played. All other
+arguments are those of perception.launch.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
+    LogInfo,
+    OpaqueFunction,
     RegisterEventHandler,
     SetLaunchConfiguration,
     Shutdown,
@@ -21,42 +28,30 @@ from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
+from launch_ros.event_handlers import OnStateTransition
 
 from launch import LaunchContext, LaunchDescription
 
-RECORDED = ('labels', 'depth', 'depth_relative', 'confidence', 'camera_info', 'label_info_json')
+NODE = 'sds_perception'
+RECORDED = ('labels', 'depth', 'depth_relative', 'confidence', 'camera_info')
+
+REFUSED = 'the node could not be configured, for the reason it gives above: nothing is replayed'
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Node, player and recorder; all end when the bag or the recording does."""
-    bag, namespace = LaunchConfiguration('bag'), LaunchConfiguration('namespace')
-    topics = [f'sds_perception/{name}' for name in RECORDED]
-    record = Node(
-        package='sds_perception',
-        executable='record',
-        namespace=namespace,
-        arguments=[LaunchConfiguration('output'), '--topics', *topics, '/diagnostics'],
-        parameters=[{'use_sim_time': True}],
-        output='screen',
-    )
-    play = Node(
-        package='sds_perception',
-        executable='replay',
-        namespace=namespace,
-        arguments=[
-            bag, '--clock', '--rate', LaunchConfiguration('rate'),
-            '--loop', LaunchConfiguration('passes'), '--await', 'sds_perception/labels',
-            '--wait', '900',  # an engine may have to be built first
-        ],
-        output='screen',
-    )  # fmt: skip
+    """Node, player and recorder; when one ends, or the node cannot be configured, all end."""
     perception = PathJoinSubstitution([ThisLaunchFileDir(), 'perception.launch.py'])
+    refused = OnStateTransition(
+        start_state='configuring',
+        goal_state='unconfigured',
+        entities=[LogInfo(msg=REFUSED), Shutdown(reason=REFUSED)],
+    )
     return LaunchDescription(
         [
             DeclareLaunchArgument('bag', description='ROS 2 bag to play (db3 or mcap)'),
             DeclareLaunchArgument(
                 'output',
-                default_value=[bag, '_perceived'],
+                default_value=[LaunchConfiguration('bag'), '_perceived'],
                 description='Bag of the results; must not exist yet',
             ),
             DeclareLaunchArgument('rate', default_value='1.0', description='Times real time'),
@@ -64,16 +59,59 @@ def generate_launch_description() -> LaunchDescription:
                 'passes', default_value='1', description='Times to play the bag; 0 is for ever'
             ),
             SetLaunchConfiguration('use_sim_time', 'true'),
+            RegisterEventHandler(refused),
+            RegisterEventHandler(OnProcessExit(on_exit=_end_all)),
             IncludeLaunchDescription(PythonLaunchDescriptionSource(perception)),
-            record,
-            play,
-            *(_ends_all(process) for process in (play, record)),
+            OpaqueFunction(function=player_and_recorder),
         ]
     )
 
 
-def _ends_all(process: Node) -> RegisterEventHandler:
-    def end(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:
-        return [] if context.is_shutdown else [Shutdown(reason=f'{event.process_name} ended')]
+def player_and_recorder(context: LaunchContext) -> list[Node]:
+    """What plays the cameras of the parameter file, and what records their outputs."""
+    below = [f'{NODE}/{camera}' for camera in cameras(context)] or [NODE]
+    outputs = [f'{each}/{name}' for each in below for name in RECORDED]
+    play = _tool(
+        'replay', LaunchConfiguration('bag'),
+        '--clock', '--rate', LaunchConfiguration('rate'), '--loop', LaunchConfiguration('passes'),
+        '--except', NODE, '/diagnostics',
+        '--await', *(f'{each}/labels' for each in below),
+        '--wait', '900',  # an engine may have to be built first
+    )  # fmt: skip
+    record = _tool(
+        'record', LaunchConfiguration('output'),
+        '--topics', *outputs, f'{NODE}/label_info_json', '/diagnostics',
+        parameters=[{'use_sim_time': True}],
+    )  # fmt: skip
+    return [record, play]
 
-    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=end))
+
+def cameras(context: LaunchContext) -> list[str]:
+    """The cameras named in the parameter file; none where the node has a single one."""
+    file = Path(LaunchConfiguration('params_file').perform(context))
+    lists = [*_named_cameras(yaml.safe_load(file.read_text()))]
+    return [each for each in lists[-1] if each] if lists else []
+
+
+def _named_cameras(parameters: dict[str, object]) -> Iterator[list[str]]:
+    """Every value of `cameras`, below whatever name of node or namespace."""
+    for name, value in parameters.items():
+        if name == 'cameras':
+            yield value
+        elif isinstance(value, dict):
+            yield from _named_cameras(value)
+
+
+def _tool(executable: str, *arguments: object, **options: object) -> Node:
+    return Node(
+        package='sds_perception',
+        executable=executable,
+        namespace=LaunchConfiguration('namespace'),
+        arguments=list(arguments),
+        output='screen',
+        **options,
+    )
+
+
+def _end_all(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:
+    return [] if context.is_shutdown else [Shutdown(reason=f'{event.process_name} ended')]

@@ -53,26 +53,37 @@ def test_package_xml_is_format_3_and_builds_as_ament_python():
     assert PACKAGE.findtext('export/build_type') == 'ament_python'
 
 
-def test_package_xml_lists_what_the_node_needs_by_rosdep_key():
-    wanted = {
-        'rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'cv_bridge',
-        'sensor_msgs_py', 'vision_msgs', 'launch_ros', 'python3-numpy', 'python3-opencv',
-    }  # fmt: skip
-    assert wanted <= {each.text for each in PACKAGE.findall('exec_depend')}
+def declared(kind: str) -> set[str]:
+    """The ROS packages in package.xml under `kind`; rosdep keys of other things have a hyphen."""
+    return {each.text for each in PACKAGE.findall(kind) if '-' not in each.text}
 
 
-def test_every_ros_package_the_sources_import_is_in_package_xml():
-    listed = {each.text for each in PACKAGE.findall('exec_depend')}
-    carried = {'builtin_interfaces', 'rcl_interfaces'}  # come with rclpy itself
-    pattern = re.compile(
-        r'^\s*(?:from|import) (rclpy|launch|launch_ros|cv_bridge|std_srvs|ament_index_python'
-        r'|builtin_interfaces|sensor_msgs_py|\w+_msgs|rcl_interfaces)\b',
+def ros_imports(*patterns: str) -> set[str]:
+    """The ROS packages that files import anywhere, lazily and as an `importorskip` too."""
+    statement = re.compile(
+        r"(?:^\s*(?:from|import) |importorskip\(')(rclpy|launch|launch_ros|cv_bridge"
+        r'|ament_index_python|sensor_msgs_py|\w+_(?:msgs|srvs|interfaces))\b',
         re.MULTILINE,
     )
-    files = (*ROOT.glob('sds_perception/ros/**/*.py'), *ROOT.glob('launch/*.py'))
-    used = {name for path in files for name in pattern.findall(path.read_text())}
-    assert 'rclpy' in used
-    assert used - carried <= listed
+    files = (path for pattern in patterns for path in ROOT.glob(pattern))
+    return {name for path in files for name in statement.findall(path.read_text())}
+
+
+def test_package_xml_declares_the_ros_packages_that_are_imported_and_no_others():
+    vehicle = ros_imports('sds_perception/ros/**/*.py', 'launch/*.py')
+    assert {'rclpy', 'cv_bridge', 'vision_msgs', 'launch_ros'} <= vehicle
+    assert declared('exec_depend') == vehicle
+    assert declared('test_depend') == ros_imports('test/ros/*.py') - vehicle
+
+
+def test_the_wheels_of_ros_are_of_packages_that_are_imported():
+    wheels = {name.removeprefix('ros-').replace('-', '_') for name in pinned('ros')}
+    assert wheels <= ros_imports('sds_perception/ros/**/*.py')
+
+
+def test_package_xml_names_the_python_libraries_by_rosdep_key():
+    keys = {each.text for each in PACKAGE.findall('exec_depend')}
+    assert {'python3-numpy', 'python3-opencv', 'python3-yaml'} <= keys
 
 
 def test_package_xml_and_setup_agree(monkeypatch):
@@ -84,7 +95,7 @@ def test_package_xml_and_setup_agree(monkeypatch):
 
 def test_setup_offers_the_extras_people_ask_for(monkeypatch):
     extras = setup_arguments(monkeypatch)['extras_require']
-    assert set(extras) == {'onnx', 'openvino', 'ros', 'training', 'test'}
+    assert set(extras) == {'onnx', 'openvino', 'offline', 'ros', 'training', 'test'}
     assert all(extras.values())
 
 

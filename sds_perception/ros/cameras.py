@@ -20,6 +20,11 @@ from sds_perception.ros.scheduler import RateCap
 BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 LATE_S = 0.5  # a stamp older than its predecessor by less is a straggler, by more a new start
 
+HOW_TO_HEAR = {
+    'CompressedImage': ': set image_transport to compressed and leave /compressed off the topic',
+    'Image': ': set image_transport to raw',
+}
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -43,6 +48,7 @@ class CameraInput:
         wanted: Callable[[], bool],
     ) -> None:
         self.name, self.info, self.health = name, None, CameraHealth(name or 'camera')
+        self.lens_fault = ''  # why the CameraInfo does not serve the newest frame, as a sentence
         self._node, self._offer, self._config = node, offer, config
         self._wanted, self._epoch = wanted, 0
         prefix = f'{name}/' if name else ''
@@ -64,6 +70,8 @@ class CameraInput:
         """Subscribe, asking what the publisher that is there offers."""
         self._images = self._subscribe(self._kind, self.topic, self._on_image)
         self._infos = self._subscribe(CameraInfo, self.info_topic, self._on_info)
+        self.health.opened()
+        self.look_around()
 
     def close(self) -> None:
         """Withdraw the subscriptions and forget what they brought."""
@@ -71,7 +79,7 @@ class CameraInput:
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
         self._images = self._infos = self.info = None
-        self._last_stamp_s, self._frame_id = 0.0, ''
+        self._last_stamp_s, self._frame_id, self.lens_fault = 0.0, '', ''
 
     def look_around(self) -> None:
         """Renew what diagnostics know, and subscribe anew where the publisher offers other QoS."""
@@ -79,14 +87,24 @@ class CameraInput:
             return
         self._images = self._matching(self._images, self._kind, self.topic, self._on_image)
         self._infos = self._matching(self._infos, CameraInfo, self.info_topic, self._on_info)
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
         self.health.around = Surroundings(
             topic=self.topic,
-            publishers=len(self._node.get_publishers_info_by_topic(self.topic)),
+            publishers=len(publishers),
+            foreign_type=self._foreign_type({each.topic_type for each in publishers}),
             incompatible_qos=self._incompatible(),
             camera_fault=self._camera_fault(),
             clock_stopped=self._clock_stopped(),
             wanted=self._wanted() or self._config().always_run,
         )
+
+    def _foreign_type(self, types: set[str]) -> str:
+        """What is on the topic where it is nothing we can hear, and what to do, or ''."""
+        names = sorted(each.rsplit('/', 1)[-1] for each in types)
+        if not names or self._kind.__name__ in names:
+            return ''
+        said = f'{self.topic} carries {", ".join(names)}, wanted {self._kind.__name__}'
+        return said + HOW_TO_HEAR.get(names[0], '')
 
     def _offered(self, topic: str) -> list[ReliabilityPolicy]:
         """The reliability of each publisher on `topic`."""
@@ -150,14 +168,23 @@ class CameraInput:
         return True
 
     def _camera_fault(self) -> str:
-        if self.info is None:
-            return f'no CameraInfo on {self.info_topic}: no cloud, no camera_info'
-        if not self.info.k[0] > 0:
-            return f'uncalibrated CameraInfo on {self.info_topic}: K[0] is {self.info.k[0]:g}'
+        """What is wrong with the CameraInfo, and what that costs, or ''."""
+        if useless := self._useless_info():
+            return (
+                f'{useless}: no cloud, no camera_info, and depth_relative in place of depth '
+                'unless fixed_scale makes the metres'
+            )
         info_frame = self.info.header.frame_id
         if self._frame_id and info_frame != self._frame_id:
             return f'frame ids differ: image {self._frame_id!r}, camera_info {info_frame!r}'
         return ''
+
+    def _useless_info(self) -> str:
+        if self.info is None:
+            return f'no CameraInfo on {self.info_topic}'
+        if not self.info.k[0] > 0:
+            return f'uncalibrated CameraInfo on {self.info_topic}, K[0] is {self.info.k[0]:g}'
+        return self.lens_fault and f'{self.lens_fault} ({self.info_topic})'
 
     def _clock_stopped(self) -> bool:
         sim = self._node.get_parameter('use_sim_time').value

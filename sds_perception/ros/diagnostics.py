@@ -49,11 +49,6 @@ class Diagnostics:
         status.values = [KeyValue(key=key, value=value) for key, value in facts.items()]
         return status
 
-    def destroy(self) -> None:
-        """Withdraw the publishers."""
-        self._node.destroy_publisher(self._array)
-        self._node.destroy_publisher(self._status)
-
 
 def _line(
     state: str,

@@ -18,11 +18,14 @@ from xml.etree import ElementTree
 
 from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.findings import Finding, fault
-from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES, shipped_file
+from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES, prepare_transport
 
 LIBRARIES = ('numpy', 'cv2', 'torch', 'rclpy', 'sensor_msgs')
 SEGMENT_BYTES = 32 << 20  # five frames of 1080p colour: less loses some under load
 SHARED_MEMORY_BYTES = 4 * (64 << 20)  # camera, node and two listeners with our profile
+NODE_SETS_IT = (
+    'the node sets the profile itself; its camera driver needs it too, or large frames get lost'
+)
 LAST_DOMAIN = 232  # beyond this the port numbers of DDS end
 
 
@@ -31,13 +34,14 @@ def examine(wanted: argparse.Namespace) -> Iterator[Finding]:
     libraries = check_libraries()
     yield from libraries
     usable = not any(each.fault for each in libraries)
-    yield from check_transport(os.environ)
+    transport = check_transport(os.environ)
+    yield from transport
     yield check_shared_memory()
     yield check_malloc(os.environ)
     if usable:
         yield check_device(wanted.device)
         yield from check_release(wanted)
-        if wanted.timeout > 0:
+        if wanted.timeout > 0 and not any(e.fault and e.subject == 'domain' for e in transport):
             from sds_perception.ros.topic_check import check_topics
 
             yield from check_topics(wanted.image_topic, wanted.camera_info_topic, wanted.timeout)
@@ -60,8 +64,8 @@ def check_libraries(names: Sequence[str] = LIBRARIES) -> list[Finding]:
 
 
 def check_transport(environment: Mapping[str, str]) -> list[Finding]:
-    """ROS_DOMAIN_ID, and a Fast DDS profile under both names that has room for pictures."""
-    domain = environment.get('ROS_DOMAIN_ID', '0')
+    """ROS_DOMAIN_ID, and the Fast DDS profile node and camera have: room for pictures?"""
+    domain = environment.get('ROS_DOMAIN_ID') or '0'
     if not domain.isdecimal() or int(domain) > LAST_DOMAIN:
         found = [fault('domain', f'ROS_DOMAIN_ID is {domain!r}, wanted 0 to {LAST_DOMAIN}')]
     else:
@@ -69,13 +73,20 @@ def check_transport(environment: Mapping[str, str]) -> list[Finding]:
     middleware = environment.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp')
     if not middleware.startswith('rmw_fastrtps'):
         return [*found, Finding('dds', f'{middleware}: our Fast DDS profile has no part in it')]
-    return found + [_profile(name, environment.get(name, '')) for name in PROFILE_VARIABLES]
+    missing = [name for name in PROFILE_VARIABLES if not environment.get(name)]
+    ours = dict(environment)
+    try:
+        prepare_transport(ours)  # as launch file and node do for themselves
+    except FileNotFoundError as problem:
+        return [*found, fault('dds', str(problem))]
+    found += [_profile(name, ours[name]) for name in PROFILE_VARIABLES]
+    if missing:
+        advice = f'export {" ".join(f"{name}={ours[name]}" for name in missing)}'
+        found.append(Finding('dds', f'{NODE_SETS_IT}: {advice}'))
+    return found
 
 
 def _profile(variable: str, path: str) -> Finding:
-    if not path:
-        advice = f'export {variable}={shipped_file("config/vehicle/fastdds.xml")}'
-        return fault('dds', f'{variable} is not set, so large frames get lost: {advice}')
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as problem:
@@ -127,12 +138,15 @@ def check_device(device: str) -> Finding:
             f'{device} is wanted but torch {torch.__version__} sees no GPU: mend the driver or '
             'launch with device:=cpu',
         )
-    return Finding('device', f'{device}: {torch.cuda.get_device_name(device)}')
+    try:
+        return Finding('device', f'{device}: {torch.cuda.get_device_name(device)}')
+    except (AssertionError, RuntimeError):  # a number too high, or no number
+        there = ', '.join(f'cuda:{number}' for number in range(torch.cuda.device_count()))
+        return fault('device', f'{device} is not here: device:= may be {there} or cpu')
 
 
 def check_release(wanted: argparse.Namespace) -> list[Finding]:
     """The release can be read, and its engine built and run on `device`."""
-    from sds_perception.engines import EngineError
     from sds_perception.perceiver import Perceiver
     from sds_perception.release import ReleaseError, default_release, read_release
 
@@ -152,7 +166,7 @@ def check_release(wanted: argparse.Namespace) -> list[Finding]:
         )
         perceiver.warm_up()
         taken_ms = 1e3 * min(_seconds(perceiver.warm_up) for _ in range(5))
-    except (EngineError, RuntimeError, ImportError) as problem:
+    except Exception as problem:  # drivers and compilers raise what they like
         return [Finding('release', about), fault('engine', f'{wanted.engine}: {problem}')]
     return [
         Finding('release', about),

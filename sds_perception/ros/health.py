@@ -16,6 +16,8 @@ import numpy as np
 
 STAGES = ('wait', 'decode', 'prepare', 'network', 'post', 'publish', 'total', 'age')
 SHARES = (50, 95, 99)  # percentiles
+PATIENCE_S = 2.0  # what does not come for so long is missed, however often one looks
+NO_CLOCK = 'use_sim_time is true and no /clock arrives'
 
 
 class Level(IntEnum):
@@ -61,6 +63,7 @@ class Surroundings:
 
     topic: str = ''
     publishers: int = 0
+    foreign_type: str = ''  # why what is published there cannot be heard, as a sentence
     incompatible_qos: str = ''  # the policy that keeps a publisher from reaching us
     camera_fault: str = ''  # why the CameraInfo cannot be used, as a sentence
     clock_stopped: bool = False  # use_sim_time without /clock
@@ -77,10 +80,19 @@ class CameraHealth:
     around: Surroundings = field(default_factory=Surroundings)
     last_rejection: str = ''
     scale: str = ''  # where the metres come from, as a sentence
-    last_arrival_s: float | None = None
-    _before: Counter[str] = field(default_factory=Counter)
-    _before_s: float = field(default_factory=time.monotonic)
+    opened_s: float = field(default_factory=time.monotonic)  # when the node began to listen
+    last_arrival_s: float | None = None  # since then
+    _looks: deque[tuple[float, Counter[str]]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._looks.append((self.opened_s, Counter(self.counts)))
+
+    def opened(self) -> None:
+        """Begin anew to wait for frames; what was counted stays."""
+        with self._lock:
+            self.opened_s, self.last_arrival_s = time.monotonic(), None
+            self._looks = deque([(self.opened_s, Counter(self.counts))])
 
     def arrived(self) -> None:
         """Count one frame from the middleware."""
@@ -110,14 +122,19 @@ class CameraHealth:
         with self._lock:
             self.latency.clear()
 
-    def since_last_look(self) -> tuple[Counter[str], float]:
-        """What was counted since the previous call, and over how many seconds."""
+    def silent_s(self) -> float:
+        """How long no frame has come."""
+        return time.monotonic() - (self.last_arrival_s or self.opened_s)
+
+    def lately(self) -> tuple[Counter[str], float]:
+        """What was counted since a look `PATIENCE_S` ago or more, and over how many seconds."""
         with self._lock:
             now_s = time.monotonic()
-            news = self.counts - self._before
-            elapsed_s = now_s - self._before_s
-            self._before, self._before_s = Counter(self.counts), now_s
-            return news, elapsed_s
+            while len(self._looks) > 1 and now_s - self._looks[1][0] >= PATIENCE_S:
+                self._looks.popleft()
+            self._looks.append((now_s, Counter(self.counts)))
+            then_s, before = self._looks[0]
+            return self.counts - before, now_s - then_s
 
     def summary(self) -> dict[str, object]:
         """Counts and percentiles, ready for JSON."""
@@ -132,8 +149,10 @@ class CameraHealth:
 
 def diagnose(health: CameraHealth) -> tuple[Level, str]:
     """The level and the one sentence an operator needs about this camera now."""
-    news, elapsed_s = health.since_last_look()
-    fault = _why_nothing_arrives(health, news) or _why_frames_fall(health, news)
+    news, elapsed_s = health.lately()
+    fault = _why_nothing_arrives(health) or _why_frames_fall(health, news)
+    if elapsed_s >= PATIENCE_S:
+        fault = fault or _why_nothing_comes_out(health, news)
     if fault:
         return fault
     if not health.around.wanted:
@@ -144,10 +163,12 @@ def diagnose(health: CameraHealth) -> tuple[Level, str]:
     return Level.OK, f'{rate_hz:.1f} frames per second; {health.scale}'.rstrip('; ')
 
 
-def _why_nothing_arrives(health: CameraHealth, news: Counter[str]) -> tuple[Level, str] | None:
-    around = health.around
-    if news['received']:
+def _why_nothing_arrives(health: CameraHealth) -> tuple[Level, str] | None:
+    around, silent_s = health.around, health.silent_s()
+    if health.last_arrival_s is not None and silent_s < PATIENCE_S:
         return None
+    if around.foreign_type:
+        return Level.ERROR, around.foreign_type
     if around.incompatible_qos:
         return (
             Level.ERROR,
@@ -157,10 +178,11 @@ def _why_nothing_arrives(health: CameraHealth, news: Counter[str]) -> tuple[Leve
     if around.publishers == 0:
         return Level.ERROR, f'no publisher on {around.topic}'
     if around.clock_stopped:
-        return Level.ERROR, 'use_sim_time is true and no /clock arrives'
-    silent = 'no frame has come yet'
-    if health.last_arrival_s is not None:
-        silent = f'no frame for {time.monotonic() - health.last_arrival_s:.1f} s'
+        return Level.ERROR, NO_CLOCK
+    if silent_s < PATIENCE_S:
+        return Level.OK, f'waiting for the first frame on {around.topic}'
+    never = health.last_arrival_s is None
+    silent = 'no frame has come yet' if never else f'no frame for {silent_s:.1f} s'
     return (
         Level.ERROR,
         f'{around.publishers} publisher(s) on {around.topic} but {silent}: either the camera is '
@@ -185,3 +207,17 @@ def _why_frames_fall(health: CameraHealth, news: Counter[str]) -> tuple[Level, s
     if news['stamps jumped back']:
         return Level.WARN, 'stamps jumped back: filters and latency start anew'
     return None
+
+
+def _why_nothing_comes_out(health: CameraHealth, news: Counter[str]) -> tuple[Level, str] | None:
+    """Frames were wanted all the time and arrived, and none came through."""
+    around = health.around
+    if news['processed'] or news['nobody subscribed'] or not (around.wanted and news['received']):
+        return None
+    if around.clock_stopped:  # the rate cap goes by it
+        return Level.ERROR, NO_CLOCK
+    if news['received'] - news['over max_rate_hz'] < 2:
+        return None  # the one that was let through may still be at work
+    fates = [f'{number} {fate}' for fate, number in sorted(news.items()) if fate != 'received']
+    told = ', '.join(fates) or 'the network is still at the first'
+    return Level.ERROR, f'{news["received"]} frames received and none came out: {told}'

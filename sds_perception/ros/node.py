@@ -5,7 +5,6 @@ configure loads the release and warms the engine up; activate subscribes; the re
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import traceback
@@ -33,7 +32,7 @@ from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
-from sds_perception.ros.process import StopRequest, ToRos
+from sds_perception.ros.process import StopRequest, forward_logs
 from sds_perception.ros.scheduler import Scheduler
 from sds_perception.ros.shipped import prepare_transport
 from sds_perception.ros.transitions import spoken
@@ -235,7 +234,7 @@ def main(args: list[str] | None = None) -> int:
         try:
             node = PerceptionNode()
             executor.add_node(node)
-            logging.getLogger('sds_perception').addHandler(ToRos(node.get_logger()))
+            forward_logs(node.get_logger())
             node.get_logger().info('ready to be configured')
             stop.spin(executor)
         finally:

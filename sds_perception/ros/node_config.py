@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -24,8 +24,12 @@ def setting(
     live: bool = False,
     bounds: tuple[float, float] | None = None,
     choices: Sequence[str] = (),
+    check: Callable[[Any], None] = lambda value: None,
 ) -> Any:
-    """One field of the schema; `live` ones may change while the node is configured."""
+    """One field of the schema; `live` ones may change while the node is configured.
+
+    `check` raises ParameterError for what neither bounds nor choices can tell.
+    """
     return field(
         default=default,
         metadata={
@@ -33,8 +37,42 @@ def setting(
             'live': live,
             'bounds': bounds,
             'choices': tuple(choices),
+            'check': check,
         },
     )
+
+
+def _device(value: str) -> None:
+    if not re.fullmatch(r'cpu|cuda(:\d+)?', value):
+        raise ParameterError(f'device must be cpu, cuda or cuda:N, got {value!r}')
+
+
+def _cameras(value: tuple[str, ...]) -> None:
+    for name in value:
+        if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', name) or value.count(name) > 1:
+            raise ParameterError(
+                f'cameras must be distinct names such as front or rear_2, got {name!r}'
+            )
+
+
+def _scale_source(value: tuple[str, ...]) -> None:
+    if wrong := [each for each in value if each not in SCALE_SOURCES]:
+        raise ParameterError(f'scale_source knows {", ".join(SCALE_SOURCES)}, not {wrong[0]!r}')
+
+
+def _output_size(value: str) -> None:
+    if value not in ('camera', 'network') and not 0 < fraction(value) <= 1:
+        raise ParameterError(
+            f"output_size must be 'camera', 'network' or a fraction in (0, 1], got {value!r}"
+        )
+
+
+def fraction(text: str) -> float:
+    """The number in `text`; 0 where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +80,9 @@ class NodeConfig:
     """What an operator can tell the node; building one checks every value."""
 
     release: str = setting('', 'Release file to run (.safetensors)')
-    device: str = setting('cuda', "Where the network runs: 'cpu', 'cuda' or 'cuda:N'")
+    device: str = setting(
+        'cuda', "Where the network runs: 'cpu', 'cuda' or 'cuda:N'", check=_device
+    )
     engine: str = setting('torch', 'How it runs', choices=ENGINES)
     provider: str = setting(
         '',
@@ -60,7 +100,9 @@ class NodeConfig:
     )
     threads: int = setting(0, 'CPU threads of the network; 0 leaves the default', bounds=(0, 256))
     cameras: tuple[str, ...] = setting(
-        (), 'Camera names, each with NAME/image and NAME/camera_info; none: image, camera_info'
+        (),
+        'Camera names, each with NAME/image and NAME/camera_info; none: image, camera_info',
+        check=_cameras,
     )
     image_transport: str = setting(
         'raw', 'Subscribe to IMAGE or IMAGE/compressed', choices=('raw', 'compressed')
@@ -75,7 +117,9 @@ class NodeConfig:
         '', "Picture, non-zero where the vehicle sees itself; '{camera}' is the camera's name"
     )
     output_size: str = setting(
-        'camera', "Size of all outputs: 'camera', 'network', or a fraction such as '0.5'"
+        'camera',
+        "Size of all outputs: 'camera', 'network', or a fraction such as '0.5'",
+        check=_output_size,
     )
     depth_encoding: str = setting(
         '32FC1', 'Metric depth in metres or millimetres', choices=('32FC1', '16UC1')
@@ -83,6 +127,7 @@ class NodeConfig:
     scale_source: tuple[str, ...] = setting(
         ('release', 'camera_height', 'fixed'),
         'Where metres come from, first that knows wins; none ends the list',
+        check=_scale_source,
     )
     camera_height_m: float = setting(
         0.0, 'Height of the camera over the road; 0 is unknown', live=True, bounds=(0.0, 20.0)
@@ -119,24 +164,7 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _check_field(each, getattr(self, each.name))
-        self._check_engine()
-        if wrong := [s for s in self.scale_source if s not in SCALE_SOURCES]:
-            raise ParameterError(
-                f'scale_source knows {", ".join(SCALE_SOURCES)}, not {wrong[0]!r}'
-            )
-        for name in self.cameras:
-            if not name.isidentifier() or self.cameras.count(name) > 1:
-                raise ParameterError(f'cameras needs distinct topic-safe names, got {name!r}')
-        if self.output_size not in ('camera', 'network') and not 0 < self.output_fraction <= 1:
-            raise ParameterError(
-                "output_size must be 'camera', 'network' or a fraction in (0, 1], "
-                f'got {self.output_size!r}'
-            )
-
-    def _check_engine(self) -> None:
-        if not re.fullmatch(r'cpu|cuda(:\d+)?', self.device):
-            raise ParameterError(f'device must be cpu, cuda or cuda:N, got {self.device!r}')
+            check_value(each, getattr(self, each.name))
         if self.provider and self.engine != 'onnxruntime':
             raise ParameterError('provider is for the onnxruntime engine only')
         if self.engine_cache and self.engine == 'torch':
@@ -145,17 +173,16 @@ class NodeConfig:
     @property
     def output_fraction(self) -> float:
         """The fraction in `output_size`; 0 where it is not a number."""
-        try:
-            return float(self.output_size)
-        except ValueError:
-            return 0.0
+        return fraction(self.output_size)
 
 
-def _check_field(schema: Field[Any], value: object) -> None:
+def check_value(schema: Field[Any], value: Any) -> None:
+    """Raise ParameterError where this field cannot be `value`, whatever the others are."""
     bounds, choices = schema.metadata['bounds'], schema.metadata['choices']
     if choices and value not in choices:
         raise ParameterError(f'{schema.name} must be one of {", ".join(choices)}, got {value!r}')
-    if bounds and not bounds[0] <= value <= bounds[1]:  # type: ignore[operator]
+    if bounds and not bounds[0] <= value <= bounds[1]:
         raise ParameterError(
             f'{schema.name} must lie between {bounds[0]:g} and {bounds[1]:g}, got {value!r}'
         )
+    schema.metadata['check'](value)

@@ -19,7 +19,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sds_perception.ros.node_config import NodeConfig, ParameterError
+from sds_perception.ros.node_config import NodeConfig, ParameterError, check_value
 
 ROS_OWN = ('use_sim_time', 'start_type_description_service')  # declared by rclpy itself
 
@@ -46,7 +46,7 @@ def descriptor(schema: Field[Any]) -> ParameterDescriptor:
 
 
 class Parameters:
-    """The node's parameters, declared from `NodeConfig`; `config` is always the current state."""
+    """The node's parameters, declared from `NodeConfig`; `config` is what the node runs with."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -87,8 +87,7 @@ class Parameters:
             raise ParameterError(f'unknown parameter {name}{hint}')
 
     def _value(self, name: str) -> Any:
-        value = self._node.get_parameter(name).value
-        return tuple(v for v in value if v) if isinstance(value, list) else value
+        return _from_ros(self._node.get_parameter(name).value)
 
     def _on_change(self, changes: list[Parameter]) -> SetParametersResult:
         ours = [each for each in changes if each.name in self._fields]
@@ -98,13 +97,14 @@ class Parameters:
                     f'{each.name} is fixed while the node is configured: deactivate and clean up, '
                     'set it, and configure again'
                 )
+        values = {each.name: _from_ros(each.value) for each in ours}
         try:
-            values = {p.name: _from_ros(p.value) for p in ours}
-            changed = replace(self.config, **values)
+            for name, value in values.items():  # whether they go together is seen in `settle`
+                check_value(self._fields[name], value)
+            if self.fixed:
+                self.config = replace(self.config, **values)
         except ParameterError as problem:
             return _refused(str(problem))
-        if self.fixed:
-            self.config = changed
         for each in ours:
             self._faults.pop(each.name, None)
         return SetParametersResult(successful=True)

@@ -101,13 +101,13 @@ class Pipeline:
                 [frame.calibration and frame.calibration.camera for frame in frames],
             )
         except Exception as problem:  # an engine that fails must be seen, not end the thread
-            self._failed(frames, problem)
+            self._failed([frame.camera_name for frame in frames], problem)
             return
         for frame, scene in zip(frames, scenes, strict=True):
             try:
                 self._publish(frame, scene)
             except Exception as problem:
-                self._failed([frame], problem)
+                self._failed([frame.camera_name], problem)
 
     def _decoded(self, name: str, arrival: Arrival, picked_s: float) -> Frame | None:
         """The frame ready for the network; None, counted, where it is too old or unusable."""
@@ -122,6 +122,9 @@ class Pipeline:
         except UNUSABLE as problem:
             source.health.reject(type(problem).__name__, str(problem))
             return None
+        except Exception as problem:  # cv_bridge raises what it likes; the thread must go on
+            self._failed([name], problem)
+            return None
         seconds = {'wait': picked_s - arrival.arrived_s, 'decode': time.perf_counter() - began}
         return Frame(name, message.header, rgb, calibration, seconds, arrival.arrived_s)
 
@@ -129,12 +132,20 @@ class Pipeline:
         self, channel: Channel, message: Image | CompressedImage
     ) -> tuple[NDArray[np.uint8], Calibration | None]:
         """The picture, rectified if so told, and its calibration where there is one."""
-        rgb, info = rgb_from_message(message), channel.source.info
+        rgb, source, rectify = rgb_from_message(message), channel.source, self._config().rectify
+        info = source.info
         if info is None:
-            if self._config().rectify:
-                raise CameraError(f'rectify is on and {channel.source.info_topic} is silent')
+            if rectify:
+                raise CameraError(f'rectify is on and {source.info_topic} is silent')
             return rgb, None
-        calibration = channel.lens.read(info, rgb.shape[1], rgb.shape[0])
+        try:
+            calibration = channel.lens.read(info, rgb.shape[1], rgb.shape[0])
+        except CameraError as problem:
+            if rectify:
+                raise
+            source.lens_fault = str(problem)  # labels and relative depth need no calibration
+            return rgb, None
+        source.lens_fault = ''
         return calibration.rectifier(rgb) if calibration.rectifier else rgb, calibration
 
     def _too_old(self, header: Header) -> bool:
@@ -159,11 +170,11 @@ class Pipeline:
             seconds['age'] = self._age_s(frame.header)
         channel.source.health.processed(seconds)
 
-    def _failed(self, frames: list[Frame], problem: Exception) -> None:
-        """Count it; log it once, not thirty times a second."""
+    def _failed(self, cameras: list[str], problem: Exception) -> None:
+        """Count a frame of each camera; log it once, not thirty times a second."""
         said = f'{type(problem).__name__}: {problem}'
-        for frame in frames:
-            health = self._channels[frame.camera_name].source.health
+        for name in cameras:
+            health = self._channels[name].source.health
             if said != health.last_rejection:
                 log.error('frames of %s fail', health.name, exc_info=problem)
             health.last_rejection = said

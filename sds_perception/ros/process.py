@@ -51,6 +51,13 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def forward_logs(logger: Any) -> None:
+    """Hand all that our modules log to a node's logger, whose level decides what is shown."""
+    ours = logging.getLogger('sds_perception')
+    ours.setLevel(logging.DEBUG)  # Python's own default would keep progress to itself
+    ours.addHandler(ToRos(logger))
+
+
 class ToRos(logging.Handler):
     """Forwards the log lines of our modules that know no ROS to a node's logger."""
 

@@ -1,6 +1,6 @@
 """Record topics into a ROS 2 bag, without rosbag2: every message as it came over the wire.
 
-ros2 run sds_perception record OUTPUT --topics /perception/labels /perception/depth
+ros2 run sds_perception record OUTPUT --topics /sds_perception/labels /sds_perception/depth
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_typestore
 
+from sds_perception.offline.frames import OfflineError
 from sds_perception.ros.bag_topics import BagError, bag_qos, matching_qos, message_class
 from sds_perception.ros.process import StopRequest
-from sds_perception.ros.tool_node import tool_node
+from sds_perception.ros.tool_node import full_name, tool_node
 
 _LOOK_EVERY_S = 0.2
 _DEPTH = 100  # messages that may wait while the disk is busy
@@ -34,7 +35,7 @@ class Recorder(AbstractContextManager['Recorder']):
 
     def __init__(self, node: Node, output: Path, topics: Sequence[str], storage: str) -> None:
         self._node = node
-        self._waiting = [node.resolve_topic_name(topic) for topic in topics]
+        self._waiting = [full_name(node, topic) for topic in topics]
         self.counts: dict[str, int] = dict.fromkeys(self._waiting, 0)
         self._types = get_typestore(Stores.LATEST)
         self._writer = _open_writer(output, storage)
@@ -102,7 +103,7 @@ def main(args: Sequence[str] | None = None) -> int:
             executor.shutdown()
             for topic, count in recorder.counts.items():
                 print(f'record: {topic}: {count} messages')
-    except BagError as problem:
+    except OfflineError as problem:
         print(f'record: {problem}', file=sys.stderr)
         return 2
     return 0

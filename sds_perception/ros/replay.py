@@ -25,7 +25,7 @@ from rosgraph_msgs.msg import Clock
 from sds_perception.offline.bag_source import COMPRESSED, IMAGE, open_bag
 from sds_perception.offline.frames import OfflineError
 from sds_perception.ros.bag_topics import BagError, message_class, offered_qos
-from sds_perception.ros.tool_node import tool_node, until_stopped
+from sds_perception.ros.tool_node import full_name, tool_node, until_stopped
 
 CLOCK_PERIOD_S = 0.01
 # A node that matches its QoS to ours subscribes anew within a heartbeat of seeing us.
@@ -42,6 +42,7 @@ class ReplayPlan:
     passes: int = 1
     clock: bool = False
     topics: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()  # topics not to play, and namespaces with all in them
     awaited: tuple[str, ...] = ()  # topics that need a subscriber too, such as a recorder's
     wait_s: float = 30.0  # for a subscriber of a picture, before the first message
     linger_s: float = 1.0  # after the last message, so that reliable ones still arrive
@@ -49,6 +50,8 @@ class ReplayPlan:
     def __post_init__(self) -> None:
         if not self.rate > 0:
             raise BagError(f'the rate must be above 0, got {self.rate:g}')
+        if self.passes < 0:
+            raise BagError(f'passes must be 0 (for ever) or more, got {self.passes}')
 
 
 class Player:
@@ -58,11 +61,12 @@ class Player:
         self.played = 0
         self._node, self._reader, self._plan = node, reader, plan
         self._clock = node.create_publisher(Clock, '/clock', 10) if plan.clock else None
+        self._awaited = [full_name(node, topic) for topic in plan.awaited]
+        self._left_out = tuple(full_name(node, topic) for topic in plan.left_out)
         self._by_topic: dict[str, Publisher] = {}
         self._pictures: list[Publisher] = []
         for connection in reader.connections:
-            wanted = connection.topic in plan.topics if plan.topics else True
-            if wanted and connection.topic not in ('/clock', *self._by_topic):
+            if connection.topic not in self._by_topic and self._wants(connection.topic):
                 self._add(connection)
         if missing := set(plan.topics) - set(self._by_topic):
             raise BagError(f'{plan.bag} has no topic {", ".join(sorted(missing))}')
@@ -86,8 +90,7 @@ class Player:
     def _unheard(self) -> list[str]:
         """Awaited topics without a subscriber; of the pictures one heard is enough."""
         pictures = [each.topic_name for each in self._pictures]
-        awaited = [self._node.resolve_topic_name(topic) for topic in self._plan.awaited]
-        silent = [each for each in awaited if not self._node.count_subscribers(each)]
+        silent = [each for each in self._awaited if not self._node.count_subscribers(each)]
         heard = any(self._node.count_subscribers(each) for each in pictures)
         return silent if heard else pictures + silent
 
@@ -125,6 +128,13 @@ class Player:
             message.clock.sec, message.clock.nanosec = divmod(now_ns, 1_000_000_000)
             self._clock.publish(message)
 
+    def _wants(self, topic: str) -> bool:
+        if self._plan.topics and topic not in self._plan.topics:
+            return False
+        return not any(
+            topic == each or topic.startswith(f'{each}/') for each in ('/clock', *self._left_out)
+        )
+
     def _add(self, connection: Connection) -> None:
         try:
             kind = message_class(connection.msgtype)
@@ -155,6 +165,14 @@ def _parse(arguments: Sequence[str]) -> ReplayPlan:
     add('--clock', action='store_true', help='publish /clock in bag time')
     add('--topics', nargs='+', default=(), help='play only these')
     add(
+        '--except',
+        dest='left_out',
+        nargs='+',
+        default=(),
+        metavar='TOPIC',
+        help='play neither these nor, where one is a namespace, what is in it',
+    )
+    add(
         '--await',
         dest='awaited',
         nargs='+',
@@ -173,9 +191,8 @@ def _parse(arguments: Sequence[str]) -> ReplayPlan:
     add('--linger', dest='linger_s', type=float, default=1.0, metavar='S',
         help='stay after the last message (1)')  # fmt: skip
     values = vars(parser.parse_args(list(arguments)))
-    return ReplayPlan(
-        **{**values, 'topics': tuple(values['topics']), 'awaited': tuple(values['awaited'])}
-    )
+    lists = {name: tuple(values[name]) for name in ('topics', 'left_out', 'awaited')}
+    return ReplayPlan(**{**values, **lists})
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -36,6 +36,7 @@ def prepare_transport(environment: MutableMapping[str, str] = os.environ) -> Non
     """
     chosen = next((environment[name] for name in PROFILE_VARIABLES if environment.get(name)), None)
     for name in PROFILE_VARIABLES:
-        environment.setdefault(name, chosen or str(shipped_file('config/vehicle/fastdds.xml')))
+        if not environment.get(name):  # '' names no profile either
+            environment[name] = chosen or str(shipped_file('config/vehicle/fastdds.xml'))
     for name in MALLOC_VARIABLES:
         environment.setdefault(name, MALLOC_KEEP_BYTES)

@@ -10,6 +10,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from sds_perception.offline.frames import OfflineError
 from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.process import ignore_signals
 from sds_perception.ros.shipped import prepare_transport
@@ -33,6 +34,20 @@ def tool_node(name: str, args: Sequence[str] | None = None) -> Iterator[Node]:
         ignore_signals()
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+class BadTopic(OfflineError):
+    """A topic name ROS does not allow; the message is one sentence."""
+
+
+def full_name(node: Node, topic: str) -> str:
+    """`topic` as the graph knows it, with namespace and remaps; BadTopic where it cannot be."""
+    try:
+        name: str = node.resolve_topic_name(topic)
+    except RuntimeError as problem:  # rcl's, which ends with a place in its sources
+        why = str(problem).removeprefix('failed to resolve name: ').rsplit(', at ', 1)[0]
+        raise BadTopic(f'{topic!r} cannot be a topic: {why}') from problem
+    return name
 
 
 @contextmanager

@@ -11,11 +11,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from sds_perception.calibration import camera_from_info
 from sds_perception.camera import CameraError
-from sds_perception.image_codec import BrokenImage, UnsupportedImage
 from sds_perception.ros.bag_topics import matching_qos
 from sds_perception.ros.findings import Finding, fault
 from sds_perception.ros.messages import rgb_from_message
-from sds_perception.ros.tool_node import tool_node
+from sds_perception.ros.tool_node import BadTopic, full_name, tool_node
 
 PROFILE_HINT = (
     'if the pictures are large, start the camera with FASTDDS_DEFAULT_PROFILES_FILE and '
@@ -26,7 +25,10 @@ PROFILE_HINT = (
 def check_topics(image_topic: str, info_topic: str, timeout_s: float) -> list[Finding]:
     """Wait up to `timeout_s` for a picture and its CameraInfo and look at both."""
     with tool_node('sds_doctor', ['doctor']) as node:
-        images, infos = _Heard(node, image_topic), _Heard(node, info_topic)
+        try:
+            images, infos = _Heard(node, image_topic), _Heard(node, info_topic)
+        except BadTopic as problem:
+            return [fault('topics', str(problem))]
         give_up_s = time.monotonic() + timeout_s
         while time.monotonic() < give_up_s and not (images.message and infos.message):
             images.look(), infos.look()
@@ -42,7 +44,7 @@ class _Heard:
     """One topic: its publishers, and the first message that came."""
 
     def __init__(self, node: Node, topic: str) -> None:
-        self.topic, self.message = node.resolve_topic_name(topic), None
+        self.topic, self.message = full_name(node, topic), None
         self._node, self._subscription = node, None
         self._offers: list[Any] = []
 
@@ -81,7 +83,7 @@ def _picture(message: Any, info: CameraInfo | None) -> list[Finding]:
     """Can the node read this picture, and does the CameraInfo belong to it?"""
     try:
         rgb = rgb_from_message(message)
-    except (UnsupportedImage, BrokenImage, ImportError) as problem:
+    except Exception as problem:  # cv_bridge raises what it likes
         return [fault('picture', f'the node cannot read it: {problem}')]
     height, width = rgb.shape[:2]
     how = getattr(message, 'encoding', None) or message.format

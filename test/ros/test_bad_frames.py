@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import cv2
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from node_graph import Graph, camera_info, counts, image, until
@@ -37,15 +39,50 @@ def test_a_broken_image_is_counted_named_and_skipped(graph: Graph, what: str) ->
     until(lambda: received, 'the node went on')
 
 
-@pytest.mark.parametrize('data', [b'', b'\xff\xd8 not a picture', b'GIF89a'])
-def test_a_broken_jpeg_is_counted_and_skipped(graph: Graph, data: bytes) -> None:
-    node = graph.active(image_transport='compressed')
-    graph.collect('labels')
+def jpeg(data: bytes) -> CompressedImage:
     message = CompressedImage(format='jpeg', header=image().header)
     message.data.frombytes(data)
-    graph.publisher('/image/compressed', CompressedImage).publish(message)
+    return message
+
+
+GOOD_JPEG = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+SIZE_AT = GOOD_JPEG.index(b'\xff\xc0') + 5  # behind marker, length and precision
+ENORMOUS = GOOD_JPEG[:SIZE_AT] + b'\xff\xdc' * 2 + GOOD_JPEG[SIZE_AT + 4 :]  # 65500x65500
+
+
+@pytest.mark.parametrize('data', [b'', b'\xff\xd8 not a picture', b'GIF89a', ENORMOUS])
+def test_a_broken_jpeg_is_counted_and_skipped(graph: Graph, data: bytes) -> None:
+    node = graph.active(image_transport='compressed')
+    received = graph.collect('labels')
+    publisher = graph.publisher('/image/compressed', CompressedImage)
+    publisher.publish(jpeg(data))
     until(lambda: counts(node).get('rejected') == 1, 'the frame was rejected')
     assert 'jpeg' in node.health().last_rejection
+    publisher.publish(jpeg(GOOD_JPEG))
+    until(lambda: received, 'the node went on')
+
+
+@pytest.mark.parametrize('stage', ['decode', 'network'])
+def test_whatever_is_raised_fails_its_frame_is_logged_once_and_the_node_goes_on(
+    graph: Graph, stage: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def raises(*_: object) -> None:
+        raise KeyError('odd')
+
+    node = graph.active()
+    received, publisher = graph.collect('labels'), graph.publisher()
+    with monkeypatch.context() as broken:
+        if stage == 'decode':  # as cv_bridge may
+            broken.setattr('sds_perception.ros.pipeline.rgb_from_message', raises)
+        else:
+            broken.setattr('sds_perception.perceiver.Perceiver.perceive', raises)
+        for number in (1, 2):
+            publisher.publish(image())
+            until(lambda n=number: counts(node).get('failed') == n, 'the frame failed')
+    assert "KeyError: 'odd'" in node.health().last_rejection
+    assert len([each for each in caplog.records if 'fail' in each.message]) == 1
+    publisher.publish(image())
+    until(lambda: received, 'the node went on')
 
 
 def uncalibrated() -> CameraInfo:
@@ -54,24 +91,42 @@ def uncalibrated() -> CameraInfo:
     return info
 
 
-@pytest.mark.parametrize(
-    ('info', 'word'), [(camera_info(32, 24), '32x24'), (uncalibrated(), 'uncalibrated')]
-)
-def test_a_foreign_camera_info_rejects_the_frame_until_a_right_one_comes(
+UNUSABLE_INFOS = [(camera_info(32, 24), '32x24'), (uncalibrated(), 'uncalibrated')]
+
+
+@pytest.mark.parametrize(('info', 'word'), UNUSABLE_INFOS)
+def test_a_camera_info_that_cannot_be_used_is_named_and_costs_no_labels(
     graph: Graph, info: CameraInfo, word: str
 ) -> None:
     node = graph.active()
-    received = graph.collect('labels')
+    received, published = graph.collect('labels'), graph.collect('camera_info', CameraInfo)
+    lines = graph.statuses()
+    images, infos = graph.publisher(), graph.publisher('/camera_info', CameraInfo)
+    infos.publish(info)
+    until(lambda: node.camera().info, 'the camera_info arrived')
+    images.publish(image())
+    until(lambda: received, 'labels came')
+    until(lambda: any(word in line and 'no cloud' in line for line in lines), 'it was named')
+    assert not published
+    infos.publish(camera_info())
+    until(lambda: node.camera().info.k[0] == node.camera().info.width == 64, 'it was mended')
+    images.publish(image())
+    until(lambda: published, 'camera_info came')
+    until(lambda: 'no cloud' not in lines[-1], 'the fault was forgotten')
+
+
+@pytest.mark.parametrize(('info', 'word'), UNUSABLE_INFOS)
+def test_where_it_is_to_be_rectified_such_a_camera_info_rejects_the_frame(
+    graph: Graph, info: CameraInfo, word: str
+) -> None:
+    node = graph.active(rectify=True)
+    graph.collect('labels')
     images, infos = graph.publisher(), graph.publisher('/camera_info', CameraInfo)
     infos.publish(info)
     until(lambda: node.camera().info, 'the camera_info arrived')
     images.publish(image())
     until(lambda: counts(node).get('rejected') == 1, 'the frame was rejected')
     assert word in node.health().last_rejection
-    infos.publish(camera_info())
-    until(lambda: node.camera().info.k[0] == node.camera().info.width == 64, 'it was mended')
-    images.publish(image())
-    until(lambda: received, 'the node went on')
 
 
 def test_a_frame_that_is_too_old_is_not_shown_to_the_network(graph: Graph) -> None:

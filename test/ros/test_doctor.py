@@ -24,11 +24,12 @@ def test_the_shipped_profile_under_both_names_has_no_fault():
 
 
 @pytest.mark.parametrize('missing', PROFILE_VARIABLES)
-def test_each_missing_profile_variable_is_one_sentence_that_names_it(missing):
+def test_a_profile_the_node_sets_itself_is_no_fault_and_advised_for_the_camera(missing):
     environment = {name: path for name, path in HEALTHY.items() if name != missing}
-    (sentence,) = faults(doctor.check_transport(environment))
-    assert sentence.startswith(f'{missing} is not set')
-    assert PROFILE in sentence
+    found = doctor.check_transport(environment)
+    assert faults(found) == []
+    assert found[-1].sentence.endswith(f'export {missing}={PROFILE}')
+    assert not any('export' in each.sentence for each in doctor.check_transport(HEALTHY))
 
 
 def test_a_profile_with_a_small_segment_is_a_fault(tmp_path):
@@ -75,6 +76,22 @@ def test_a_gpu_that_is_not_there_is_a_fault():
     assert not doctor.check_device('cpu').fault
 
 
+def test_a_gpu_with_a_number_too_high_is_a_fault_that_names_those_there(monkeypatch):
+    torch = pytest.importorskip('torch')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr(torch.cuda, '_lazy_init', lambda: None)
+    (sentence,) = faults([doctor.check_device('cuda:1')])
+    assert sentence == 'cuda:1 is not here: device:= may be cuda:0 or cpu'
+
+
+def test_whatever_keeps_an_engine_from_running_is_one_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr('sds_perception.release.read_release', lambda path: untrained())
+    monkeypatch.setattr('sds_perception.perceiver.Perceiver.warm_up', lambda *_: 1 / 0)
+    wanted = Namespace(release='r', device='cpu', engine='torch', precision=None)
+    assert faults(doctor.check_release(wanted)) == ['torch: division by zero']
+
+
 def test_a_damaged_release_is_a_fault(tmp_path):
     damaged = tmp_path / 'damaged.safetensors'
     damaged.write_bytes(b'\x10' + bytes(40))
@@ -83,13 +100,15 @@ def test_a_damaged_release_is_a_fault(tmp_path):
     assert 'damaged' in sentence
 
 
-def test_a_good_release_is_run_and_timed(tmp_path):
+def untrained():
     from sds_perception.network import NETWORKS
-    from sds_perception.release import untrained_release, write_release
+    from sds_perception.release import untrained_release
 
-    path = tmp_path / 'tiny.safetensors'
-    write_release(path, untrained_release(NETWORKS['tiny'], (64, 128)))
-    wanted = Namespace(release=str(path), device='cpu', engine='torch', precision=None)
+    return untrained_release(NETWORKS['tiny'], (64, 128))
+
+
+def test_a_good_release_is_run_and_timed(tiny_release):
+    wanted = Namespace(release=str(tiny_release), device='cpu', engine='torch', precision=None)
     release, engine = doctor.check_release(wanted)
     assert 'UNTRAINED' in release.sentence
     assert 'ms per frame' in engine.sentence and not engine.fault
@@ -107,10 +126,37 @@ def test_the_command_ends_with_one_and_a_sentence_per_fault(capsys, monkeypatch)
     assert lines[-1] == '1 fault(s)'
 
 
+def test_a_fresh_shell_is_ready_to_launch(capsys, monkeypatch, tiny_release):
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    told = ['--device', 'cpu', '--release', str(tiny_release), '--timeout', '0']
+    assert doctor.main(told) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == 'ready to launch'
+
+
+@pytest.mark.parametrize(
+    ('environment', 'topic', 'sentence'),
+    [
+        ({'ROS_DOMAIN_ID': 'front'}, '/image', "ROS_DOMAIN_ID is 'front', wanted 0 to 232"),
+        ({}, 'front image', "'front image' cannot be a topic: topic name must not contain"),
+    ],
+)
+def test_what_keeps_the_topics_from_being_looked_at_is_one_fault(
+    tiny_release, environment, topic, sentence
+):
+    command = [sys.executable, '-m', 'sds_perception.ros.doctor', '--image-topic', topic]
+    command += ['--release', str(tiny_release), '--device', 'cpu', '--timeout', '1']
+    told = os.environ | environment
+    done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    (fault,) = [line for line in done.stdout.splitlines() if line.startswith('FAULT')]
+    assert sentence in fault
+
+
 def test_it_examines_a_python_that_has_nothing_and_says_what_is_missing():
     bare = [sys.executable, '-S', '-m', 'sds_perception.ros.doctor', '--timeout', '0']
     environment = {'PATH': os.environ['PATH'], 'PYTHONPATH': str(Path(__file__).parents[2])}
-    done = subprocess.run(bare, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(bare, env=environment, capture_output=True, text=True, timeout=180)
     assert done.returncode == 1 and not done.stderr
     assert 'FAULT rclpy' in done.stdout and 'FAULT torch' in done.stdout
     assert 'ROS_DOMAIN_ID is 0' in done.stdout  # the rest is still examined

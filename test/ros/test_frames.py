@@ -13,7 +13,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import String
 
 from sds_perception.labels import NAMES
+from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
+from sds_perception.ros.messages import rgb_from_message
 from sds_perception.ros.qos import LATCHED
 
 PICTURES = {'labels': 1, 'confidence': 1, 'overlay': 3, 'depth_color': 3}
@@ -101,12 +103,19 @@ def test_a_scale_makes_metres_and_the_range_cuts_them(graph: Graph) -> None:
     assert np.isnan(cut).sum() > np.isnan(everything).sum()
 
 
-def test_millimetres_are_rep_118(graph: Graph) -> None:
-    graph.active(fixed_scale=2.0, depth_encoding='16UC1')
+def test_millimetres_are_the_perceived_depth_times_scale_and_thousand(
+    graph: Graph, tiny_release: Path
+) -> None:
+    graph.active(fixed_scale=2.0, max_depth_m=0.0, depth_encoding='16UC1')
     received = graph.collect('depth')
     send_until(graph, lambda: received, 'depth came')
+    scene = Perceiver.from_release(tiny_release, device='cpu')(rgb_from_message(image()))
+    expected = 1e3 * np.nan_to_num(2.0 * scene.depth)
+    expected[expected > 65535] = 0
     assert received[0].encoding == '16UC1'
-    assert len(received[0].data) == 64 * 48 * 2
+    millimetres = np.frombuffer(received[0].data, np.uint16).reshape(48, 64)
+    assert (millimetres > 0).any()
+    np.testing.assert_allclose(millimetres, expected, atol=1.0)
 
 
 def test_a_live_scale_takes_effect_at_the_next_frame(graph: Graph) -> None:

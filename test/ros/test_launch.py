@@ -84,8 +84,77 @@ def test_what_an_operator_changes_can_be_given():
 
 @needs_launch
 def test_only_arguments_that_are_given_hide_the_parameter_file():
-    assert _given(release='', device='') == {}
-    assert _given(release='/r.safetensors', device='') == {'release': '/r.safetensors'}
+    assert _given(release='', device='') == []
+    assert _given(release='/r.safetensors', device='') == [{'release': '/r.safetensors'}]
+    assert [list(each) for each in _given(use_sim_time='false')] == [['use_sim_time']]
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('environment', 'profile'),
+    [
+        ({'FASTDDS': 'mine.xml'}, 'mine.xml'),
+        ({'FASTRTPS': 'mine.xml'}, 'mine.xml'),
+        ({'FASTDDS': 'new.xml', 'FASTRTPS': 'old.xml'}, 'new.xml'),
+        ({}, 'shipped.xml'),
+    ],
+)
+def test_the_dds_profile_an_operator_has_under_either_name_stays(
+    monkeypatch, environment, profile
+):
+    launch_file = loaded('perception')
+    monkeypatch.setattr(launch_file, 'SHIPPED_PROFILE', 'shipped.xml')
+    for name in ('FASTDDS', 'FASTRTPS'):
+        monkeypatch.delenv(f'{name}_DEFAULT_PROFILES_FILE', raising=False)
+    for name, path in environment.items():
+        monkeypatch.setenv(f'{name}_DEFAULT_PROFILES_FILE', path)
+    (argument,) = [each for each in launch_file.arguments() if each.name == 'dds_profile']
+    assert _performed(argument.default_value) == profile
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('text', 'named'),
+    [
+        ('/**: {ros__parameters: {cameras: [front, rear]}}', ['front', 'rear']),
+        ('/a/sds_perception: {ros__parameters: {cameras: [front]}}', ['front']),
+        ('/a: {sds_perception: {ros__parameters: {cameras: [front]}}}', ['front']),
+        ("/**: {ros__parameters: {cameras: ['']}}", []),
+        ('/**: {ros__parameters: {device: cpu}}', []),
+    ],
+)
+def test_a_replay_awaits_and_records_the_cameras_of_the_parameter_file(tmp_path, text, named):
+    from launch import LaunchContext
+
+    (tmp_path / 'params.yaml').write_text(text)
+    context = LaunchContext()
+    context.launch_configurations['params_file'] = str(tmp_path / 'params.yaml')
+    assert loaded('replay').cameras(context) == named
+    record, play = loaded('replay').player_and_recorder(context)
+    for each in (f'{name}/labels' for name in named or ['sds_perception']):
+        assert each in _told(record) and each in _told(play)
+
+
+@needs_launch
+def test_a_replay_leaves_out_what_a_node_recorded_before(tmp_path):
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations['params_file'] = str(ROOT / 'config/vehicle/perception.yaml')
+    _, play = loaded('replay').player_and_recorder(context)
+    assert '--except sds_perception /diagnostics --await' in _told(play)
+
+
+@needs_launch
+def test_a_replay_ends_and_says_so_where_the_node_refuses_to_configure():
+    from launch.actions import RegisterEventHandler
+    from launch_ros.event_handlers import OnStateTransition
+
+    entities = loaded('replay').generate_launch_description().entities
+    handlers = [e.event_handler for e in entities if isinstance(e, RegisterEventHandler)]
+    (refused,) = [each for each in handlers if isinstance(each, OnStateTransition)]
+    said, _ = refused.entities
+    assert 'could not be configured' in _performed(said.msg)
 
 
 @needs_launch
@@ -104,12 +173,27 @@ def test_ros2_launch_brings_the_node_to_active_and_ends_it(tmp_path, tiny_releas
     assert 'process has died' not in done.stdout + done.stderr
 
 
-def _given(**arguments: str) -> dict[str, str]:
+def _performed(substitutions) -> str:
+    from launch.utilities import perform_substitutions
+
+    from launch import LaunchContext
+
+    return perform_substitutions(LaunchContext(), substitutions)
+
+
+def _told(node) -> str:
+    """The command of a node as far as the launch file says it itself."""
+    words = [part for word in node.cmd for part in word]
+    return ' '.join(each.text for each in words if hasattr(each, 'text'))
+
+
+def _given(**arguments: str) -> list[dict[str, object]]:
     """The parameters that the launch file adds to the parameter file."""
     from launch import LaunchContext
 
     context = LaunchContext()
-    context.launch_configurations.update({'engine': '', 'precision': '', **arguments})
+    none = dict.fromkeys(('release', 'device', 'engine', 'precision', 'use_sim_time'), '')
+    context.launch_configurations.update(none | arguments)
     return loaded('perception').overrides(context)
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -62,18 +61,6 @@ def test_every_command_has_its_function():
         assert source.is_file(), f'{name} names {module}, which does not exist'
         defined = {n.name for n in ast.parse(source.read_text()).body if hasattr(n, 'name')}
         assert function in defined, f'{name} names {function}, which {module} does not define'
-
-
-def test_the_manifest_names_every_ros_package_the_shell_imports():
-    manifest = ElementTree.parse(ROOT / 'package.xml').getroot()
-    declared = {each.text for each in manifest.iter() if each.tag.endswith('depend')}
-    used: set[str] = set()
-    for file in [*(ROOT / 'sds_perception/ros').glob('*.py'), *(ROOT / 'launch').glob('*.py')]:
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                used.add(node.module.split('.')[0])
-    ros = {name for name in used if name.endswith(('_msgs', '_interfaces', '_ros'))}
-    assert ros | {'rclpy', 'launch'} <= declared
 
 
 def test_the_parameter_file_has_every_parameter_with_its_default_and_its_sentence():

@@ -40,6 +40,8 @@ def test_every_parameter_says_what_it_is_and_its_default_is_allowed() -> None:
         {'scale_source': ('lidar',)},
         {'cameras': ('front', 'front')},
         {'cameras': ('front camera',)},
+        {'cameras': ('före',)},
+        {'cameras': ('_front',)},
     ],
 )
 def test_an_impossible_value_is_refused_by_name(wrong: dict[str, object]) -> None:
@@ -87,6 +89,21 @@ def test_a_fixed_parameter_can_be_set_again_after_cleanup(graph: Graph) -> None:
     assert set_one(node, 'depth_encoding', '16UC1').successful
     assert configures(node)
     assert node.config.depth_encoding == '16UC1'
+
+
+def test_an_unconfigured_node_takes_changes_in_any_order_and_checks_them_together_later(
+    graph: Graph, tiny_release: Path
+) -> None:
+    node = graph.node(engine='onnxruntime', provider='cpu', release='/no/such.safetensors')
+    assert not configures(node)  # the engine is remembered, as it is after a cleanup
+    assert set_one(node, 'release', str(tiny_release)).successful
+    assert set_one(node, 'engine', 'torch').successful
+    assert not configures(node)
+    assert why(node) == 'cannot configure: provider is for the onnxruntime engine only'
+    assert set_one(node, 'provider', '').successful
+    assert not set_one(node, 'device', 'gpu').successful
+    assert configures(node)
+    assert node.config.engine == 'torch'
 
 
 @pytest.mark.parametrize(('name', 'value'), [('overlay_alpha', 1.5), ('cloud_decimation', 0)])

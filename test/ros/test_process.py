@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from std_msgs.msg import Header
 
 from sds_perception.ros.messages import ImageWriter
+from sds_perception.ros.process import forward_logs
+
+DOMAIN = 1 + (os.getpid() + 25) % 100
 
 
 @pytest.fixture
 def process(tiny_release: Path):
     command = [sys.executable, '-m', 'sds_perception.ros.node', '--ros-args']
     command += ['-p', f'release:={tiny_release}', '-p', 'device:=cpu']
-    environment = {**os.environ, 'ROS_DOMAIN_ID': str(1 + (os.getpid() + 25) % 100)}
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(DOMAIN)}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     yield running
     if running.poll() is None:
         running.kill()
     running.communicate()
+
+
+@pytest.fixture
+def observer():
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=DOMAIN)
+    yield rclpy.create_node('observer', context=context)
+    rclpy.shutdown(context=context)
+
+
+def change_state(observer: Node, step: int) -> None:
+    """Ask the node for a transition and wait until it is done."""
+    client = observer.create_client(ChangeState, '/sds_perception/change_state')
+    assert client.wait_for_service(60)
+    answer = client.call_async(ChangeState.Request(transition=Transition(id=step)))
+    executor = SingleThreadedExecutor(context=observer.context)
+    executor.add_node(observer)
+    executor.spin_until_future_complete(answer, timeout_sec=60)
+    executor.remove_node(observer)
+    assert answer.result().success
 
 
 def spinning(process: subprocess.Popen) -> None:
@@ -36,13 +66,28 @@ def spinning(process: subprocess.Popen) -> None:
     pytest.fail('the node ended before it was ready')
 
 
-@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGINT] * 2])
-def test_one_or_two_interrupts_end_the_node_with_exit_code_0(process, signals) -> None:
+@pytest.mark.parametrize('active', [False, True])
+@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGINT] * 2, [signal.SIGTERM]])
+def test_a_signal_or_two_end_the_node_with_exit_code_0(process, signals, active, observer) -> None:
     spinning(process)
+    if active:
+        for step in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+            change_state(observer, step)
     for number in signals:
         process.send_signal(number)
         time.sleep(0.1)
     assert process.wait(timeout=10) == 0, process.stderr.read()
+
+
+def test_progress_that_a_module_without_ros_logs_reaches_the_logger_of_the_node() -> None:
+    logger, ours = Mock(), logging.getLogger('sds_perception')
+    forward_logs(logger)
+    try:
+        logging.getLogger('sds_perception.engines.any').info('half of it is built')
+    finally:
+        ours.removeHandler(ours.handlers[-1])
+        ours.setLevel(logging.NOTSET)
+    logger.info.assert_called_once_with('half of it is built')
 
 
 def test_filling_a_1080p_image_takes_no_time_worth_mentioning() -> None:

@@ -24,7 +24,12 @@ from sds_perception.ros.bag_topics import (  # noqa: E402
 from sds_perception.ros.drive import as_drive, drive_in  # noqa: E402
 from sds_perception.ros.recorded import messages  # noqa: E402
 from sds_perception.ros.replay import Player, ReplayPlan  # noqa: E402
-from sds_perception.ros.vehicle_process import ChildProcess, wait_until  # noqa: E402
+from sds_perception.ros.tool_node import BadTopic, full_name  # noqa: E402
+from sds_perception.ros.vehicle_process import (  # noqa: E402
+    ChildProcess,
+    VehicleError,
+    wait_until,
+)
 
 pytestmark = pytest.mark.ros
 FRAMES, RATE_HZ = 12, 20.0
@@ -89,6 +94,44 @@ def test_a_topic_the_bag_lacks_is_refused_by_name(bag, node):
 def test_a_rate_that_is_not_positive_is_refused(rate):
     with pytest.raises(BagError, match='rate must be above 0'):
         ReplayPlan(Path('bag'), rate=rate)
+
+
+def test_a_negative_number_of_passes_is_refused():
+    with pytest.raises(BagError, match='passes must be 0 .* or more, got -1'):
+        ReplayPlan(Path('bag'), passes=-1)
+
+
+@pytest.mark.parametrize(
+    ('left_out', 'left'),
+    [
+        (('/drive/image',), ['/drive/camera_info']),
+        (('/drive',), []),
+        (('/dri', '/drive/image/compressed'), ['/drive/image', '/drive/camera_info']),
+    ],
+)
+def test_a_topic_or_a_namespace_can_be_left_out(bag, node, left_out, left):
+    with open_bag(bag) as reader:
+        Player(node, reader, ReplayPlan(bag, left_out=left_out))
+        offered = [each.topic_name for each in node.publishers]
+    assert sorted(each for each in offered if each.startswith('/drive')) == sorted(left)
+
+
+@pytest.mark.parametrize('topic', ['bad topic', '/a//b', ''])
+def test_a_name_that_cannot_be_a_topic_is_refused_in_one_sentence(node, topic):
+    with pytest.raises(BadTopic) as refusal:
+        full_name(node, topic)
+    assert str(refusal.value).startswith(f'{topic!r} cannot be a topic: topic name must not')
+    assert '\n' not in str(refusal.value)
+
+
+def test_the_recorder_refuses_such_a_name_without_a_traceback(tmp_path):
+    log = tmp_path / 'record.log'
+    arguments = [str(tmp_path / 'bag'), '--topics', 'bad topic']
+    process = ChildProcess('sds_perception.ros.record', arguments, log)
+    refusal = "record ended with 2: record: 'bad topic' cannot be"
+    with pytest.raises(VehicleError, match=refusal), process:
+        wait_until(lambda: not process.running, 20.0, 'its end')
+    assert 'Traceback' not in log.read_text()
 
 
 def test_a_folder_without_a_bag_is_refused_in_one_sentence(tmp_path):
