@@ -13,7 +13,7 @@ def keep_large_buffers() -> bool:
     """Stop glibc from returning each frame's memory to the system; False where it is not glibc.
 
     A 1080p frame otherwise costs 4500 page faults, 15 ms of latency and a third of a core; a
-    training step on a CPU costs a tenth more (docs/training.md).
+    training step on a CPU costs a tenth more (docs/training_notes.md).
     """
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:

@@ -80,7 +80,7 @@ def mean_over_classes(known: Tensor, error: Tensor, label: Tensor) -> Tensor:
     """Mean of `error` over `known`, in which a class counts as the root of its pixels.
 
     Pixel by pixel the houses speak and riders are not heard, whose depth only the ground tells:
-    they move (docs/training.md).
+    they move (docs/training_notes.md).
 
     Args:
         known: (B, 1, h, w) bool.

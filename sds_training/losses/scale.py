@@ -10,7 +10,7 @@ def velocity_loss(source_from_target: Tensor, driven: Tensor) -> Tensor:
     """Mean distance in metres between the predicted translation and the driven one.
 
     Length alone would leave the direction to the photometric term, and a motion that leans
-    sideways hides in turns: depth then stays far wherever it started (docs/training.md).
+    sideways hides in turns: depth then stays far wherever it started (docs/training_notes.md).
 
     Args:
         source_from_target: (B, S, 4, 4), by the pose network.
