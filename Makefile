@@ -1,12 +1,14 @@
 # make demo   a drive through the real node, pictures and figures under out/demo
 # make test   everything that must hold
 # make bench  where the milliseconds go, under out/bench
+# make check  the linter; .ci/run is both
+# make clean  deletes what was built and written (build, install, log, out); make distclean .venv too
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INPUT ?=
 
-.PHONY: demo test bench check venv clean
+.PHONY: demo test bench check venv clean distclean
 
 demo: venv
 	$(BIN)/python -m sds_perception.ros.demo $(INPUT) --output out/demo
@@ -32,4 +34,7 @@ $(VENV)/.complete: $(wildcard requirements/*.txt) setup.py
 	touch $(VENV)/COLCON_IGNORE $@
 
 clean:
-	rm -rf $(VENV) build install log out
+	rm -rf build install log out
+
+distclean: clean
+	rm -rf $(VENV)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,13 @@ def test_no_file_names_a_folder_of_the_machine_it_was_written_on():
         if personal.search(line) and path != Path(__file__)
     ]
     assert not found
+
+
+def test_no_link_is_part_of_the_project():
+    """Where it points is a matter of one machine: a run folder that was a link broke clones."""
+    if not (ROOT / '.git').exists():
+        pytest.skip('not a git checkout')
+    told = subprocess.run(
+        ['git', 'ls-files', '-s'], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not [line for line in told.stdout.splitlines() if line.startswith('120000')]

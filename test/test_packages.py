@@ -35,7 +35,7 @@ def setup_arguments(monkeypatch: pytest.MonkeyPatch) -> dict:
 
 def test_a_vehicle_installs_nothing_that_only_training_needs():
     offline = set(pinned('training'))
-    assert {'lightning-fabric', 'kornia', 'jsonargparse', 'tensorboard'} <= offline
+    assert {'lightning-fabric', 'jsonargparse', 'tensorboard'} <= offline
     assert not offline & set(pinned('vehicle'))
     assert not {'torch', 'torchvision'} & set(pinned('vehicle'))  # it may bring its own
 

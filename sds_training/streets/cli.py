@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sds_training.streets.motion import FRAMES
+from sds_training.streets.motion import FRAMES, MOST_FRAMES
 
 if TYPE_CHECKING:  # workers import the renderer after their threads are limited
     from sds_training.streets.drive import Drive, Frame
+
+STOPPED = 130  # exit code, as after Ctrl-C in a shell
+_LEAST = {'snippets': 1, 'frames': 1, 'workers': 1, 'every': 1, 'first': 0, 'seed': 0, 'window': 0}
 
 
 @dataclass(frozen=True)
@@ -37,20 +43,34 @@ class Order:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when everything was written, 1 with a sentence when not."""
+    """Run the command; 0 when all was written, 1 with a sentence when not, 130 when stopped."""
     options = _parser().parse_args(arguments)
-    began, done = time.perf_counter(), 0
+    began, done = time.perf_counter(), []
     try:
         orders = _orders(options)
-        for number, frames in enumerate(_render(orders, options), start=1):
-            done += frames
-            rate = done / (time.perf_counter() - began)
-            print(f'{number}/{len(orders)} snippets, {rate:.1f} frames/s', flush=True)
-    except (ValueError, OSError) as problem:
+        with _termination_interrupts():
+            for frames in _render(orders, options):
+                done.append(frames)
+                rate = sum(done) / (time.perf_counter() - began)
+                print(f'{len(done)}/{len(orders)} snippets, {rate:.1f} frames/s', flush=True)
+    except (ValueError, OSError, BrokenExecutor) as problem:
         print(f'PROBLEM: {problem}', file=sys.stderr)
         return 1
-    print(f'{done} frames in {time.perf_counter() - began:.0f} s: {options.output}')
+    except KeyboardInterrupt:
+        print(f'stopped after {len(done)} snippets', file=sys.stderr)
+        return STOPPED
+    print(f'{sum(done)} frames in {time.perf_counter() - began:.0f} s: {options.output}')
     return 0
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM as Ctrl-C: by itself it ends this process only, and the workers render on."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         '--window', type=int, help='render only frames this near to the labelled one'
     )
     parser.add_argument(
-        '--every', type=int, default=1, help='of these only each so many-th (data.neighbour_gap)'
+        '--every', type=int, default=1, help='of these, only every K-th (data.neighbour_gap)'
     )
     parser.add_argument(
         '--bag', type=Path, help='also write this ROS 2 bag, which must not exist; one worker'
@@ -91,9 +111,13 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _orders(options: argparse.Namespace) -> list[Order]:
-    for name in ('snippets', 'frames', 'workers', 'every'):
-        if getattr(options, name) < 1:
-            raise ValueError(f'--{name} must be at least 1, got {getattr(options, name)}')
+    for name, least in _LEAST.items():
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise ValueError(f'--{name} must be at least {least}, got {value}')
+    if options.frames > MOST_FRAMES:
+        raise ValueError(f'--frames must be at most {MOST_FRAMES}, got {options.frames}: '
+                         'a longer drive may pass the end of its street')  # fmt: skip
     names, shares = split_shares(options.split)
     orders = []
     for number in range(options.first, options.first + options.snippets):
@@ -114,7 +138,7 @@ def split_shares(text: str) -> tuple[list[str], list[float]]:
         shares = [float(value or 1.0) for _, _, value in parts]
     except ValueError:
         raise ValueError(f'--split wants numbers behind "=", got {text!r}') from None
-    if min(shares) < 0 or sum(shares) <= 0:
+    if not (min(shares) >= 0 and 0 < sum(shares) < math.inf):  # in words that nan fails, too
         raise ValueError(f'--split wants shares of zero or more, some above, got {text!r}')
     return [name for name, _, _ in parts], [share / sum(shares) for share in shares]
 
@@ -131,8 +155,19 @@ def _render(orders: list[Order], options: argparse.Namespace) -> Iterator[int]:
         return
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # the workers share the cores already
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(min(options.workers, len(orders)), mp_context=context) as pool:
-        yield from pool.map(render_order, orders)
+    workers = min(options.workers, len(orders))
+    with ProcessPoolExecutor(workers, context, _leave_ctrl_c_to_the_parent) as pool:
+        results = [pool.submit(render_order, order) for order in orders]
+        try:
+            yield from (result.result() for result in results)
+        except BaseException:  # nobody waits for what is half done; without workers all is off
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def render_order(order: Order, also: Callable[[Drive, int, Frame], None] | None = None) -> int:

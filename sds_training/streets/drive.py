@@ -14,7 +14,9 @@ from sds_training.streets.cities import CITIES, City
 from sds_training.streets.light import Light, draw_light
 from sds_training.streets.mesh import Floats, Mesh, join
 from sds_training.streets.motion import FRAMES, Motion, draw_motion
+from sds_training.streets.parking import draw_parked
 from sds_training.streets.path import Path, draw_path
+from sds_training.streets.places import Places
 from sds_training.streets.sensor import Sensor, develop, draw_sensor
 from sds_training.streets.shading import Eye, shade
 from sds_training.streets.street import LABEL_ID, draw_street
@@ -172,13 +174,16 @@ def _edges(light: Floats) -> NDArray[np.intp]:
 
 def draw_drive(seed: int, number: int, width: int, height: int, frames: int = FRAMES) -> Drive:
     """Draw snippet `number` of the data set with this seed."""
-    names = ('city', 'path', 'sensor', 'light', 'motion', 'street', 'world', 'traffic', 'textures')
+    names = ('city', 'path', 'sensor', 'light', 'motion', 'street', 'world', 'traffic', 'textures',
+             'parked')  # fmt: skip
     rng = {n: np.random.default_rng((seed, number, k)) for k, n in enumerate(names)}
     city = CITIES[rng['city'].integers(len(CITIES))]
     path = draw_path(rng['path'])
     sensor = draw_sensor(rng['sensor'], width, height)
     motion = draw_motion(rng['motion'], path, sensor.height_m, sensor.pitch, frames)
     street = draw_street(rng['street'], city, path)
+    places = Places()
+    parked = draw_parked(rng['parked'], street, path, places)
     return Drive(
         seed=(seed, number),
         city=city,
@@ -186,7 +191,7 @@ def draw_drive(seed: int, number: int, width: int, height: int, frames: int = FR
         motion=motion,
         sensor=sensor,
         light=draw_light(rng['light']),
-        world=build_world(street, path, rng['world']),
-        movers=tuple(draw_traffic(rng['traffic'], street, path, motion)),
+        world=build_world(street, path, rng['world'], parked),
+        movers=tuple(draw_traffic(rng['traffic'], street, path, motion, places)),
         textures=draw_textures(rng['textures']),
     )

@@ -49,12 +49,17 @@ class Mesh:
     def __len__(self) -> int:
         return len(self.corners)
 
-    def placed(self, xyz: ArrayLike, yaw: float = 0.0, scale: float = 1.0) -> Mesh:
+    @property
+    def length_m(self) -> float:
+        """Extent along x."""
+        return float(np.ptp(self.corners[..., 0]))
+
+    def placed(self, xyz: ArrayLike, yaw: float = 0.0) -> Mesh:
         """The mesh turned by `yaw` about z, then moved to `xyz`; textures stay on the surface."""
         turn = np.array(rotation_z(yaw), np.float32)
         # Rows of three in one product: numpy is slow at many small ones.
         corners, normals = (each.reshape(-1, 3) @ turn.T for each in (self.corners, self.normals))
-        moved = corners * np.float32(scale) + np.asarray(xyz, np.float32)
+        moved = corners + np.asarray(xyz, np.float32)
         return replace(self, corners=moved.reshape(-1, 3, 3), normals=normals.reshape(-1, 3, 3))
 
     def as_thing(self, number: int) -> Mesh:

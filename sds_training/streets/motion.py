@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_training.streets.path import Path
+from sds_training.streets.path import BUILT_TO_M, Path
 
 RATE_HZ = 17.0
 FRAMES = 30
+MOST_FRAMES = 170  # ten seconds: the fastest drive, 14 m/s and gaining 1.2 m/s², comes to 199 m
 _FINE = 20  # integration steps per frame
 
 Array = NDArray[np.float64]
@@ -69,8 +70,13 @@ def draw_motion(
     fine = draw_speeds(rng, frames)
     travelled = np.concatenate(([0.0], np.cumsum((fine[1:] + fine[:-1]) / 2)))
     s = travelled[::_FINE] / (RATE_HZ * _FINE)
+    if s[-1] > BUILT_TO_M:
+        raise ValueError(
+            f'a drive of {frames} frames ends at {s[-1]:.0f} m, '
+            f'wanted at most the {BUILT_TO_M:.0f} m of street'
+        )
     speed = fine[::_FINE]
-    braking = np.gradient(fine, 1 / (RATE_HZ * _FINE))[::_FINE] if frames > 1 else np.zeros(1)
+    acceleration = np.gradient(fine, 1 / (RATE_HZ * _FINE))[::_FINE] if frames > 1 else np.zeros(1)
     t = np.arange(frames) / RATE_HZ
     rough = rng.uniform(0.2, 1.0) * np.clip(speed / 6.0, 0.0, 1.0)
     bump, sway = _shake(rng, t, 1.6), _shake(rng, t, 1.1)
@@ -83,7 +89,7 @@ def draw_motion(
         yaw_rate=speed * path.curvature_at(s),
         heading=path.heading_at(s),
         position=position,
-        pitch=camera_pitch + np.radians(0.35) * rough * bump + np.radians(0.22) * braking,
+        pitch=camera_pitch + np.radians(0.35) * rough * bump + np.radians(0.22) * acceleration,
         roll=np.radians(0.3) * rough * sway + 0.002 * speed**2 * path.curvature_at(s),
     )
 

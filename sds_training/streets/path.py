@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 BEHIND_M = 60.0
 AHEAD_M = 330.0
+BUILT_TO_M = 210.0  # beyond it a closing row of houses and trees ends the view
 _STEP_M = 0.5
 
 Array = NDArray[np.float64]
@@ -36,15 +37,16 @@ class Path:
         return np.interp(s, self.s, self.curvature)
 
     def point(self, s: ArrayLike, left: ArrayLike = 0.0, z: ArrayLike = 0.0) -> Array:
-        """(..., 3) world coordinates of street points."""
+        """(..., 3) world coordinates of street points; beyond its ends the line is straight."""
         s, left, z = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (s, left, z)))
         heading = self.heading_at(s)
-        x = np.interp(s, self.s, self.x) - np.sin(heading) * left
-        y = np.interp(s, self.s, self.y) + np.cos(heading) * left
+        beyond = s - np.clip(s, self.s[0], self.s[-1])
+        x = np.interp(s, self.s, self.x) + np.cos(heading) * beyond - np.sin(heading) * left
+        y = np.interp(s, self.s, self.y) + np.sin(heading) * beyond + np.cos(heading) * left
         return np.stack((x, y, z), axis=-1)
 
-    def straight(self, start: float, end: float, limit: float = 1 / 300) -> bool:
-        """Whether the line is nearly straight between two places."""
+    def straight(self, start: float, end: float, limit: float) -> bool:
+        """Whether the line is nearly straight, less curved than `limit`, between two places."""
         between = (self.s >= start) & (self.s <= end)
         return bool(np.abs(self.curvature[between]).max(initial=0.0) < limit)
 

@@ -1,4 +1,4 @@
-"""What stands along the road: lamps, lights, signs, bollards, shelters, walls and fences.
+"""What stands along the road: lamps, lights, signs, bollards, walls and fences.
 
 Everything looks towards -x, at the traffic that drives along +x, and stands at the origin.
 """

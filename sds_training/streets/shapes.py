@@ -98,11 +98,10 @@ def ellipsoid(
     return from_faces(vertices[faces], material, normals=normals[faces].astype(np.float32))
 
 
-def loft(sections: ArrayLike, material: Material, closed: bool = True) -> Mesh:
-    """Skin over (N, M, 3) outlines of M points each; `closed` joins last point to first."""
+def loft(sections: ArrayLike, material: Material) -> Mesh:
+    """Skin over (N, M, 3) outlines of M points each; the last point joins the first."""
     rings = np.asarray(sections, np.float32)
-    if closed:
-        rings = np.concatenate((rings, rings[:, :1]), axis=1)
+    rings = np.concatenate((rings, rings[:, :1]), axis=1)
     quads = np.stack((rings[:-1, :-1], rings[1:, :-1], rings[1:, 1:], rings[:-1, 1:]), 2)
     return from_faces(quads.reshape(-1, 4, 3), material)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sds_perception.labels import CLASSES, TRAIN_ID
 from sds_training.streets.cities import City
@@ -51,9 +52,15 @@ class Street:
     right: Side
     crossings: tuple[tuple[float, float], ...]  # (s0, s1) of crossing streets
 
-    def in_crossing(self, s: float, margin: float = 0.0) -> bool:
-        """Whether a place along the path lies in (or near) a crossing street."""
-        return any(a - margin < s < b + margin for a, b in self.crossings)
+    def in_crossing(self, s: ArrayLike, margin: float = 0.0) -> NDArray[np.bool_]:
+        """Whether places along the path lie in (or near) a crossing street."""
+        s = np.asarray(s)
+        return np.any([(a - margin < s) & (s < b + margin) for a, b in self.crossings], axis=0)
+
+    def height_at(self, s: ArrayLike, left: ArrayLike) -> NDArray[np.float64]:
+        """Metres of the ground: both sides lie a kerb above the road and the crossing streets."""
+        beside = (np.asarray(left) < self.right.edge_m) | (np.asarray(left) > self.left.edge_m)
+        return np.where(beside & ~self.in_crossing(s), KERB_M, 0.0)
 
 
 def draw_street(rng: np.random.Generator, city: City, path: Path) -> Street:

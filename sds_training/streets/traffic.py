@@ -12,9 +12,11 @@ from sds_training.streets import people, vehicles
 from sds_training.streets.mesh import Mesh, join
 from sds_training.streets.motion import RATE_HZ, Motion
 from sds_training.streets.path import Path
-from sds_training.streets.street import KERB_M, PARKING_M, Street
+from sds_training.streets.places import Footprint, Places, footprint, stand
+from sds_training.streets.street import PARKING_M, Street
 
 _PHASES = 8
+_OURSELVES = np.array([2.3, 0.9])  # half our own length and width, metres
 Array = NDArray[np.float64]
 
 
@@ -25,7 +27,7 @@ class Mover:
     shapes: tuple[Mesh, ...]
     s: Array  # (F,) along the path
     left: Array  # (F,)
-    z: float
+    z: Array  # (F,)
     turn: float  # heading relative to the path
     turns_per_m: float  # gait cycles or pedal turns per metre travelled
 
@@ -33,15 +35,19 @@ class Mover:
         """Its triangles in the world at one frame."""
         travelled = np.hypot(self.s - self.s[0], self.left - self.left[0])[frame]
         shape = self.shapes[int(travelled * self.turns_per_m * _PHASES) % len(self.shapes)]
-        s, left = self.s[frame], self.left[frame]
-        return shape.placed(path.point(s, left, self.z), float(path.heading_at(s)) + self.turn)
+        return stand(shape, path, self.s[frame], self.left[frame], self.turn, self.z[frame])
+
+    def footprint(self, path: Path) -> Footprint:
+        """The ground it covers in every frame."""
+        return footprint(self.shapes, path, self.s, self.left, self.turn)
 
 
 def draw_traffic(
-    rng: np.random.Generator, street: Street, path: Path, motion: Motion
+    rng: np.random.Generator, street: Street, path: Path, motion: Motion, places: Places
 ) -> list[Mover]:
-    """Everybody who moves during the drive."""
-    movers = [
+    """Everybody who moves during the drive; whoever would run into somebody else stays away."""
+    places.claim(Footprint(path.point(motion.s)[:, :2], motion.heading, _OURSELVES))
+    drawn = [
         *_own_lane(rng, street, motion),
         *_other_lanes(rng, street, motion),
         *_trams(rng, street, motion),
@@ -49,7 +55,7 @@ def draw_traffic(
         *_walkers(rng, street, motion),
         *_crossers(rng, street, motion),
     ]
-    return movers
+    return [mover for mover in drawn if places.claim(mover.footprint(path))]
 
 
 def draw_vehicle(rng: np.random.Generator) -> Mesh:
@@ -57,7 +63,7 @@ def draw_vehicle(rng: np.random.Generator) -> Mesh:
     kind = rng.choice(['car', 'truck', 'bus', 'motorcycle'], p=[0.6, 0.17, 0.12, 0.11])
     if kind == 'motorcycle':
         return mounted(rng, motor=True)[0]
-    return {'car': vehicles.car, 'truck': vehicles.truck, 'bus': vehicles.bus}[str(kind)](rng)
+    return vehicles.MAKERS[str(kind)](rng)
 
 
 def mounted(rng: np.random.Generator, motor: bool) -> tuple[Mesh, ...]:
@@ -70,17 +76,12 @@ def mounted(rng: np.random.Generator, motor: bool) -> tuple[Mesh, ...]:
     return tuple(join([vehicle, people.rider(person, float(p), motor)]) for p in phases)
 
 
-def length_of(mesh: Mesh) -> float:
-    """Extent along x, metres."""
-    return float(np.ptp(mesh.corners[..., 0]))
-
-
 def _steady(motion: Motion, start: float, speed: float) -> Array:
     return start + speed * np.arange(len(motion.s)) / RATE_HZ
 
 
-def _fixed(motion: Motion, left: float) -> Array:
-    return np.full(len(motion.s), left)
+def _fixed(motion: Motion, value: float) -> Array:
+    return np.full(len(motion.s), value)
 
 
 def _own_lane(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
@@ -90,10 +91,12 @@ def _own_lane(rng: np.random.Generator, street: Street, motion: Motion) -> Itera
         gap += 40.0
     for _ in range(2):
         shape = draw_vehicle(rng)
-        half = length_of(shape) / 2
+        half = shape.length_m / 2
         start = gap + half + 2.0
-        s = motion.s + start + drift * np.arange(len(motion.s)) / RATE_HZ
-        yield Mover((shape,), s, _fixed(motion, float(rng.normal(0, 0.15))), 0.0, 0.0, 0.0)
+        # Where we stop, a vehicle that closed in stops too: nobody drives backwards.
+        s = np.maximum.accumulate(_steady(motion, start, drift) + motion.s)
+        left = _fixed(motion, float(rng.normal(0, 0.15)))
+        yield Mover((shape,), s, left, _fixed(motion, 0.0), 0.0, 0.0)
         gap = start + half + rng.uniform(5.0, 30.0)
 
 
@@ -106,11 +109,11 @@ def _other_lanes(rng: np.random.Generator, street: Street, motion: Motion) -> It
         s = rng.uniform(-12.0, 20.0)
         while s < 150.0:
             shape = draw_vehicle(rng)
-            s += length_of(shape) / 2
+            s += shape.length_m / 2
             along = _steady(motion, s, speed if turn == 0 else -speed)
             left = _fixed(motion, centre + float(rng.normal(0, 0.15)))
-            yield Mover((shape,), along, left, 0.0, turn, 0.0)
-            s += length_of(shape) / 2 + rng.uniform(4.0, 10.0) + speed * rng.uniform(0.5, 6.0)
+            yield Mover((shape,), along, left, _fixed(motion, 0.0), turn, 0.0)
+            s += shape.length_m / 2 + rng.uniform(4.0, 10.0) + speed * rng.uniform(0.5, 6.0)
 
 
 def _trams(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
@@ -119,35 +122,34 @@ def _trams(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator
             start = rng.uniform(10.0, 70.0) + (10.0 if turn else 0.0)
             speed = rng.uniform(0.0, 10.0) * (1 if turn == 0 else -1)
             shape = vehicles.tram(rng)
-            yield Mover(
-                (shape,), _steady(motion, start, speed), _fixed(motion, track), 0.0, turn, 0
-            )
+            along, left = _steady(motion, start, speed), _fixed(motion, track)
+            yield Mover((shape,), along, left, _fixed(motion, 0.0), turn, 0.0)
 
 
 def _riders(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
     """Cyclists keep to the edge of the carriageway on either side."""
     for side, turn in ((street.right, 0.0), (street.left, np.pi)):
         edge = side.at(-(PARKING_M + 0.5) if side.parking else -0.7)
-        for s in 6.0 + np.cumsum(rng.uniform(6.0, 40.0, int(rng.integers(0, 4)))):
+        if turn == 0 and abs(edge) < 1.5:
+            edge -= 0.3
+        for s in 6.0 + np.cumsum(rng.uniform(6.0, 40.0, int(rng.integers(0, 5)))):
             shapes = mounted(rng, motor=False)
             speed = rng.uniform(2.5, 6.0) * (1 if turn == 0 else -1)
             along = _steady(motion, float(s), speed)
-            if turn == 0 and abs(edge) < 1.5:
-                edge -= 0.3
-            yield Mover(shapes, along, _fixed(motion, edge), 0.0, turn, 0.35)
+            yield Mover(shapes, along, _fixed(motion, edge), _fixed(motion, 0.0), turn, 0.35)
 
 
 def _walkers(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
     """People on both sidewalks, in either direction, some standing."""
     for side in (street.left, street.right):
         inner, outer = side.verge_m + 0.5, side.verge_m + side.walk_m - 0.1
-        for s in 3.0 + 72.0 * rng.random(int(rng.integers(3, 13))) ** 1.5:
+        for s in 3.0 + 72.0 * rng.random(int(rng.integers(4, 15))) ** 1.5:
             back = rng.random() < 0.5
             speed = float(rng.uniform(0.9, 1.7)) * (rng.random() > 0.12)
             along = _steady(motion, float(s), -speed if back else speed)
             turn = np.pi * back if speed else float(rng.uniform(-np.pi, np.pi))
             left = _fixed(motion, side.at(float(rng.uniform(inner, outer))))
-            z = 0.0 if street.in_crossing(float(s), 2.0) else KERB_M
+            z = street.height_at(along, left)
             yield Mover(_gait(rng, speed > 0), along, left, z, turn, 0.7)
 
 
@@ -167,4 +169,5 @@ def _crossers(rng: np.random.Generator, street: Street, motion: Motion) -> Itera
             at = float(rng.uniform(street.right.edge_m, street.left.edge_m))
             left = at + way * rng.uniform(0.8, 1.5) * np.arange(len(motion.s)) / RATE_HZ
             s = _fixed(motion, start - float(rng.uniform(1.2, 3.8)))
-            yield Mover(_gait(rng, True), s, left, 0.0, way * np.pi / 2, 0.7)
+            z = street.height_at(s, left)
+            yield Mover(_gait(rng, True), s, left, z, way * np.pi / 2, 0.7)

@@ -237,3 +237,6 @@ def _coach_body(
         box((-half - 0.008, -w - 0.008, low), (half + 0.008, w + 0.008, sill - 0.4), second),
         boxes(lows, highs, parts.glass), *ends, *doors,
     ])  # fmt: skip
+
+
+MAKERS = {'car': car, 'truck': truck, 'bus': bus}

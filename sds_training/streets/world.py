@@ -1,4 +1,4 @@
-"""Everything that stands still: ground, houses, greenery, furniture and parked vehicles."""
+"""Everything that stands still: ground, houses, greenery and furniture; parked things join it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,33 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sds_training.streets import buildings, people, plants, roadside, vehicles
+from sds_training.streets import buildings, plants, roadside
 from sds_training.streets.markings import build_markings
 from sds_training.streets.mesh import Mesh, join
-from sds_training.streets.path import AHEAD_M, BEHIND_M, Path
+from sds_training.streets.path import AHEAD_M, BEHIND_M, BUILT_TO_M, Path
+from sds_training.streets.places import stand
 from sds_training.streets.street import KERB_M, Side, Street, blocks, build_ground
-from sds_training.streets.traffic import length_of
-
-_BUILT_TO_M = 210.0  # beyond it a closing row of houses and trees ends the view
 
 
-def build_world(street: Street, path: Path, rng: np.random.Generator) -> Mesh:
-    """The standing part of a drive as one mesh; countable objects are numbered from 1."""
+def build_world(street: Street, path: Path, rng: np.random.Generator, parked: list[Mesh]) -> Mesh:
+    """The standing part of a drive as one mesh; what is parked is numbered from 1."""
     standing = [build_ground(street, path, rng), build_markings(street, path, rng)]
-    counted: list[Mesh] = []
     for side in (street.left, street.right):
-        density = rng.uniform(0.5, 1.0)
         for stretch in blocks(street):
-            if stretch[0] > _BUILT_TO_M:
+            if stretch[0] > BUILT_TO_M:
                 continue
             standing += _houses(street, side, stretch, path, rng)
             standing += _greenery(street, side, stretch, path, rng)
             standing += _furniture(side, stretch, path, rng)
-            counted += _parked(side, stretch, path, rng, density)
         standing += _cross_street_houses(street, side, path, rng)
     standing += [*_signals(street, path, rng), *_closing_row(street, path, rng)]
-    return join([*standing, *(m.as_thing(n) for n, m in enumerate(counted, start=1))])
+    return join([*standing, *(m.as_thing(n) for n, m in enumerate(parked, start=1))])
 
 
 def _stand(
     mesh: Mesh, path: Path, s: float, left: float, turn: float = 0.0, z: float = KERB_M
 ) -> Mesh:
-    return mesh.placed(path.point(s, left, z), float(path.heading_at(s)) + turn)
+    return stand(mesh, path, s, left, turn, z)
 
 
 def _outward(side: Side) -> float:
@@ -50,7 +45,7 @@ def _houses(
 ) -> Iterator[Mesh]:
     s = max(stretch[0], -30.0) + 1.0
     detached = side.garden_m > 0 and rng.random() < 0.6
-    end = min(stretch[1], _BUILT_TO_M) - 1.0
+    end = min(stretch[1], BUILT_TO_M) - 1.0
     while s < end - 6.0:
         width = min(float(rng.uniform(8.0, 20.0)), end - s)
         if rng.random() < 0.1:  # an empty plot behind a wall, a fence or a hedge
@@ -91,7 +86,7 @@ def _greenery(
     s, spacing = max(stretch[0], -20.0) + 4.0, rng.uniform(7.0, 16.0)
     lined = side.verge_m > 0 or rng.random() < 0.35
     height = rng.uniform(5.0, 9.0)
-    end = min(stretch[1], _BUILT_TO_M) - 4.0
+    end = min(stretch[1], BUILT_TO_M) - 4.0
     while lined and s < end:
         if rng.random() < 0.85:
             tree = plants.tree(rng, street.city.leaf, height * rng.uniform(0.85, 1.15))
@@ -132,31 +127,6 @@ def _railing(side: Side, s: float, path: Path, rng: np.random.Generator) -> Iter
     piece = roadside.fence(rng, 2.0)
     for place in np.arange(s, s + rng.uniform(6.0, 10.0), 2.0):
         yield _front(piece, side, float(place), 2.0, path, 0.35)
-
-
-def _parked(
-    side: Side, stretch: tuple[float, float], path: Path, rng: np.random.Generator, density: float
-) -> Iterator[Mesh]:
-    """Parked cars, now and then a truck or a bus, and two-wheelers on the sidewalk."""
-    start, end = max(stretch[0], -12.0) + 6.0, min(stretch[1], 170.0) - 6.0
-    s = start
-    while side.parking and s < end:
-        kind = rng.choice(['car', 'truck', 'bus'], p=[0.86, 0.09, 0.05])
-        vehicle = {'car': vehicles.car, 'truck': vehicles.truck, 'bus': vehicles.bus}[str(kind)](
-            rng
-        )
-        half = length_of(vehicle) / 2
-        turn = 0.0 if side.sign < 0 else np.pi
-        if rng.random() < density and s + 2 * half < end:
-            left = side.at(-1.1 + float(rng.normal(0, 0.06)))
-            yield _stand(vehicle, path, s + half, left, turn, z=0.0)
-        s += 2 * half + rng.uniform(0.6, 1.6)
-    for s in rng.uniform(start, max(start + 1, min(end, 60.0)), int(rng.integers(0, 5))):
-        if s < end:
-            make = people.bicycle if rng.random() < 0.55 else people.motorcycle
-            turn = rng.choice([0.0, 0.4, np.pi / 2]) + rng.normal(0, 0.1)
-            left = side.at(side.verge_m + 0.75)
-            yield _stand(make(rng), path, float(s), left, float(turn))
 
 
 def _signals(street: Street, path: Path, rng: np.random.Generator) -> Iterator[Mesh]:

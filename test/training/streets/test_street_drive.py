@@ -61,15 +61,6 @@ def test_the_ground_lies_where_the_camera_height_says(drive: Drive) -> None:
     assert np.abs(world[:, 2]).max() < 0.01
 
 
-def test_the_skyline_of_the_depth_is_the_skyline_of_the_labels(drive: Drive) -> None:
-    frame = drive.render(0)
-    sky = frame.label_ids == LABEL_ID['sky']
-    beside_sky = sky[:, 1:] != sky[:, :-1]
-    jump = np.isnan(frame.depth_m[:, 1:]) != np.isnan(frame.depth_m[:, :-1])
-    hood = (frame.label_ids == EGO_VEHICLE)[:, 1:] | (frame.label_ids == EGO_VEHICLE)[:, :-1]
-    assert np.array_equal(jump & ~hood, beside_sky & ~hood)
-
-
 def test_one_object_is_one_class_of_things(drive: Drive) -> None:
     frame = drive.render(0)
     counted = frame.instance_ids >= 1000

@@ -70,7 +70,7 @@ def test_every_frame_has_its_pose_and_its_truth_where_asked_for(
 
 
 def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
-    common = ['--snippets', '1', '--seed', '4', '--size', '32x16', '--frames', '1']
+    common = ['--snippets', '2', '--seed', '4', '--size', '32x16', '--frames', '1']
     for workers in ('1', '2'):
         assert main([str(tmp_path / workers), *common, '--workers', workers]) == 0
     files = {p.relative_to(tmp_path / '1') for p in (tmp_path / '1').rglob('*.*')}
@@ -128,16 +128,12 @@ def test_splits_are_read_as_shares() -> None:
     assert split_shares('train=3,val=1') == (['train', 'val'], [0.75, 0.25])
 
 
-@pytest.mark.parametrize('text', ['train=x', 'train=-1', 'a b', ''])
+@pytest.mark.parametrize('text', ['train=x', 'train=-1', 'train=nan', 'train=inf', 'a b', ''])
 def test_a_split_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match='--split wants'):
         split_shares(text)
 
 
-def test_a_size_or_a_count_that_makes_no_sense_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(tmp_path), '--snippets', '0']) == 1
-    assert '--snippets must be at least 1, got 0' in capsys.readouterr().err
+def test_a_size_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main([str(tmp_path), '--size', '512'])

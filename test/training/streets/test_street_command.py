@@ -1,0 +1,98 @@
+"""Laws of the command: it refuses in a sentence, and stops at once and as a whole."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sds_training.config import ConfigError, TrainingConfig
+from sds_training.interruption import Interrupted
+from sds_training.streets import cli
+from sds_training.train import render_streets
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'sentence'),
+    [
+        ('--snippets', '0', '--snippets must be at least 1, got 0'),
+        ('--window', '-1', '--window must be at least 0, got -1'),
+        ('--first', '-1', '--first must be at least 0, got -1'),
+        ('--seed', '-3', '--seed must be at least 0, got -3'),
+        ('--frames', '500', '--frames must be at most 170, got 500'),
+        (
+            '--split',
+            'train=nan',
+            "--split wants shares of zero or more, some above, got 'train=nan'",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, sentence: str
+) -> None:
+    assert cli.main([str(tmp_path / 'out'), f'{option}={value}']) == 1
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_is_answered_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second_is_stopped(order: cli.Order) -> int:
+        if order.number == 1:
+            signal.raise_signal(signal.SIGINT)
+        return 30
+
+    monkeypatch.setattr(cli, 'render_order', second_is_stopped)
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main([str(tmp_path), '--workers', '1']) == cli.STOPPED
+    assert capsys.readouterr().err == 'stopped after 1 snippets\n'
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_stops_the_workers_too(tmp_path: Path) -> None:
+    words = [str(tmp_path), '--snippets', '500', '--size', '32x16', '--workers', '2']
+    command = subprocess.Popen(
+        [sys.executable, '-m', 'sds_training.streets.cli', *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert 'snippets' in command.stdout.readline()
+    asked = time.monotonic()
+    command.terminate()
+    _, told = command.communicate(timeout=60)  # ends when no worker holds the pipes any more
+    assert time.monotonic() - asked < 5
+    assert command.returncode == cli.STOPPED
+    assert told.startswith('stopped after') and told.count('\n') == 1
+
+
+def rendering(*codes: int) -> Callable[[list[str]], int]:
+    """An sds-streets that makes one folder a call and ends with these codes, one by one."""
+    left = list(codes)
+
+    def streets(words: list[str]) -> int:
+        split = next(w for w in words if w.startswith('--split=')).removeprefix('--split=')
+        (Path(words[0]) / 'leftImg8bit' / split).mkdir(parents=True)
+        return left.pop(0)
+
+    return streets
+
+
+@pytest.mark.parametrize(('code', 'problem'), [(1, ConfigError), (cli.STOPPED, Interrupted)])
+def test_a_half_rendered_root_is_not_taken_for_data(
+    tiny_run: Callable[..., TrainingConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    code: int, problem: type[Exception],
+) -> None:  # fmt: skip
+    config = tiny_run(f'--data.root={tmp_path / "streets"}', '--streets=4')
+    monkeypatch.setattr(cli, 'main', rendering(0, code, 0, 0))
+    with pytest.raises(problem):
+        render_streets(config)
+    assert not (tmp_path / 'streets').exists()
+    render_streets(config)
+    splits = {path.name for path in (tmp_path / 'streets' / 'leftImg8bit').iterdir()}
+    assert splits == {'train', 'val'}
+    render_streets(config)  # what is there is not rendered again: no code is left
