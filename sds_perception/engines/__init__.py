@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 ENGINES = ('torch', 'onnxruntime', 'openvino')
+Precision = Literal['fp32', 'fp16', 'bf16', 'int8']
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 # Place in the batch and size (H, W) to (H, W) labels, overwritten by the next call.
 LabelsAt = Callable[[int, tuple[int, int]], NDArray[np.uint8]]

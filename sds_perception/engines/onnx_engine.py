@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineOutput, require_frames
+from sds_perception.engines import EngineOutput, Precision, require_frames
 from sds_perception.engines.calibration import calibrated_onnx
 from sds_perception.engines.export import INPUT, GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
@@ -18,7 +18,7 @@ from sds_perception.engines.onnx_session import (
     provider_options,
     require_provider,
 )
-from sds_perception.engines.precision import Precision, require_precision
+from sds_perception.engines.precision import require_precision
 from sds_perception.release import Release
 
 NUMPY_TYPES = {'tensor(uint8)': np.uint8, 'tensor(float)': np.float32}

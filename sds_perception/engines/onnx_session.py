@@ -9,9 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from sds_perception.engines import EngineError
+from sds_perception.engines import EngineError, Precision
 from sds_perception.engines.export import cache_folder
-from sds_perception.engines.precision import Precision
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError, EngineOutput, require_frames
+from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
 from sds_perception.engines.calibration import calibrated_onnx
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
-from sds_perception.engines.precision import Precision, require_openvino_precision
+from sds_perception.engines.precision import require_openvino_precision
 from sds_perception.engines.signal_stack import signal_stack_kept
 from sds_perception.release import Release
 

@@ -7,16 +7,12 @@ import platform
 from functools import cache
 from pathlib import Path
 from time import perf_counter
-from typing import Literal, get_args
 
 import torch
 
-from sds_perception.engines import EngineError
+from sds_perception.engines import EngineError, Precision
 
 log = logging.getLogger(__name__)
-
-Precision = Literal['fp32', 'fp16', 'bf16', 'int8']
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 NATIVE = {  # per provider of ONNX Runtime
     'cpu': ('fp32', 'int8'),

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError, EngineOutput, require_frames
+from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
 from sds_perception.engines.cuda_replay import CudaReplay
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
-from sds_perception.engines.precision import Precision, require_torch_precision
+from sds_perception.engines.precision import require_torch_precision
 from sds_perception.release import Release
 
 TORCH_TYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}

@@ -14,8 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sds_perception.engines import ENGINES
-from sds_perception.engines.precision import PRECISIONS
+from sds_perception.engines import ENGINES, PRECISIONS
 from sds_perception.input_size import input_size
 
 

@@ -33,8 +33,8 @@ from std_msgs.msg import Header
 
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
+from sds_perception.engines import PRECISIONS
 from sds_perception.engines.choose import quickest_engine
-from sds_perception.engines.precision import PRECISIONS
 from sds_perception.network import NETWORKS
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import default_release, untrained_release, write_release

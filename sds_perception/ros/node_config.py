@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from sds_perception.engines import ENGINES
-from sds_perception.engines.precision import PRECISIONS
+from sds_perception.engines import ENGINES, PRECISIONS
 
 SCALE_SOURCES = ('release', 'camera_height', 'fixed', 'none')
 

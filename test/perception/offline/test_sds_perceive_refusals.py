@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -93,3 +94,9 @@ def test_a_release_that_is_none_is_refused(folder, tmp_path, capsys) -> None:
 def test_scales_that_make_no_sense_are_refused(text) -> None:
     with pytest.raises(OfflineError, match='--scale'):
         scale_named(text)
+
+
+def test_the_command_line_is_read_before_torch_is_imported() -> None:
+    """Which takes seconds: a slip of the hand is answered at once."""
+    code = "import sys, sds_perception.offline.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
