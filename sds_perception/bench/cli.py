@@ -20,12 +20,13 @@ import torch
 
 from sds_perception.bench.cuda import cuda_figures
 from sds_perception.bench.figures import Budget, Figure, Timing
-from sds_perception.bench.frames import end_to_end_figures, steady_figures, step_figures
+from sds_perception.bench.frames import end_to_end_figures, step_figures
 from sds_perception.bench.machine import host_facts
 from sds_perception.bench.networks import BENCHED, engine_figures, sharing_figures
 from sds_perception.bench.node import node_figures
 from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
+from sds_perception.bench.steady import steady_figures
 from sds_perception.engines import EngineError
 from sds_perception.input_size import input_size
 from sds_perception.process_memory import keep_large_buffers, keep_pauses_short

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from sds_perception.bench import naive
 from sds_perception.bench.cpu_engines import BASE, cpu_engines
-from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds, times
-from sds_perception.bench.machine import resident_mb
+from sds_perception.bench.figures import Budget, Figure, ratio, timed_rounds, times
 from sds_perception.bench.networks import benched_release
 from sds_perception.camera import Camera
-from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.perceiver import Perceiver
 from sds_perception.pointcloud import CloudMaker
@@ -125,23 +123,3 @@ def _smooth_scores(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[n
     planes = [cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0), 8) * 24
               for _ in range(19)]  # fmt: skip
     return np.stack(planes) + rng.normal(0, 2, (19, 1, 1)).astype(np.float32)
-
-
-def steady_figures(
-    name: str, size: tuple[int, int], cache: Path, frames: int
-) -> tuple[list[Figure], Timing]:
-    """Tail and memory over many frames of 720p, scenes kept no longer than a frame."""
-    release, rgb = benched_release(name, size), synthetic_frames((720, 1280), 1)[0]
-    perceiver = Perceiver(release, OnnxEngine(release, cache=cache))
-    perceiver.warm_up(frames // 10 + 3)
-    for _ in range(frames // 10 + 3):
-        perceiver(rgb)
-    before = resident_mb()
-    calls = tuple(1e3 * sum(perceiver(rgb).timings.values()) for _ in range(frames))
-    growth, timing = resident_mb() - before, Timing(calls)
-    group, tail = f'{name} {size[0]}x{size[1]} steady', timing.percentile(99) / timing.median
-    note = f'p50 {timing.median:.1f} ms, p99 {timing.percentile(99):.1f} ms, {frames} frames'
-    return [
-        Figure(group, 'p99 / p50', tail, 'x', '<= 1.5', note),
-        Figure(group, 'resident growth', growth, 'MB', '<= 0.5', f'{frames} frames'),
-    ], timing
