@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from sds_perception.network import build_network
-from sds_training.config import OptimiserConfig, TrainingConfig
+from sds_training.config import ConfigError, OptimiserConfig, TrainingConfig
 from sds_training.data.samples import Batch
 from sds_training.depth_objective import DepthObjective
 from sds_training.inheritance import inherit
@@ -190,7 +190,7 @@ def build_student(config: TrainingConfig) -> Any:
     try:
         return build_network(choice.config(), pretrained=choice.pretrained)
     except OSError as problem:  # every way in which a hub can be out of reach
-        raise RuntimeError(
+        raise ConfigError(
             f'network.pretrained asks for public weights of {choice.config().encoder!r}, which '
             'this machine cannot fetch; put them into the hub cache or set network.pretrained '
             f'to false ({problem})'

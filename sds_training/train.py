@@ -221,9 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     try:
         path = train(read_config(sys.argv[1:] if arguments is None else arguments))
-    except (*PROBLEMS, RuntimeError) as problem:
-        if type(problem) is RuntimeError and 'network.pretrained' not in str(problem):
-            raise
+    except PROBLEMS as problem:
         print(f'sds-train: {problem}', file=sys.stderr)
         return 2
     except (Interrupted, KeyboardInterrupt) as stopped:

@@ -184,6 +184,22 @@ def test_what_a_person_gets_wrong_is_told_in_one_line(
     assert said.startswith('sds-train: ') and told.replace('{file}', str(file)) in said
 
 
+def test_public_weights_out_of_reach_are_told_in_one_line(
+    tiny_run: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tiny_run()
+
+    def offline(*_: object, **__: object) -> None:
+        raise OSError('no route')
+
+    monkeypatch.setattr('sds_training.learner.build_network', offline)
+    assert main([str(tmp_path / 'tiny.yaml')]) == 2
+    assert 'network.pretrained asks for public weights' in capsys.readouterr().err
+
+
 def test_control_c_before_the_first_step_ends_like_one_after_it(
     tiny_run: Make,
     tmp_path: Path,
