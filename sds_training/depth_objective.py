@@ -13,7 +13,8 @@ from sds_training.augment.color_aug import (
 )
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch
-from sds_training.networks.joint import LearnerNetworks, batch_norms
+from sds_training.networks.joint import LearnerNetworks
+from sds_training.networks.statistics import batch_norms
 from sds_training.objective import JointObjective, Losses, Views, concatenated
 from sds_training.teacher import MeanTeacher
 

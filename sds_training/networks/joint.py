@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from sds_perception.network import Prediction, SdsNetwork
 from sds_training.networks.pose import PoseNetwork, source_from_target
+from sds_training.networks.statistics import batch_norms, statistics_kept
 
 
 class Answer(NamedTuple):
@@ -70,22 +68,3 @@ class LearnerNetworks(nn.Module):
         else:
             motion = torch.eye(4, device=image.device).expand(0, neighbours.shape[1], 4, 4)
         return Answer(prediction, mixed_logits, motion)
-
-
-def batch_norms(network: nn.Module) -> list[_BatchNorm]:
-    """All layers of a network that normalise by the statistics of batches."""
-    return [each for each in network.modules() if isinstance(each, _BatchNorm)]
-
-
-@contextmanager
-def statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Inside, BatchNorms use their batch's statistics and do not add them to the running ones."""
-    norms = batch_norms(network)
-    momenta = [each.momentum for each in norms]
-    try:
-        for each in norms:
-            each.momentum = 0.0
-        yield
-    finally:
-        for each, momentum in zip(norms, momenta, strict=True):
-            each.momentum = momentum

@@ -1,11 +1,32 @@
-"""Buffers of a network while it learns: the running statistics of its BatchNorms."""
+"""The running statistics of BatchNorms while a network learns: kept, put back, shared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    """All layers of a network that normalise by the statistics of batches."""
+    return [each for each in network.modules() if isinstance(each, _BatchNorm)]
+
+
+@contextmanager
+def statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Inside, BatchNorms use their batch's statistics and do not add them to the running ones."""
+    norms = batch_norms(network)
+    momenta = [each.momentum for each in norms]
+    try:
+        for each in norms:
+            each.momentum = 0.0
+        yield
+    finally:
+        for each, momentum in zip(norms, momenta, strict=True):
+            each.momentum = momentum
 
 
 def copied_buffers(network: nn.Module) -> list[Tensor]:
