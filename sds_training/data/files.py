@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.camera import Camera, CameraError
+from sds_perception.image_codec import BrokenImage, rgb_from_file
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID
 from sds_training.data.cityscapes import DataError
 from sds_training.data.odometry import Mounting, VehicleState
@@ -35,11 +36,13 @@ class StereoCamera(NamedTuple):
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as (H, W, 3) RGB."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise DataError(f'{path} cannot be read as a picture; is the file cut short?')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    """Read a picture as (H, W, 3) RGB, as the sensor saw it: no EXIF turns it."""
+    try:
+        return rgb_from_file(path.read_bytes())
+    except (BrokenImage, OSError) as problem:
+        raise DataError(
+            f'{path} cannot be read as a picture; is the file cut short? ({problem})'
+        ) from problem
 
 
 def read_label(path: Path) -> NDArray[np.uint8]:

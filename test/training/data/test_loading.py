@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import logging
 from dataclasses import replace
 
 import pytest
@@ -11,7 +9,7 @@ from sds_perception.camera import Camera
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID, UNLABELLED
 from sds_training.data.cache import CacheError
 from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import require_mounting, require_vehicles, training_pools
+from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_picture
 from sds_training.data.loading import batches, place_in_pool
@@ -93,12 +91,6 @@ def test_labels_that_were_not_chosen_never_reach_a_batch(config) -> None:
             assert labelled or bool((label == UNLABELLED).all())
 
 
-def test_the_pool_can_be_kept_free_of_labelled_frames(config) -> None:
-    pools = training_pools(replace(config, pool_includes_labelled=False), 'train')
-    assert not {c.name for c in pools.labelled} & {c.name for c in pools.unlabelled}
-    assert len(pools.unlabelled) == 4
-
-
 def test_a_batch_shows_the_file_its_label_its_neighbours_and_its_camera(street, config) -> None:
     whole = replace(config, crop=(64, 32), labels='all', flip_probability=1.0, labelled_batch=8)
     samples = next(batches(whole, 'train', 0, 0, 1)).labelled
@@ -170,14 +162,6 @@ def test_pictures_of_another_shape_keep_their_aspect_and_their_camera(city_folde
     torch.testing.assert_close(intrinsics[:, 1, 1], torch.tensor([24.0, 24.0]))
 
 
-def test_an_assumed_camera_under_moving_frames_is_warned_of(city_folder, caplog) -> None:
-    city_folder.sequence([f'own_000000_{n:06d}' for n in range(3)])
-    config = DataConfig(root=str(city_folder.root), labelled_batch=0, extra_unlabelled='all')
-    with caplog.at_level(logging.WARNING):
-        training_pools(config, 'train')
-    assert 'no camera file' in caplog.text and 'own_000000_000001' in caplog.text
-
-
 def test_half_a_batch_may_be_empty(config) -> None:
     batch = next(batches(replace(config, labelled_batch=0), 'train', 0, 0, 1))
     assert batch.labelled.image.shape == (0, 3, 16, 24) and batch.labelled.names == []
@@ -187,16 +171,6 @@ def test_half_a_batch_may_be_empty(config) -> None:
 def test_training_without_the_cache_is_refused_with_the_command_to_run(config) -> None:
     with pytest.raises(CacheError, match='run sds-prepare'):
         next(batches(replace(config, use_cache=True), 'train', 0, 0, 1))
-
-
-def test_an_empty_pool_is_refused(city_folder) -> None:
-    city_folder.sequence(['own_000000_000000'])
-    for halves, wanted in (((1, 0), 'no labelled frames'), ((0, 1), 'unlabelled pool')):
-        config = DataConfig(
-            root=str(city_folder.root), labelled_batch=halves[0], unlabelled_batch=halves[1]
-        )
-        with pytest.raises(DataError, match=wanted):
-            training_pools(config, 'train')
 
 
 @pytest.mark.parametrize(
@@ -214,41 +188,3 @@ def test_an_empty_pool_is_refused(city_folder) -> None:
 def test_a_setting_out_of_range_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(DataError, match=f'data.{field} is'):
         DataConfig(**{field: value})
-
-
-def test_odometry_that_is_missing_is_named(street) -> None:
-    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    pools = training_pools(config, 'train')
-    words = ('pose.odometry is true', 'set pose.odometry to false')
-    require_vehicles(pools, *words)
-    silent = next(clip for clip in pools.unlabelled if clip.neighbours)
-    silent.vehicles[1].unlink()
-    with pytest.raises(DataError, match=f'{words[0]} but 1 of .*{silent.name}.*, or {words[1]}'):
-        require_vehicles(training_pools(config, 'train'), *words)
-
-
-def test_positions_asked_for_in_vain_are_counted(config, caplog) -> None:
-    with caplog.at_level(logging.INFO):
-        pools = training_pools(replace(config, extra_unlabelled=(17, 18, 20)), 'train')
-    assert any(clip.name.endswith('_000018') for clip in pools.unlabelled)
-    assert '6 of 18 frames that data.extra_unlabelled asks for lack a neighbour' in caplog.text
-
-
-def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:
-    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    seen = training_pools(config, 'train').unlabelled
-    rests = next(clip for clip in seen if clip.neighbours)
-    for vehicle in rests.vehicles:
-        vehicle.write_text(json.dumps({'speed': 0.1, 'yawRate': 0.0}))
-    moving = training_pools(replace(config, least_travel_m=0.05), 'train').unlabelled
-    assert {clip.name for clip in seen} - {clip.name for clip in moving} == {rests.name}
-    rests.vehicles[1].unlink()
-    with pytest.raises(DataError, match=f'data.least_travel_m is 0.05 .* {rests.name}'):
-        training_pools(replace(config, least_travel_m=0.05), 'train')
-
-
-def test_a_camera_whose_height_nobody_told_is_named(street) -> None:
-    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    pools = training_pools(config, 'train')
-    with pytest.raises(DataError, match=r'loss.road is above 0 .* extrinsic.z \(first: '):
-        require_mounting(pools)

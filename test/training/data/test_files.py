@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from sds_training.data.cityscapes import DataError
+from sds_training.data.files import read_picture
+
+
+def test_a_picture_is_as_its_sensor_saw_it_whatever_its_exif(tmp_path: Path) -> None:
+    """Camera file and labels are for the sensor's pixels; a turned picture fits neither."""
+    file, turned = tmp_path / 'street.jpg', Image.Exif()
+    turned[0x112] = 6  # orientation: shown turned by a quarter
+    Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(file, exif=turned)
+    assert cv2.imread(str(file)).shape == (30, 20, 3)  # that OpenCV would turn it
+    assert read_picture(file).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize('content', [None, b'', b'no picture'])
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / 'street.png'
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DataError, match='street.png cannot be read as a picture'):
+        read_picture(file)
