@@ -22,9 +22,7 @@ class Placement:
     left: int
     height: int
     width: int
-    scale: float = (
-        1.0  # source pixels for a pixel of the target: s times both focal lengths' ratio
-    )
+    scale: float = 1.0  # s f / f': source pixels for a pixel of the target
     depth_factor: float = 1.0  # s: what depth is multiplied by
     centre_px: tuple[float, float] = (0.0, 0.0)  # principal point (u, v) of the source
     moved_centre_px: tuple[float, float] = (0.0, 0.0)  # where that point comes to lie
