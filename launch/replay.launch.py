@@ -17,7 +17,6 @@ import yaml
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
-    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetLaunchConfiguration,
@@ -44,7 +43,7 @@ def generate_launch_description() -> LaunchDescription:
     refused = OnStateTransition(
         start_state='configuring',
         goal_state='unconfigured',
-        entities=[LogInfo(msg=REFUSED), Shutdown(reason=REFUSED)],
+        entities=[OpaqueFunction(function=_refused)],
     )
     return LaunchDescription(
         [
@@ -114,4 +113,14 @@ def _tool(executable: str, *arguments: object, **options: object) -> Node:
 
 
 def _end_all(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:
-    return [] if context.is_shutdown else [Shutdown(reason=f'{event.process_name} ended')]
+    """The first process to end ends the others; `ros2 launch` ends with 1 if it failed."""
+    if context.is_shutdown:
+        return []
+    if event.returncode:
+        raise RuntimeError(f'{event.process_name} failed with exit code {event.returncode}')
+    return [Shutdown(reason=f'{event.process_name} ended')]
+
+
+def _refused(_: LaunchContext) -> None:
+    # An exception is the one way in which a launch file ends `ros2 launch` with a code but 0.
+    raise RuntimeError(REFUSED)

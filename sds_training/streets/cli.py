@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -156,7 +157,7 @@ def _render(orders: list[Order], options: argparse.Namespace) -> Iterator[int]:
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # the workers share the cores already
     context = multiprocessing.get_context('spawn')
     workers = min(options.workers, len(orders))
-    with ProcessPoolExecutor(workers, context, _leave_ctrl_c_to_the_parent) as pool:
+    with ProcessPoolExecutor(workers, context, _obey_the_parent) as pool:
         results = [pool.submit(render_order, order) for order in orders]
         try:
             yield from (result.result() for result in results)
@@ -166,8 +167,17 @@ def _render(orders: list[Order], options: argparse.Namespace) -> Iterator[int]:
             raise
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def _obey_the_parent() -> None:
+    """A worker leaves Ctrl-C to its parent, and ends when that is gone, however it went."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # sys.exit would end this thread alone
 
 
 def render_order(order: Order, also: Callable[[Drive, int, Frame], None] | None = None) -> int:

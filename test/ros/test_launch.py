@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -146,15 +148,36 @@ def test_a_replay_leaves_out_what_a_node_recorded_before(tmp_path):
 
 
 @needs_launch
-def test_a_replay_ends_and_says_so_where_the_node_refuses_to_configure():
+def test_a_replay_fails_and_says_so_where_the_node_refuses_to_configure():
     from launch.actions import RegisterEventHandler
     from launch_ros.event_handlers import OnStateTransition
+
+    from launch import LaunchContext
 
     entities = loaded('replay').generate_launch_description().entities
     handlers = [e.event_handler for e in entities if isinstance(e, RegisterEventHandler)]
     (refused,) = [each for each in handlers if isinstance(each, OnStateTransition)]
-    said, _ = refused.entities
-    assert 'could not be configured' in _performed(said.msg)
+    (refusal,) = refused.entities
+    with pytest.raises(RuntimeError, match='could not be configured'):
+        refusal.execute(LaunchContext())
+
+
+@needs_launch
+@pytest.mark.parametrize(('code', 'result'), [(0, 0), (3, 1)])
+def test_a_replay_ends_as_the_first_of_its_processes_to_end(code, result):
+    from launch.actions import ExecuteProcess, RegisterEventHandler
+    from launch.event_handlers import OnProcessExit
+
+    from launch import LaunchDescription, LaunchService
+
+    commands = (f'import sys; sys.exit({code})', 'import time; time.sleep(60)')
+    processes = [ExecuteProcess(cmd=[sys.executable, '-c', each]) for each in commands]
+    end_all = RegisterEventHandler(OnProcessExit(on_exit=loaded('replay')._end_all))
+    service = LaunchService()
+    service.include_launch_description(LaunchDescription([end_all, *processes]))
+    began = time.monotonic()
+    assert service.run() == result
+    assert time.monotonic() - began < 30
 
 
 @needs_launch
