@@ -67,6 +67,7 @@ def provider_options(
             'device_id': str(number),
             'cudnn_conv_algo_search': 'EXHAUSTIVE',  # shapes are fixed, the search runs once
             'do_copy_in_default_stream': '1',
+            'use_tf32': '0',  # float32 means float32, as in torch's engine
         }
     folder = str(cache_folder(cache))
     return {

@@ -62,8 +62,6 @@ class TorchEngine:
         self._graph = graph.to(self.device, dtype, memory_format=torch.channels_last).eval()
         self._replays: dict[int, CudaReplay] = {}  # per batch size
         self.name = f'torch {self.device} {str(dtype).removeprefix("torch.")}'
-        if self.device.type == 'cuda':
-            torch.backends.cudnn.benchmark = True  # input sizes are fixed
 
     @torch.inference_mode()
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:

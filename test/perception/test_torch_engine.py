@@ -12,6 +12,7 @@ from torch import nn
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.graph import VehicleGraph, folded
+from sds_perception.engines.parity import measure_parity
 from sds_perception.engines.torch_engine import TorchEngine, choose_device
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason='CUDA is here')
@@ -124,3 +125,11 @@ def test_on_cuda_in_half_precision_labels_hardly_differ(metric_release):
     cuda = build_engine(metric_release, 'torch', 'cuda')(frames())
     assert (cpu.labels == cuda.labels).mean() > 0.98
     assert np.abs(cpu.disparity - cuda.disparity).max() < 0.01
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_on_cuda_float32_is_float32_and_nothing_shorter(metric_release):
+    engine = build_engine(metric_release, 'torch', 'cuda', precision='fp32')
+    report = measure_parity(engine, metric_release, frames())
+    assert report.passed, str(report)

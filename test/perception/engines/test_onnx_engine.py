@@ -19,6 +19,7 @@ from sds_perception.engines.export import (
     release_key,
 )
 from sds_perception.engines.onnx_engine import OnnxEngine
+from sds_perception.engines.onnx_session import provider_options
 from sds_perception.engines.precision import cpu_computes_bf16, require_torch_precision
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.release import untrained_release
@@ -171,6 +172,10 @@ def test_a_cache_that_cannot_be_made_is_refused(small_release, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(EngineError, match='cannot be made'):
         exported_onnx(small_release, FINE, tmp_path / 'file' / 'below')
+
+
+def test_float32_on_cuda_is_not_shortened_to_tf32():
+    assert provider_options('cuda', 0, 'fp32', None)['use_tf32'] == '0'
 
 
 def test_bf16_runs_only_on_cpus_that_compute_it():
