@@ -13,7 +13,6 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 
 from sds_perception.release import read_release
 from sds_training.command_line import read_config
@@ -100,18 +99,6 @@ def run(config: TrainingConfig) -> dict[str, float]:
     return dict(json.loads(scores.read_text()))
 
 
-def outcomes(scores: dict[str, list[dict[str, float]]]) -> list[Outcome]:
-    """Mean and deviation of every score over seeds, by variant."""
-    found = []
-    for name, runs in scores.items():
-        keys = set.intersection(*(set(each) for each in runs)) if runs else set()
-        values = {key: [each[key] for each in runs] for key in sorted(keys)}
-        means = {key: mean(each) for key, each in values.items()}
-        spreads = {key: stdev(each) if len(each) > 1 else None for key, each in values.items()}
-        found.append(Outcome(name, len(runs), means, spreads))
-    return found
-
-
 def main(arguments: list[str] | None = None) -> int:
     """`ablate CONFIG [--seeds 0 1 2] [--only NAME ...] [--FIELD VALUE ...]`."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
@@ -147,7 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
         'steps': str(config.steps),
         'labels': str(config.data.labels),
     }
-    write_evidence(options.output, options.title or options.config, facts, outcomes(scores))
+    outcomes = [Outcome(name, tuple(runs)) for name, runs in scores.items()]
+    write_evidence(options.output, options.title or options.config, facts, outcomes)
     print(options.output)
     return 0
 

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
 
-COLUMNS = {
-    'mean_iou': ('mIoU', 'higher is better'),
-    'abs_rel': ('AbsRel', 'lower is better'),
-    'abs_rel_scaled': ('AbsRel, median-scaled', 'lower is better'),
+BASE = 'base'  # the line that the others are compared with
+
+
+class Score(NamedTuple):
+    """How one score is headed, and how much better or worse it is than that of the base line."""
+
+    title: str
+    better: str
+    difference: Callable[[float, float], float]
+    unit: str
+
+
+def _points(own: float, base: float) -> float:
+    return 100 * (own - base)
+
+
+def _percent(own: float, base: float) -> float:
+    return 100 * (own / base - 1)
+
+
+SCORES = {
+    'mean_iou': Score('mIoU', 'higher is better', _points, 'points'),
+    'abs_rel': Score('AbsRel', 'lower is better', _percent, '%'),
+    'abs_rel_scaled': Score('AbsRel, median-scaled', 'lower is better', _percent, '%'),
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One variant over its seeds."""
+    """One variant: the scores of each seed, the seeds in the same order in all variants."""
 
     name: str
-    runs: int
-    means: dict[str, float]
-    deviations: dict[str, float | None]  # sample standard deviation; None for a single run
+    runs: tuple[Mapping[str, float], ...]
+
+    def values(self, key: str) -> list[float]:
+        """One score of every seed; empty unless all have it."""
+        return [each[key] for each in self.runs] if all(key in each for each in self.runs) else []
+
+    def against(self, base: Outcome, key: str) -> list[float]:
+        """How far this variant's score is from the base line's, seed by seed."""
+        pairs = zip(self.values(key), base.values(key), strict=False)
+        return [SCORES[key].difference(own, theirs) for own, theirs in pairs]
 
 
 def write_evidence(
@@ -28,10 +57,7 @@ def write_evidence(
 ) -> None:
     """Write `path` (Markdown) and beside it a plot with error bars, PNG of the same name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    keys = [key for key in COLUMNS if any(key in each.means for each in outcomes)]
-    head = ['variant', 'runs', *(COLUMNS[key][0] for key in keys)]
-    rows = [[each.name, str(each.runs), *(_cell(each, key) for key in keys)] for each in outcomes]
-    table = [head, ['---'] * len(head), *rows]
+    keys = [key for key in SCORES if any(each.values(key) for each in outcomes)]
     plot = path.with_suffix('.png')
     _plot(plot, outcomes, keys)
     lines = [
@@ -42,38 +68,84 @@ def write_evidence(
         '',
         *(f'* {name}: {value}' for name, value in facts.items()),
         '',
-        *('| ' + ' | '.join(row) + ' |' for row in table),
+        *_table(outcomes, keys),
         '',
+        *_differences(outcomes, keys),
         f'![the same as a plot]({plot.name})',
         '',
     ]
     path.write_text('\n'.join(lines))
 
 
-def _cell(outcome: Outcome, key: str) -> str:
-    if key not in outcome.means:
+def _table(outcomes: Sequence[Outcome], keys: Sequence[str]) -> list[str]:
+    head = ['variant', 'runs', *(SCORES[key].title for key in keys)]
+    rows = [
+        [each.name, str(len(each.runs)), *(_cell(each.values(key), '.4f') for key in keys)]
+        for each in outcomes
+    ]
+    return _markdown(head, rows)
+
+
+def _differences(outcomes: Sequence[Outcome], keys: Sequence[str]) -> list[str]:
+    """Seed by seed, what distinguishes the seeds (labels, start, batches) falls out."""
+    base, others = _base_and_others(outcomes)
+    if base is None or not others:
+        return []
+    head = ['variant', *(f'{SCORES[key].title}, {SCORES[key].unit}' for key in keys)]
+    rows = [
+        [each.name, *(_cell(each.against(base, key), '+.2f') for key in keys)] for each in others
+    ]
+    said = f'Against `{BASE}`, seed by seed: mean and deviation of the differences.'
+    return [said, '', *_markdown(head, rows), '']
+
+
+def _base_and_others(outcomes: Sequence[Outcome]) -> tuple[Outcome | None, list[Outcome]]:
+    base = next((each for each in outcomes if each.name == BASE), None)
+    return base, [each for each in outcomes if each is not base]
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> list[str]:
+    return ['| ' + ' | '.join(row) + ' |' for row in (head, ['---'] * len(head), *rows)]
+
+
+def _cell(values: Sequence[float], form: str) -> str:
+    if not values:
         return '-'
-    deviation = outcome.deviations[key]
-    spread = '' if deviation is None else f' ± {deviation:.4f}'
-    return f'{outcome.means[key]:.4f}{spread}'
+    spread = f' ± {stdev(values):{form.removeprefix("+")}}' if len(values) > 1 else ''
+    return f'{mean(values):{form}}{spread}'
 
 
 def _plot(path: Path, outcomes: Sequence[Outcome], keys: Sequence[str]) -> None:
+    """Scores above, differences from the base line below, each seed a dot."""
     import matplotlib
 
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, max(1, len(keys)), figsize=(4 * max(1, len(keys)), 3))
-    places = range(len(outcomes))
-    for axis, key in zip([axes] if len(keys) < 2 else axes, keys, strict=False):
-        values = [each.means.get(key, float('nan')) for each in outcomes]
-        bars = [each.deviations.get(key) or 0.0 for each in outcomes]
-        axis.errorbar(values, places, xerr=bars, fmt='o', capsize=3)
-        axis.set_yticks(places, [each.name for each in outcomes])
-        axis.invert_yaxis()
-        axis.set_title(f'{COLUMNS[key][0]} ({COLUMNS[key][1]})', fontsize=8)
-        axis.grid(axis='x', alpha=0.3)
+    base, others = _base_and_others(outcomes)
+    rows = 2 if base and others else 1
+    size = (4 * max(1, len(keys)), 3 * rows)
+    figure, axes = pyplot.subplots(rows, max(1, len(keys)), figsize=size, squeeze=False)
+    for column, key in enumerate(keys):
+        score = SCORES[key]
+        values = {each.name: each.values(key) for each in outcomes}
+        _draw(axes[0, column], values, f'{score.title} ({score.better})')
+        if base and others:
+            differences = {each.name: each.against(base, key) for each in others}
+            _draw(axes[1, column], differences, f'{score.title} against {BASE}, {score.unit}')
+            axes[1, column].axvline(0, color='grey', linewidth=1)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
+
+
+def _draw(axis: Any, lines: dict[str, list[float]], title: str) -> None:
+    for place, values in enumerate(lines.values()):
+        if values:
+            bar = stdev(values) if len(values) > 1 else 0.0
+            axis.plot(values, [place] * len(values), '.', color='tab:orange', zorder=3)
+            axis.errorbar(mean(values), place, xerr=bar, fmt='o', color='tab:blue', capsize=3)
+    axis.set_yticks(range(len(lines)), list(lines))
+    axis.invert_yaxis()
+    axis.set_title(title, fontsize=8)
+    axis.grid(axis='x', alpha=0.3)

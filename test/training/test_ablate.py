@@ -9,9 +9,9 @@ import pytest
 from sds_perception.network import build_network
 from sds_perception.release import Release, write_release
 from sds_training import ablate
-from sds_training.ablate import VARIANTS, Variant, config_of, outcomes, run
+from sds_training.ablate import VARIANTS, Variant, config_of, run
 from sds_training.config import TrainingConfig
-from sds_training.evidence import write_evidence
+from sds_training.evidence import Outcome, write_evidence
 from sds_training.run_state import RunStateError, config_digest
 from sds_training.scoring import RELEASE
 
@@ -86,13 +86,31 @@ def test_an_override_of_the_config_is_not_taken_for_an_option_of_the_table(
 
 
 def test_the_table_holds_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
-    scores = {'base': [{'mean_iou': 0.5}, {'mean_iou': 0.7}], 'everything': [{'mean_iou': 0.8}]}
+    base = Outcome('base', ({'mean_iou': 0.5}, {'mean_iou': 0.7}))
     file = tmp_path / 'evidence.md'
-    write_evidence(file, 'a test', {'steps': '4'}, outcomes(scores))
+    write_evidence(file, 'a test', {'steps': '4'}, [base, Outcome('rest', ({'mean_iou': 0.8},))])
     text = file.read_text()
     assert '| base | 2 | 0.6000 ± 0.1414 |' in text
-    assert '| everything | 1 | 0.8000 |' in text
+    assert '| rest | 1 | 0.8000 |' in text
     assert file.with_suffix('.png').stat().st_size > 1000
+
+
+def test_what_all_lines_of_a_seed_share_falls_out_of_the_differences(tmp_path: Path) -> None:
+    easy, hard = {'mean_iou': 0.7, 'abs_rel': 0.1}, {'mean_iou': 0.3, 'abs_rel': 0.4}
+    better = tuple(
+        {'mean_iou': each['mean_iou'] + 0.02, 'abs_rel': 0.95 * each['abs_rel']}
+        for each in (easy, hard)
+    )
+    lines = [Outcome('base', (easy, hard)), Outcome('everything', better)]
+    write_evidence(tmp_path / 'evidence.md', 'a test', {}, lines)
+    text = (tmp_path / 'evidence.md').read_text()
+    assert '| variant | mIoU, points | AbsRel, % |' in text
+    assert '| everything | +2.00 ± 0.00 | -5.00 ± 0.00 |' in text
+
+
+def test_without_the_base_line_nothing_is_compared(tmp_path: Path) -> None:
+    write_evidence(tmp_path / 'e.md', 'a test', {}, [Outcome('other', ({'abs_rel': 0.1},))])
+    assert 'Against' not in (tmp_path / 'e.md').read_text()
 
 
 def test_all_lines_of_a_seed_start_from_its_own_run(
