@@ -47,9 +47,13 @@ class Outcome:
         return [each[key] for each in self.runs] if all(key in each for each in self.runs) else []
 
     def against(self, base: Outcome, key: str) -> list[float]:
-        """How far this variant's score is from the base line's, seed by seed."""
-        pairs = zip(self.values(key), base.values(key), strict=False)
-        return [SCORES[key].difference(own, theirs) for own, theirs in pairs]
+        """How far this variant's score is from the base line's, seed by seed; empty unless both
+        have all seeds.
+        """
+        ours, theirs = self.values(key), base.values(key)
+        if len(ours) != len(theirs):
+            return []
+        return [SCORES[key].difference(*pair) for pair in zip(ours, theirs, strict=True)]
 
 
 def write_evidence(

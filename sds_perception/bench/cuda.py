@@ -16,7 +16,10 @@ from sds_perception.engines.torch_engine import TorchEngine
 
 
 def cuda_figures(name: str, size: tuple[int, int], cache: Path, budget: Budget) -> list[Figure]:
-    """Every CUDA engine that can be had here, frames in and maps out, in rounds."""
+    """Every CUDA engine that can be had here, frames in and maps out, in rounds.
+
+    'eager fp32' is torch as it comes, with TF32 in its convolutions; the engines' fp32 is without.
+    """
     group, frames = f'{name} {size[0]}x{size[1]} cuda', synthetic_frames(size, 1)
     release = benched_release(name, size)
     engines = {
