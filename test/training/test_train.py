@@ -184,36 +184,22 @@ def test_what_a_person_gets_wrong_is_told_in_one_line(
     assert said.startswith('sds-train: ') and told.replace('{file}', str(file)) in said
 
 
-def test_public_weights_out_of_reach_are_told_in_one_line(
-    tiny_run: Make,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.mark.parametrize(('place', 'problem', 'code', 'told'), [
+    ('learner.build_network', OSError('no route'), 2, 'network.pretrained asks for public'),
+    ('train.data_passport', KeyboardInterrupt(), 130, 'the same command continues'),
+])  # fmt: skip
+def test_what_stops_a_run_before_its_first_step_is_told_as_after_it(
+    tiny_run: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], place: str, problem: BaseException, code: int, told: str,
+) -> None:  # fmt: skip
     tiny_run()
 
-    def offline(*_: object, **__: object) -> None:
-        raise OSError('no route')
+    def stop(*_: object, **__: object) -> None:
+        raise problem
 
-    monkeypatch.setattr('sds_training.learner.build_network', offline)
-    assert main([str(tmp_path / 'tiny.yaml')]) == 2
-    assert 'network.pretrained asks for public weights' in capsys.readouterr().err
-
-
-def test_control_c_before_the_first_step_ends_like_one_after_it(
-    tiny_run: Make,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    tiny_run()
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, 'data_passport', interrupt)
-    assert main([str(tmp_path / 'tiny.yaml')]) == 130
-    assert 'the same command continues' in capsys.readouterr().err
+    monkeypatch.setattr(f'sds_training.{place}', stop)
+    assert main([str(tmp_path / 'tiny.yaml')]) == code
+    assert told in capsys.readouterr().err
 
 
 def test_two_processes_learn_what_one_learns_on_the_same_batch(
