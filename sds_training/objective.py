@@ -118,7 +118,7 @@ class JointObjective:
         weight = None
         if mixed:
             sure = config.teacher.trust == 'pixel'
-            weight = trust_in(mixed.probability, config.teacher.threshold, per_pixel=sure)
+            weight = trust_in(mixed.confidence, config.teacher.threshold, per_pixel=sure)
             told['trust'] = weight.mean()
             consistency = pseudo_label_cross_entropy(mixed_logits, mixed.label, weight)
             terms['consistency'] = (weights.consistency, consistency)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Generator
 
 from sds_perception.labels import SKY, UNLABELLED
 from sds_perception.network import Prediction
@@ -36,18 +36,16 @@ class PseudoLabels:
         size = image.shape[-2:]
         prediction: Prediction = teacher(image)
         logits = F.interpolate(prediction.logits.float(), size, mode='bilinear')
-        probability = logits.softmax(dim=1)
-        given = frames.label.long()
-        drawn = frames.labelled[:, None, None]
-        by_people = _one_hot(given, probability.shape[1]).to(probability)
-        probability = torch.where(drawn[:, None], by_people, probability)
-        label = torch.where(drawn, given, probability.argmax(dim=1))
+        confidence, label = logits.softmax(dim=1).max(dim=1)
+        given, drawn = frames.label.long(), frames.labelled[:, None, None]
+        label = torch.where(drawn, given, label)
+        confidence = torch.where(drawn, (given != UNLABELLED).to(confidence), confidence)
         disparity = F.interpolate(prediction.disparity[0].float(), size, mode='bilinear')
         depth = self.camera.depth(disparity, frames.intrinsics)
         # No parallax tells how far the sky is, and where it came out near it would hide things.
         beyond = BEYOND * self.camera.depth_range[1]
         depth = torch.where((label == SKY)[:, None], beyond, depth)
-        return MixScene(image, label, probability, depth)
+        return MixScene(image, label, confidence, depth)
 
     def mixed(
         self, teacher: MeanTeacher, belief: MixScene, batch: Batch, generator: Generator
@@ -70,12 +68,6 @@ class PseudoLabels:
         mixed = apply_mix(scene, plan)
         strong = draw_strong(pool, self.config.strong, generator)
         return mixed._replace(image=apply_strong(mixed.image, strong))
-
-
-def _one_hot(label: Tensor, classes: int) -> Tensor:
-    """(B, K, H, W) from (B, H, W) train ids; void is no class at all."""
-    one_hot = F.one_hot(label.clamp(max=classes - 1), classes) * (label != UNLABELLED)[..., None]
-    return one_hot.permute(0, 3, 1, 2)
 
 
 def _joined(first: MixScene, second: MixScene) -> MixScene:

@@ -35,16 +35,16 @@ class MeanTeacher:
             own.copy_(new)
 
 
-def trust_in(probability: Tensor, threshold: float, per_pixel: bool) -> Tensor:
+def trust_in(confidence: Tensor, threshold: float, per_pixel: bool) -> Tensor:
     """How far a belief is to be trusted: 1 where it is sure, or everywhere the share that is.
 
     Args:
-        probability: (B, K, H, W) softmax; all zero where void, which counts as unsure.
-        threshold: the least probability of the likeliest class that counts as sure.
+        confidence: (B, H, W), probability of the label; zero where void, which counts as unsure.
+        threshold: the least confidence that counts as sure.
         per_pixel: False for one number for the whole batch, as in method.md 1.6.
 
     Returns:
         (B, H, W) in [0, 1].
     """
-    sure = (probability.amax(dim=1) >= threshold).to(probability.dtype)
+    sure = (confidence >= threshold).to(confidence.dtype)
     return sure if per_pixel else sure.mean().expand_as(sure)

@@ -26,7 +26,7 @@ class Frame(NamedTuple):
     """What the choice of objects reads of one picture, on the CPU."""
 
     label: NDArray[np.uint8]  # (H, W) train ids
-    confidence: NDArray[np.float32]  # (H, W), probability of the likeliest class
+    confidence: NDArray[np.float32]  # (H, W), probability of the label
     depth: NDArray[np.float32]  # (H, W)
     centre_px: tuple[float, float]  # principal point (u, v)
     focal_px: float
@@ -59,7 +59,8 @@ def draw_objects(
     bounds = np.percentile(target.depth[::4, ::4], config.percentiles)
     for _ in range(1 + config.retries):
         chosen, motion = _draw(objects, source, target, config, generator)
-        if _acceptable(chosen, motion, source, bounds):
+        chosen = [each for each in chosen if not _shows_a_cut(each, motion)]
+        if chosen and _acceptable(chosen, motion, source, bounds):
             pastes = (_place(each, motion, source, target, config) for each in chosen)
             visible = tuple(replace(each, source=source_index) for each in pastes if each)
             if visible:
@@ -98,6 +99,15 @@ def _draw(
         moved_centre_px=(column, target.centre_px[1]),
     )
     return [objects[place] for place in order.tolist()], motion
+
+
+def _shows_a_cut(thing: MovableObject, motion: Placement) -> bool:
+    """Whether a side of the picture that cut the object off would come to lie in the street."""
+    for axis, first, count, size in _spans(thing, motion):
+        near, far = _moved(first, count, motion, axis)[[0, -1]]
+        if (first == 0 and near > 1) or (first + count == size and far < size - 2):
+            return True
+    return False
 
 
 def _acceptable(
@@ -161,14 +171,19 @@ def _place(
 def _rectangle(thing: MovableObject, motion: Placement) -> Placement:
     """The target's pixels that the moved object can cover, cut off at the picture's border."""
     edges = []
-    for axis, first, count, size in (
-        (1, thing.top, thing.mask.shape[0], motion.height),
-        (0, thing.left, thing.mask.shape[1], motion.width),
-    ):
+    for axis, first, count, size in _spans(thing, motion):
         ends = _moved(first - 0.5, count + 1, motion, axis)[[0, -1]]
         edges.append((max(0, math.floor(ends[0])), min(size, math.ceil(ends[1]) + 1)))
     (top, bottom), (left, right) = edges
     return replace(motion, top=top, left=left, height=bottom - top, width=right - left)
+
+
+def _spans(thing: MovableObject, motion: Placement) -> tuple[tuple[int, int, int, int], ...]:
+    """The object's rows, then its columns: axis, first, count, and the picture's size along it."""
+    return (
+        (1, thing.top, thing.mask.shape[0], motion.height),
+        (0, thing.left, thing.mask.shape[1], motion.width),
+    )
 
 
 def _without_fragments(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:

@@ -82,13 +82,11 @@ def _lay(scene: MixScene, mixed: MixScene, target: int, paste: Paste) -> None:
     """Write one paste into one picture of `mixed`."""
     placement, source = paste.placement, paste.source
     rows, columns = placement.window
-    image, probability, depth = (
-        sample_linear(part[source], placement)
-        for part in (scene.image, scene.probability, scene.depth)
-    )
+    image, depth = (sample_linear(part[source], placement) for part in (scene.image, scene.depth))
+    confidence = sample_linear(scene.confidence[source, None], placement)[0]
     alpha = paste.mask.to(image) if paste.alpha is None else paste.alpha
     mixed.image[target, :, rows, columns].lerp_(image, alpha)
-    _overwrite(mixed.probability[target, :, rows, columns], probability, paste.mask)
+    _overwrite(mixed.confidence[target, rows, columns], confidence, paste.mask)
     _overwrite(mixed.depth[target, :, rows, columns], depth * placement.depth_factor, paste.mask)
     label = sample_nearest(scene.label[source], placement, outside=0)
     _overwrite(mixed.label[target, rows, columns], label, paste.mask)
@@ -131,7 +129,7 @@ def _whole(source: int, mask: Tensor) -> Paste:
 def _frames(scene: MixScene, intrinsics: Tensor) -> list[Frame]:
     """The parts of the scene that choosing objects reads, on the CPU."""
     label = scene.label.to(torch.uint8).cpu().numpy()
-    confidence = scene.probability.amax(dim=1).float().cpu().numpy()
+    confidence = scene.confidence.float().cpu().numpy()
     depth = scene.depth[:, 0].float().cpu().numpy()
     lenses = [((u, v), focal) for (_, _, u), (_, focal, v), _ in intrinsics.tolist()]
     return [

@@ -12,5 +12,5 @@ class MixScene(NamedTuple):
 
     image: Tensor  # (B, 3, H, W) RGB in [0, 1]
     label: Tensor  # (B, H, W) int64 train ids, 255 = unlabelled
-    probability: Tensor  # (B, K, H, W) softmax, or one-hot where people labelled; zero where void
+    confidence: Tensor  # (B, H, W) the label's probability: 1 where people drew it, 0 where void
     depth: Tensor  # (B, 1, H, W), one common scale for the whole batch

@@ -152,8 +152,8 @@ def test_belief_takes_peoples_labels_where_there_are_some(tiny_run: Make) -> Non
     belief = JointObjective(setting.config, FOCAL_PX).pseudo_labels.belief(setting.teacher, pool)
     assert torch.equal(belief.label, pool.label.long())
     known = pool.label != 255
-    assert bool((belief.probability.amax(1)[known] == 1).all())
-    assert not belief.probability.requires_grad and not belief.depth.requires_grad
+    assert bool((belief.confidence[known] == 1).all())
+    assert not belief.confidence.requires_grad and not belief.depth.requires_grad
 
 
 def test_network_depth_behind_twice_the_focal_length_means_twice_the_metres(

@@ -84,9 +84,7 @@ def test_training_the_student_does_not_move_the_teacher(student: SdsNetwork) -> 
 
 
 def test_trust_is_a_share_of_the_batch_or_a_mark_on_each_pixel() -> None:
-    probability = torch.zeros(2, 3, 2, 2)
-    probability[0, 1] = 0.99
-    probability[1, 2] = 0.6
-    assert torch.equal(trust_in(probability, 0.9, per_pixel=False), torch.full((2, 2, 2), 0.5))
-    pixels = trust_in(probability, 0.9, per_pixel=True)
+    confidence = torch.tensor((0.99, 0.6))[:, None, None].expand(2, 2, 2)
+    assert torch.equal(trust_in(confidence, 0.9, per_pixel=False), torch.full((2, 2, 2), 0.5))
+    pixels = trust_in(confidence, 0.9, per_pixel=True)
     assert pixels[0].eq(1).all() and pixels[1].eq(0).all()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from sds_perception.labels import TRAIN_ID
 from sds_training.augment.scene import MixScene
@@ -29,8 +28,8 @@ def street(things: list[Thing], seed: int = 0, focal: float = FOCAL) -> MixScene
         window = slice(foot - height, foot), slice(left, left + width)
         label[window] = TRAIN_ID[name]
         depth[window] = depth[foot - 1, 0]
-    probability = F.one_hot(label, 19).permute(2, 0, 1).float()
-    return MixScene(image[None], label[None], probability[None], depth[None, None])
+    confidence = torch.ones(1, HEIGHT, WIDTH)
+    return MixScene(image[None], label[None], confidence, depth[None, None])
 
 
 @pytest.fixture

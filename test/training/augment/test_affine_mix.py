@@ -168,9 +168,18 @@ def test_a_thing_that_would_mostly_leave_the_picture_is_rejected(
     assert draw_mix(scene, lenses(2), affine(1.2), generator()).kinds[0] == 'affine'
 
 
+def test_what_the_picture_cuts_off_comes_nearer_but_never_goes_away(
+    batch_of: Scenes, lenses: Lenses
+) -> None:
+    cut_off = ('car', 0, 14, 40, 10)  # moved away its cut side would stand in the street
+    scene = batch_of([], [cut_off])
+    assert draw_mix(scene, lenses(2), affine(1.2), generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), affine(0.9), generator()).kinds[0] == 'affine'
+
+
 def test_unsure_and_tiny_things_stay_where_they_are(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [CAR])
-    unsure = scene._replace(probability=scene.probability * 0.85)
+    unsure = scene._replace(confidence=scene.confidence * 0.85)
     assert draw_mix(unsure, lenses(2), affine(1.0), generator()).kinds[0] == 'depth'
     large_only = affine(1.0, area_range=(0.1, 0.2))
     assert draw_mix(scene, lenses(2), large_only, generator()).kinds[0] == 'depth'

@@ -85,12 +85,12 @@ def test_every_pixel_comes_whole_from_one_of_the_two_pictures(
 def test_void_stays_void(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([CAR], [FAR_CAR])
     scene.label[:, :, ::7] = UNLABELLED
-    scene.probability.mul_((scene.label != UNLABELLED)[:, None])
+    scene.confidence.mul_(scene.label != UNLABELLED)
     for config in ONLY.values():
         mixed = apply_mix(scene, draw_mix(scene, lenses(2), config, generator(1)))
         void = mixed.label == UNLABELLED
         assert torch.equal(void, (scene.label == UNLABELLED) & void)  # no new void
-        assert not mixed.probability.movedim(1, -1)[void].any()
+        assert not mixed.confidence[void].any()
     still_void = scene.label[0] == UNLABELLED
     nothing = apply_mix(scene, MixPlan(('none', 'none'), ((), ())))
     assert (nothing.label[0][still_void] == UNLABELLED).all()
