@@ -113,7 +113,8 @@ def _steps(size: tuple[int, int], small: tuple[int, int]) -> dict[str, Callable[
         'labels naive': lambda: naive.labels_of(torch.from_numpy(logits[None]), size),
         'labels fast': lambda: nearest_to(labels, size),
         'labels fine': lambda: fine_labels(logits, size),
-        'cloud naive': lambda: naive.cloud_of(depth, camera.matrix),
+        'cloud naive': lambda: naive.cloud_of(scene),
+        'cloud naive, x y z alone': lambda: naive.points_of(depth, camera.matrix).tobytes(),
         'cloud': lambda: clouds(scene),
     }
 

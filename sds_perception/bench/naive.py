@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from sds_perception.labels import CLASSES
 from sds_perception.network import Prediction, depth_from_disparity
+from sds_perception.pointcloud import CLOUD_LAYOUT
+from sds_perception.scene import Scene
 
 PALETTE = np.array([each.color for each in CLASSES], np.uint8)
 
@@ -32,12 +34,23 @@ def labels_of(logits: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
     return full.argmax(dim=1)[0].cpu().numpy().astype(np.uint8)
 
 
-def cloud_of(depth: NDArray[np.float32], matrix: NDArray[np.float64]) -> bytes:
-    """(H, W) depth to the bytes of x, y, z points, rays made anew for every frame."""
+def points_of(depth: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(H, W) depth to (H, W, 3) points, rays made anew for every frame."""
     u, v = np.meshgrid(np.arange(depth.shape[1]), np.arange(depth.shape[0]))
     x = (u - matrix[0, 2]) / matrix[0, 0] * depth
     y = (v - matrix[1, 2]) / matrix[1, 1] * depth
-    return np.stack([x, y, depth], axis=-1).astype(np.float32).tobytes()
+    return np.stack([x, y, depth], axis=-1).astype(np.float32)
+
+
+def cloud_of(scene: Scene) -> bytes:
+    """The bytes of a cloud with the fields of ours, through a structured array."""
+    cloud = np.zeros(scene.size, CLOUD_LAYOUT.dtype)
+    points = points_of(scene.depth, scene.camera.matrix)
+    cloud['x'], cloud['y'], cloud['z'] = points[..., 0], points[..., 1], points[..., 2]
+    red, green, blue = np.moveaxis(PALETTE[scene.labels].astype(np.uint32), -1, 0)
+    cloud['rgb'] = (red << 16 | green << 8 | blue).view(np.float32)
+    cloud['label'], cloud['confidence'] = scene.labels, scene.confidence
+    return cloud.tobytes()
 
 
 class NaivePipeline:

@@ -173,6 +173,16 @@ def test_both_preparations_that_are_compared_turn_bgr_to_rgb():
     assert np.abs(bytes_rgb - naive_rgb).max() <= 1
 
 
+def test_both_clouds_that_are_compared_hold_the_same_points():
+    steps = frames._steps((96, 128), (16, 32))
+    ours = steps['cloud']()
+    plain = np.frombuffer(steps['cloud naive'](), ours.dtype).reshape(ours.shape)
+    for field in ('x', 'y', 'z'):
+        np.testing.assert_allclose(plain[field], ours[field], rtol=1e-5, atol=1e-5)
+    for field in ('rgb', 'label', 'confidence'):
+        assert plain[field].tobytes() == ours[field].tobytes()
+
+
 def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(tmp_path: Path) -> None:
     figures, timings = engine_figures('tiny', (64, 96), tmp_path, Budget(0.0, calls=1))
     engines = [name.removeprefix('tiny 64x96 ') for name in timings]
