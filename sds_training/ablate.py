@@ -30,6 +30,8 @@ DEPTH_MIX = '--mix={"none": 0.0, "class_mix": 0.0, "depth_mix": 1.0, "affine_mix
 AFFINE_MIX = '--mix={"none": 0.0, "class_mix": 0.0, "depth_mix": 0.5, "affine_mix": 0.5}'
 FROM_LABELLED = '--mix.givers=labelled'
 NO_COLOR_AUG = '--color_aug.probability=0'
+NO_GROUND = ('--loss.road=0', '--loss.standing=0')
+PLAIN = (NO_COLOR_AUG, *NO_GROUND)
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,15 @@ class Variant:
 # Depth is learnt from video in every line, with the base recipe's exchange unless CCAM is the
 # question, so that a difference has one cause.
 VARIANTS = (
-    Variant('labelled only', 'pad', ('--loss.consistency=0', NO_COLOR_AUG)),
-    Variant('mean teacher', 'pad', (NO_MIX, NO_COLOR_AUG)),
-    Variant('base', 'pad', (DEPTH_MIX, NO_COLOR_AUG)),
-    Variant('base + CCAM', 'ccam', (DEPTH_MIX, NO_COLOR_AUG)),
-    Variant('base + AffineMix', 'pad', (AFFINE_MIX, NO_COLOR_AUG)),
-    Variant('base + labelled givers', 'pad', (DEPTH_MIX, FROM_LABELLED, NO_COLOR_AUG)),
-    Variant('base + ColorAug', 'pad', (DEPTH_MIX,)),
+    Variant('labelled only', 'pad', ('--loss.consistency=0', *PLAIN)),
+    Variant('mean teacher', 'pad', (NO_MIX, *PLAIN)),
+    Variant('base', 'pad', (DEPTH_MIX, *PLAIN)),
+    Variant('base + CCAM', 'ccam', (DEPTH_MIX, *PLAIN)),
+    Variant('base + AffineMix', 'pad', (AFFINE_MIX, *PLAIN)),
+    Variant('base + labelled givers', 'pad', (DEPTH_MIX, FROM_LABELLED, *PLAIN)),
+    Variant('base + ColorAug', 'pad', (DEPTH_MIX, *NO_GROUND)),
+    Variant('base + ground', 'pad', (DEPTH_MIX, NO_COLOR_AUG)),
+    Variant('everything but ground', 'ccam', (AFFINE_MIX, FROM_LABELLED, *NO_GROUND)),
     Variant('everything', 'ccam', (AFFINE_MIX, FROM_LABELLED)),
 )
 

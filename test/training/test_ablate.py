@@ -49,6 +49,13 @@ def test_each_part_alone_differs_from_the_base_in_that_part() -> None:
     assert (ccam.mix, affine.color_aug, color.network) == (base.mix, base.color_aug, base.network)
 
 
+def test_only_the_ground_and_everything_have_the_grounds_terms() -> None:
+    for variant in VARIANTS:
+        loss = config_of('config/training/streets_ablation.yaml', [], variant, 0).loss
+        wanted = 0.15 if variant.name in ('base + ground', 'everything') else 0.0
+        assert (loss.road, loss.standing) == (wanted, wanted)
+
+
 def test_everything_is_all_parts_together() -> None:
     config = config_of(CONFIG, [], BY_NAME['everything'], 0)
     assert config.network.config().exchange == 'ccam'
