@@ -1,4 +1,4 @@
-"""What the ground tells about depth, once semantics says where it is and what stands on it.
+"""What the ground tells about depth, once semantics says what stands on it (method.md 5).
 
 The road is a plane below the camera, whose mounting says where (the idea of a ground constraint:
 GroCo, arXiv 2409.14850). A thing is as far as the ground at its foot (ground-contact prior: Moon
