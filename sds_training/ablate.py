@@ -19,7 +19,7 @@ from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.interruption import Interrupted
-from sds_training.run_state import require_same_config, saved_states
+from sds_training.run_state import config_digest, require_same_config, saved_states
 from sds_training.scoring import RELEASE
 from sds_training.train import PROBLEMS, train
 
@@ -59,8 +59,8 @@ VARIANTS = (
     Variant('base + labelled givers', 'pad', (DEPTH_MIX, FROM_LABELLED, *PLAIN)),
     Variant('base + ColorAug', 'pad', (DEPTH_MIX, *NO_GROUND)),
     Variant('base + ground', 'pad', (DEPTH_MIX, NO_COLOR_AUG)),
-    Variant('everything but ground', 'ccam', (AFFINE_MIX, FROM_LABELLED, *NO_GROUND)),
     Variant('everything', 'ccam', (AFFINE_MIX, FROM_LABELLED)),
+    Variant('everything but ground', 'ccam', (AFFINE_MIX, FROM_LABELLED, *NO_GROUND)),
 )
 
 
@@ -76,6 +76,20 @@ def config_of(file: str, words: list[str], variant: Variant, seed: int) -> Train
         f'--data.split_seed={seed}',
     ]
     return read_config([file, *words, *variant.words, *more], 'ablate')
+
+
+def different(variants: list[Variant], file: str, words: list[str]) -> list[Variant]:
+    """The variants that differ from all before them: a config may know nothing of the ground."""
+    kept: list[Variant] = []
+    seen: dict[str, str] = {}
+    for variant in variants:
+        digest = config_digest(config_of(file, words, variant, seed=0))
+        same = seen.setdefault(digest, variant.name)
+        if same == variant.name:
+            kept.append(variant)
+        else:
+            logger.info('%s is left out: in %s it is %s', variant.name, file, same)
+    return kept
 
 
 def start_of(file: str, seed: int) -> str:
@@ -116,8 +130,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--title', default='', help='what the runs were made on, in words')
     options, words = parser.parse_known_args(arguments)
     chosen = [each for each in VARIANTS if not options.only or each.name in options.only]
-    scores: dict[str, list[dict[str, float]]] = {each.name: [] for each in chosen}
     try:
+        chosen = different(chosen, options.config, words)
+        scores: dict[str, list[dict[str, float]]] = {each.name: [] for each in chosen}
         for seed in options.seeds:  # seeds outside: an early stop leaves all lines equally far
             begin = [f'--init_from={start_of(options.start, seed)}'] if options.start else []
             for variant in chosen:

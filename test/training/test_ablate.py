@@ -56,6 +56,14 @@ def test_only_the_ground_and_everything_have_the_grounds_terms() -> None:
         assert (loss.road, loss.standing) == (wanted, wanted)
 
 
+def test_a_line_that_is_another_one_in_this_config_is_left_out() -> None:
+    without_ground = ablate.different(list(VARIANTS), CONFIG, [])
+    left_out = {each.name for each in VARIANTS} - {each.name for each in without_ground}
+    assert left_out == {'base + ground', 'everything but ground'}
+    streets = 'config/training/streets_ablation.yaml'
+    assert ablate.different(list(VARIANTS), streets, []) == list(VARIANTS)
+
+
 def test_everything_is_all_parts_together() -> None:
     config = config_of(CONFIG, [], BY_NAME['everything'], 0)
     assert config.network.config().exchange == 'ccam'
