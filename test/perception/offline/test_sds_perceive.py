@@ -43,6 +43,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+def read(product: Path) -> np.ndarray:
+    first = str(min(product.iterdir()))
+    return np.load(first) if first.endswith('npy') else cv2.imread(first, cv2.IMREAD_UNCHANGED)
+
+
 def digest_in(said: str) -> str:
     return said.rsplit('digest ', 1)[1].strip()
 
@@ -212,12 +217,6 @@ def test_the_ego_hood_is_unlabelled_and_has_no_depth(folder, tmp_path) -> None:
         with_hood, without = (read(tmp_path / run / product) for run in ('seen', 'free'))
         np.testing.assert_array_equal(with_hood[36:], np.full_like(with_hood[36:], nothing))
         np.testing.assert_array_equal(with_hood[:36], without[:36])
-
-
-def read(product: Path) -> np.ndarray:
-    first = sorted(product.iterdir())[0]
-    picture = first.suffix == '.png'
-    return cv2.imread(str(first), cv2.IMREAD_UNCHANGED) if picture else np.load(first)
 
 
 def test_a_release_file_is_used_and_named_by_its_digest(folder, tmp_path, capsys) -> None:
