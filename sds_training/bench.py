@@ -41,13 +41,20 @@ class Clock:
         original: Callable[..., Any] = getattr(owner, name)
 
         def timed(*arguments: Any, **options: Any) -> Any:
-            began = perf_counter()
+            began = now()
             try:
                 return original(*arguments, **options)
             finally:
-                self.seconds += perf_counter() - began
+                self.seconds += now() - began
 
         setattr(owner, name, timed)
+
+
+def now() -> float:
+    """Seconds, once a GPU has done all that it was given so far."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return perf_counter()
 
 
 def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
@@ -67,9 +74,9 @@ def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
         if step == 3:
             for clock in clocks.values():
                 clock.seconds = 0.0
-        began = perf_counter()
-        learner.advance([supply[step]])
-        spent.append(perf_counter() - began)
+        began = now()
+        learner.advance([supply[step].to(fabric.device)])
+        spent.append(now() - began)
     whole = sum(spent[3:])
     shares = {f'share of {name}': clock.seconds / whole for name, clock in clocks.items()}
     return {'s_per_step': median(spent[3:]), 'best_s_per_step': min(spent[3:]), **shares}
@@ -84,11 +91,11 @@ def depth_cost(config: TrainingConfig, rounds: int) -> float:
     supply = StepBatches(config.data, 'train', config.seed)
     spent: list[list[float]] = [[], []]
     for step in range(rounds + 2):
-        batch = supply[step]
+        batch = supply[step].to(fabric.device)
         for seconds, learner in zip(spent, learners, strict=True):
-            began = perf_counter()
+            began = now()
             learner.advance([batch])
-            seconds.append(perf_counter() - began)
+            seconds.append(now() - began)
     full, rest = (median(each[2:]) for each in spent)
     return 1 - rest / full
 

@@ -27,6 +27,8 @@ def launched(config: TrainingConfig) -> Fabric:
         precision=wanted.precision,
     )
     fabric.launch()
+    if fabric.device.type == 'cuda':
+        torch.backends.cudnn.benchmark = True  # sizes never change: the search pays once
     if fabric.device.type == 'cpu':
         keep_large_buffers()
         if wanted.precision != '32-true':

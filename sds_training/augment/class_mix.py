@@ -22,4 +22,4 @@ def class_mask(label: Tensor, generator: torch.Generator) -> Tensor:
     chosen = classes[torch.randperm(len(classes), generator=generator)[:count]]
     table = torch.zeros(256, dtype=torch.bool)
     table[chosen] = True
-    return table.to(label.device)[label.long()]
+    return table.to(label.device, non_blocking=True)[label.long()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sds_perception.labels import MOVABLE, RIDER, TWO_WHEELERS
+from sds_training.constants import on_device
 
 
 def _group_of() -> NDArray[np.uint8]:
@@ -82,6 +84,11 @@ def movable_mask(label: Tensor) -> Tensor:
 
 def is_one_of(label: Tensor, train_ids: tuple[int, ...]) -> Tensor:
     """Which pixels of (B, H, W) train ids are one of `train_ids`: (B, 1, H, W) bool."""
+    return on_device(_table_of(train_ids), label.device)[label.long()].unsqueeze(1)
+
+
+@lru_cache
+def _table_of(train_ids: tuple[int, ...]) -> Tensor:
     table = torch.zeros(256, dtype=torch.bool)
     table[list(train_ids)] = True
-    return table.to(label.device)[label.long()].unsqueeze(1)
+    return table

@@ -64,8 +64,9 @@ class Paste:
 
     def to(self, device: torch.device | str) -> Paste:
         """The same paste with its masks on `device`."""
-        alpha = None if self.alpha is None else self.alpha.to(device)
-        return Paste(self.source, self.placement, self.mask.to(device), alpha)
+        alpha = None if self.alpha is None else self.alpha.to(device, non_blocking=True)
+        mask = self.mask.to(device, non_blocking=True)
+        return Paste(self.source, self.placement, mask, alpha)
 
 
 def moved_pixels(
@@ -101,8 +102,12 @@ def sample_nearest(plane: Tensor, placement: Placement, outside: int | float) ->
         return plane[placement.window]
     rows, row_inside = _nearest(placement.source_rows(), plane.shape[0])
     columns, column_inside = _nearest(placement.source_columns(), plane.shape[1])
-    inside = (row_inside[:, None] & column_inside[None, :]).to(plane.device)
-    taken = plane[rows.to(plane.device)][:, columns.to(plane.device)]
+    rows, columns, row_inside, column_inside = (
+        each.to(plane.device, non_blocking=True)
+        for each in (rows, columns, row_inside, column_inside)
+    )
+    inside = row_inside[:, None] & column_inside[None, :]
+    taken = plane[rows][:, columns]
     return torch.where(inside, taken, outside)
 
 
@@ -111,9 +116,9 @@ def _between(planes: Tensor, position: Tensor, axis: int) -> Tensor:
     last = planes.shape[axis] - 1
     position = position.clamp(0, last)
     lower = position.floor()
-    weight = (position - lower).to(planes)
+    weight = (position - lower).to(planes, non_blocking=True)
     weight = weight[:, None] if axis == 1 else weight[None, :]
-    lower = lower.long().to(planes.device)
+    lower = lower.long().to(planes.device, non_blocking=True)
     upper = (lower + 1).clamp(max=last)
     return torch.lerp(planes.index_select(axis, lower), planes.index_select(axis, upper), weight)
 

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sds_training.constants import constant
+
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601 weights of R, G and B
 _YIQ_FROM_RGB = torch.tensor(
     (LUMINANCE, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)),
@@ -90,10 +92,12 @@ def apply_jitter(image: Tensor, plan: JitterPlan) -> Tensor:
 
     In the order brightness, contrast, saturation, hue, clipped once at the end.
     """
-    brightness, contrast = plan.brightness.to(image), plan.contrast.to(image)
-    grey = torch.tensor(LUMINANCE, device=image.device, dtype=image.dtype)
+    brightness = plan.brightness.to(image, non_blocking=True)
+    contrast = plan.contrast.to(image, non_blocking=True)
+    grey = constant(LUMINANCE, image.dtype, image.device)
     mean = image.mean(dim=(2, 3)) @ grey  # (B,), mean luminance before
-    turn = _chrominance_matrix(plan).to(image)  # (B, 3, 3), leaves grey as it is
+    # (B, 3, 3), leaves grey as it is
+    turn = _chrominance_matrix(plan).to(image, non_blocking=True)
     matrix = turn * (brightness * contrast)[:, None, None]
     offset = ((1 - contrast) * brightness * mean)[:, None, None]
     changed = torch.baddbmm(offset, matrix, image.flatten(2))

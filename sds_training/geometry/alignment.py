@@ -74,9 +74,9 @@ def turned_to_fit(
             if pairs.target.shape[-2] < LEAST_ROWS * reduction:
                 continue
             level = pairs.reduced(reduction)
-            flow = _flow_of_turns(level)
+            flow = _flow_of_turns(level, axes)
             for _ in range(steps):
-                more = _step(level, flow, _turned(motion, turn), list(axes))
+                more = _step(level, flow, _turned(motion, turn), axes)
                 turn = (turn + more).clamp(-LARGEST, LARGEST)
     return _turned(motion, turn).unflatten(0, (-1, count))
 
@@ -98,20 +98,24 @@ def _turned(motion: Tensor, turn: Tensor) -> Tensor:
     return rigid_transform(turn, torch.zeros_like(turn)) @ motion
 
 
-def _step(pairs: _Pairs, flow: tuple[Tensor, Tensor], motion: Tensor, axes: list[int]) -> Tensor:
+def _step(
+    pairs: _Pairs, flow: tuple[Tensor, Tensor], motion: Tensor, axes: tuple[int, ...]
+) -> Tensor:
     """One Gauss-Newton step: (P, 3) radians, zero about the axes that are not open."""
     view = warp(pairs.source, pairs.depth, motion, pairs.intrinsics)
     off = view - pairs.target  # (P, 1, h, w)
     along_x, along_y = _slopes((view + pairs.target) / 2)
-    change = along_x * flow[0][:, axes] + along_y * flow[1][:, axes]  # (P, A, h, w), per radian
+    change = along_x * flow[0] + along_y * flow[1]  # (P, A, h, w), per radian
     brighter = torch.ones_like(off)  # exposure may change from frame to frame
     design = torch.cat((change, brighter), dim=1).flatten(2)
     heard = design * _weight(off).flatten(2)
     normal = heard @ design.transpose(1, 2)
     normal = normal + 1e-6 * torch.diag_embed(normal.diagonal(dim1=1, dim2=2) + 1e-9)
-    found = torch.linalg.solve(normal, heard @ off.flatten(2).transpose(1, 2))
+    wanted = heard @ off.flatten(2).transpose(1, 2)
+    found, _ = torch.linalg.solve_ex(normal, wanted)  # what has no solution comes out as NaN
     turn = off.new_zeros(len(off), 3)
-    turn[:, axes] = -found[:, : len(axes), 0]
+    for place, axis in enumerate(axes):
+        turn[:, axis] = -found[:, place, 0]
     return turn.nan_to_num(0.0, 0.0, 0.0)
 
 
@@ -124,15 +128,16 @@ def _weight(off: Tensor) -> Tensor:
     return weight * inside
 
 
-def _flow_of_turns(pairs: _Pairs) -> tuple[Tensor, Tensor]:
-    """Where a turn of one radian moves each pixel to: u and v of PITCH, YAW and ROLL.
+def _flow_of_turns(pairs: _Pairs, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Where a turn of one radian moves each pixel to: u and v for each of `axes`.
 
-    (P, 3, h, w) each. Depth does not enter.
+    (P, A, h, w) each. Depth does not enter.
     """
     x, y, one = backproject(torch.ones_like(pairs.depth), pairs.intrinsics).unbind(dim=1)
     k = pairs.intrinsics[:, :, :, None, None]
-    u = torch.stack((-x * y, one + x * x, -y), dim=1) * k[:, 0, :1]
-    v = torch.stack((-one - y * y, x * y, x), dim=1) * k[:, 1, 1:2]
+    along_u, along_v = (-x * y, one + x * x, -y), (-one - y * y, x * y, x)
+    u = torch.stack([along_u[axis] for axis in axes], dim=1) * k[:, 0, :1]
+    v = torch.stack([along_v[axis] for axis in axes], dim=1) * k[:, 1, 1:2]
     return u, v
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sds_training.constants import constant
+
 NEAREST_Z = 1e-3  # points nearer or behind the camera are projected as if at this depth
 
 
@@ -44,7 +46,7 @@ def project(points: Tensor, intrinsics: Tensor) -> Tensor:
 
 def resized_intrinsics(intrinsics: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
     """(B, 3, 3) intrinsics of pictures of size `old` = (H, W), for the same pictures at `new`."""
-    scale = intrinsics.new_tensor((new[1] / old[1], new[0] / old[0]))
+    scale = constant((new[1] / old[1], new[0] / old[0]), intrinsics.dtype, intrinsics.device)
     resized = intrinsics.clone()
     resized[:, :2, :2] *= scale[:, None]
     resized[:, :2, 2] = (resized[:, :2, 2] + 0.5) * scale - 0.5  # as Camera.resized

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sds_training.constants import constant
 from sds_training.geometry.motion import transform_points
 from sds_training.geometry.projection import backproject, project
 
@@ -32,5 +32,5 @@ def warp(source: Tensor, depth: Tensor, source_from_target: Tensor, intrinsics: 
 def _unit_grid(pixels: Tensor) -> Tensor:
     """(B, H, W, 2) pixels to grid_sample's coordinates: -1 and +1 are the outer pixel centres."""
     height, width = pixels.shape[1:3]
-    last = torch.tensor((width - 1, height - 1), dtype=pixels.dtype, device=pixels.device)
-    return pixels * (2 / last.clamp(min=1)) - 1
+    scale = (2 / max(width - 1, 1), 2 / max(height - 1, 1))
+    return pixels * constant(scale, pixels.dtype, pixels.device) - 1

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sds_perception.labels import ROAD
+from sds_training.constants import constant
 from sds_training.losses.feet import LEAST_DOWN, nearness_of_feet, only_bounded
 
 
@@ -34,7 +35,7 @@ def ground_loss(depth: Tensor, label: Tensor, plane: Tensor, intrinsics: Tensor)
             where the mounting is unknown, and a level camera is assumed for the standing term.
         intrinsics: (B, 3, 3), pixels of the depth's size.
     """
-    level = plane.new_tensor((0.0, 1.0, 0.0))
+    level = constant((0.0, 1.0, 0.0), plane.dtype, plane.device)
     down = torch.where(plane[:, :3].isfinite(), plane[:, :3], level)
     slope = slope_of_rays(down, intrinsics, (depth.shape[-2], depth.shape[-1]))
     return GroundLoss(
@@ -88,7 +89,8 @@ def mean_over_classes(known: Tensor, error: Tensor, label: Tensor) -> Tensor:
         label: (B, h, w) train ids.
     """
     label = label.long()[:, None]
-    pixels = torch.bincount(label[known], minlength=256).clamp(min=1)
-    weight = pixels.to(error.dtype).rsqrt()[label] * known
+    # As bincount of what is known, which a CUDA device would have to be waited for.
+    pixels = error.new_zeros(256).scatter_add_(0, label.flatten(), known.flatten().to(error))
+    weight = pixels.clamp(min=1).rsqrt()[label] * known
     total = (weight * torch.where(known, error, torch.zeros_like(error))).sum()
     return total / weight.sum().clamp(min=1e-6)

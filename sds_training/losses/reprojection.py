@@ -19,7 +19,7 @@ def identity_error(
     Args:
         sources: (B, S, 3, H, W) in [0, 1].
         target: (B, 3, H, W) in [0, 1], or its `moments_of`.
-        generator: draws the noise, on the generator's own device.
+        generator: draws the noise; on another device it lends its randomness to one there.
 
     Returns:
         (B, S, H, W), without a graph.
@@ -27,8 +27,21 @@ def identity_error(
     target = target if isinstance(target, Moments) else moments_of(target)
     errors = [photometric_error(source, target) for source in sources.unbind(dim=1)]
     error = torch.cat(errors, dim=1)
-    noise = torch.randn(error.shape, generator=generator, device=generator.device)
-    return error.add_(noise.to(error), alpha=TIE_BREAK)
+    noise = torch.randn(
+        error.shape, generator=_generator_on(error.device, generator), device=error.device
+    )
+    return error.add_(noise.to(error.dtype), alpha=TIE_BREAK)
+
+
+def _generator_on(device: torch.device, generator: torch.Generator) -> torch.Generator:
+    """A generator of `device` that follows from `generator`: itself where it is of that device.
+
+    Full-size noise drawn on a CPU and copied takes longer than the network on a GPU.
+    """
+    if generator.device.type == device.type:
+        return generator
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator(device).manual_seed(seed)
 
 
 def minimum_reprojection(
