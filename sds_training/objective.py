@@ -85,11 +85,12 @@ class JointObjective:
 
         # The teacher: what it believes of the clean pool, people's labels where there are some.
         labels, wanted = self.pseudo_labels, self.pseudo_labels.wanted(pool, step)
-        belief = labels.belief(teacher, pool) if wanted else None
-        mixed = labels.mixed(teacher, belief, batch, generator) if belief else None
+        belief = labels.belief(teacher, labels.judged(batch)) if wanted else None
+        mixed = labels.mixed(belief, batch, generator) if belief else None
 
         # ColorAug: the network sees movable things and background in colours of their own.
-        known = torch.cat((labelled.label.long(), belief.label if belief else pool.label.long()))
+        believed = belief.label[: len(pool.image)] if belief else pool.label.long()
+        known = torch.cat((labelled.label.long(), believed))
         colours = draw_color_aug(len(image), config.color_aug, generator, step=step)
         seen = apply_color_aug(image, movable_mask(known), colours, ground_mask(known))
 

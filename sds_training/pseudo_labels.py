@@ -13,7 +13,7 @@ from sds_training.augment.photometric import apply_strong, draw_strong
 from sds_training.augment.scene import MixScene
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
-from sds_training.data.samples import Batch, Samples
+from sds_training.data.samples import Batch, Samples, concatenated
 from sds_training.teacher import MeanTeacher
 
 BEYOND = 4.0  # times the far end of the depth range: behind all that any usual lens makes of it
@@ -29,6 +29,12 @@ class PseudoLabels:
         """Whether this step has a consistency term."""
         weight, teacher = self.config.loss.consistency, self.config.teacher
         return weight > 0 and len(pool.image) > 0 and step >= teacher.start_step
+
+    def judged(self, batch: Batch) -> Samples:
+        """What the teacher is asked: the pool, and behind it the labelled pictures that give."""
+        if self._labelled_give(batch):
+            return concatenated(batch.unlabelled, batch.labelled)
+        return batch.unlabelled
 
     def belief(self, teacher: MeanTeacher, frames: Samples) -> MixScene:
         """The teacher on clean pictures, people's labels put in its place; carries no graph."""
@@ -47,28 +53,24 @@ class PseudoLabels:
         depth = torch.where((label == SKY)[:, None], beyond, depth)
         return MixScene(image, label, confidence, depth)
 
-    def mixed(
-        self, teacher: MeanTeacher, belief: MixScene, batch: Batch, generator: Generator
-    ) -> MixScene:
+    def mixed(self, belief: MixScene, batch: Batch, generator: Generator) -> MixScene:
         """The pool's pictures, mixed with the beliefs that moved along, then strongly altered.
 
         Args:
-            teacher: also judges the labelled pictures' depth, where those are the givers.
-            belief: of the pool's pictures.
+            belief: of the pictures `judged`.
             batch: whose pool is mixed.
             generator: draws everything, on the CPU.
         """
-        scene, giver_of = belief, None
-        intrinsics, pool, givers = batch.unlabelled.intrinsics, len(belief.image), batch.labelled
-        if self.config.mix.givers == 'labelled' and len(givers.image):
-            scene = _joined(belief, self.belief(teacher, givers))
-            intrinsics = torch.cat((intrinsics, givers.intrinsics))
-            giver_of = [pool + place % len(givers.image) for place in range(pool)]
-        plan = draw_mix(scene, intrinsics, self.config.mix, generator, giver_of)
-        mixed = apply_mix(scene, plan)
+        pool, labelled = len(batch.unlabelled.image), len(batch.labelled.image)
+        intrinsics, giver_of = batch.unlabelled.intrinsics, None
+        if self._labelled_give(batch):
+            intrinsics = torch.cat((intrinsics, batch.labelled.intrinsics))
+            giver_of = [pool + place % labelled for place in range(pool)]
+        plan = draw_mix(belief, intrinsics, self.config.mix, generator, giver_of)
+        mixed = apply_mix(belief, plan)
         strong = draw_strong(pool, self.config.strong, generator)
         return mixed._replace(image=apply_strong(mixed.image, strong))
 
-
-def _joined(first: MixScene, second: MixScene) -> MixScene:
-    return MixScene(*(torch.cat(parts) for parts in zip(first, second, strict=True)))
+    def _labelled_give(self, batch: Batch) -> bool:
+        """Whether mixed pictures receive from the labelled ones and not from each other."""
+        return self.config.mix.givers == 'labelled' and len(batch.labelled.image) > 0

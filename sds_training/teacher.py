@@ -31,8 +31,7 @@ class MeanTeacher:
         mine: list[Tensor] = list(self.network.parameters())
         theirs: list[Tensor] = list(student.parameters())
         torch._foreach_lerp_(mine, theirs, 1.0 - decay)
-        for own, new in zip(self.network.buffers(), student.buffers(), strict=True):
-            own.copy_(new)
+        torch._foreach_copy_(list(self.network.buffers()), list(student.buffers()))
 
 
 def trust_in(confidence: Tensor, threshold: float, per_pixel: bool) -> Tensor:

@@ -31,28 +31,32 @@ class Frame(NamedTuple):
     centre_px: tuple[float, float]  # principal point (u, v)
     focal_px: float
 
+    def sure_objects(self, config: AffineMixConfig) -> list[MovableObject]:
+        """The movable things of the right size whose label is sure enough."""
+        things = movable_objects(self.label, config.area_range)
+        return [
+            each for each in things if each.cut(self.confidence).mean() >= config.min_confidence
+        ]
+
 
 def draw_objects(
+    objects: list[MovableObject],
     source: Frame,
     target: Frame,
     source_index: int,
     config: AffineMixConfig,
     generator: torch.Generator,
 ) -> tuple[Paste, ...]:
-    """Choose objects of `source` and where they go in `target`; empty if nothing will do.
+    """Choose some of `objects` and where they go in `target`; empty if nothing will do.
 
     Args:
+        objects: the source's, from `Frame.sure_objects`.
         source: the frame that gives.
         target: the frame that receives; may be the same one.
         source_index: the source's place in the batch.
         config: which objects, how far, and what is rejected.
         generator: draws objects, factor and shift, on the CPU.
     """
-    objects = [
-        each
-        for each in movable_objects(source.label, config.area_range)
-        if each.cut(source.confidence).mean() >= config.min_confidence
-    ]
     if not objects:
         return ()
     # The percentiles only reject; a sixteenth of the pixels tells them well enough.

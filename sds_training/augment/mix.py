@@ -6,16 +6,19 @@ first; a batch of one receives from itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sds_training.augment.affine_mix import Frame, draw_objects
 from sds_training.augment.class_mix import class_mask
 from sds_training.augment.depth_mix import depth_mask
-from sds_training.augment.mix_config import MixConfig
+from sds_training.augment.mix_config import AffineMixConfig, MixConfig
+from sds_training.augment.objects import MovableObject
 from sds_training.augment.paste import Paste, Placement, sample_linear, sample_nearest
 from sds_training.augment.scene import MixScene
 
@@ -52,13 +55,17 @@ def draw_mix(
     shares = torch.tensor((config.none, config.class_mix, config.depth_mix, config.affine_mix))
     drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
     wanted = [KINDS[kind] for kind in drawn.tolist()]
-    frames = _frames(scene, intrinsics) if 'affine' in wanted else []
+    givers = {giver_of[target] for target, kind in enumerate(wanted) if kind == 'affine'}
+    frames = _frames(scene, intrinsics) if givers else []
+    objects = _sure_objects(frames, givers, config.affine)
     pairs = []
     for target, kind in enumerate(wanted):
         source = giver_of[target]
         pastes: tuple[Paste, ...] = ()
         if kind == 'affine':
-            pastes = _draw_affine(scene, frames, (source, target), config, generator)
+            pastes = _draw_affine(
+                scene, frames, objects[source], (source, target), config, generator
+            )
             kind = 'affine' if pastes else 'depth'
         if kind == 'class':
             pastes = (_whole(source, class_mask(scene.label[source], generator)),)
@@ -100,6 +107,7 @@ def _overwrite(window: Tensor, values: Tensor, mask: Tensor) -> None:
 def _draw_affine(
     scene: MixScene,
     frames: list[Frame],
+    objects: list[MovableObject],
     pair: tuple[int, int],
     config: MixConfig,
     generator: torch.Generator,
@@ -113,8 +121,8 @@ def _draw_affine(
         below = (under,)
         depth = torch.where(under.mask, scene.depth[source, 0], scene.depth[target, 0])
         receiver = receiver._replace(depth=depth.float().cpu().numpy())
-    objects = draw_objects(frames[source], receiver, source, config.affine, generator)
-    return below + tuple(each.to(scene.image.device) for each in objects) if objects else ()
+    drawn = draw_objects(objects, frames[source], receiver, source, config.affine, generator)
+    return below + tuple(each.to(scene.image.device) for each in drawn) if drawn else ()
 
 
 def _depth_paste(scene: MixScene, source: int, target: int, margin: float) -> Paste:
@@ -128,10 +136,28 @@ def _whole(source: int, mask: Tensor) -> Paste:
 
 def _frames(scene: MixScene, intrinsics: Tensor) -> list[Frame]:
     """The parts of the scene that choosing objects reads, on the CPU."""
-    label = scene.label.to(torch.uint8).cpu().numpy()
-    confidence = scene.confidence.float().cpu().numpy()
-    depth = scene.depth[:, 0].float().cpu().numpy()
-    lenses = [((u, v), focal) for (_, _, u), (_, focal, v), _ in intrinsics.tolist()]
-    return [
-        Frame(*parts, *lens) for *parts, lens in zip(label, confidence, depth, lenses, strict=True)
-    ]
+    planes = (scene.label.to(torch.uint8), scene.confidence.float(), scene.depth[:, 0].float())
+    *host, at = _on_host(*planes, intrinsics)
+    lenses = [((u, v), focal) for (_, _, u), (_, focal, v), _ in at.tolist()]
+    return [Frame(*parts, *lens) for *parts, lens in zip(*host, lenses, strict=True)]
+
+
+def _on_host(*parts: Tensor) -> list[NDArray]:
+    """All as arrays; a GPU writes them into pinned memory by itself, and is waited for once."""
+    if parts[0].device.type != 'cuda':
+        return [each.cpu().numpy() for each in parts]
+    pinned = [torch.empty_like(each, device='cpu', pin_memory=True) for each in parts]
+    for here, each in zip(pinned, parts, strict=True):
+        here.copy_(each, non_blocking=True)
+    torch.cuda.current_stream(parts[0].device).synchronize()
+    return [each.numpy() for each in pinned]
+
+
+def _sure_objects(
+    frames: list[Frame], givers: Iterable[int], config: AffineMixConfig
+) -> dict[int, list[MovableObject]]:
+    """What each giver has to give; searched for on as many threads as torch may use."""
+    numbers = sorted(givers)
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        found = threads.map(lambda number: frames[number].sure_objects(config), numbers)
+        return dict(zip(numbers, found, strict=True))

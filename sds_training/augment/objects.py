@@ -54,26 +54,32 @@ def movable_objects(label: NDArray[np.uint8], areas: tuple[float, float]) -> lis
         label: train ids, 255 = unlabelled.
         areas: least and greatest area as shares of the picture.
     """
-    group = _GROUP_OF[label]
+    group = cv2.LUT(label, _GROUP_OF)
+    pixels = cv2.calcHist([group], [0], None, [256], [0, 256]).ravel()
+    least = areas[0] * label.size
     return [
         each
-        for number in np.flatnonzero(np.bincount(group.ravel()))
-        if number
+        for number in np.flatnonzero(pixels)
+        if number and pixels[number] >= least
         for each in components(group == number, areas)
     ]
 
 
 def components(mask: NDArray[np.bool_], areas: tuple[float, float]) -> list[MovableObject]:
     """The 8-connected parts of an (H, W) mask whose area lies within `areas`, in shares of it."""
-    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=8
-    )
+    plane = mask.view(np.uint8)
+    first_column, first_row, wide, high = cv2.boundingRect(plane)
+    plane = plane[first_row : first_row + high, first_column : first_column + wide]
+    if not plane.size:
+        return []
+    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(plane, connectivity=8)
     least, greatest = (share * mask.size for share in areas)
     parts = []
     for number, (left, top, width, height, area) in enumerate(statistics):
         if number and least <= area <= greatest:
             window = numbers[top : top + height, left : left + width]
-            parts.append(MovableObject(int(top), int(left), window == number))
+            at = int(first_row + top), int(first_column + left)
+            parts.append(MovableObject(*at, window == number))
     return parts
 
 

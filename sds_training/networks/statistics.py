@@ -37,8 +37,7 @@ def copied_buffers(network: nn.Module) -> list[Tensor]:
 @torch.no_grad()
 def put_back(network: nn.Module, buffers: list[Tensor]) -> None:
     """The inverse of `copied_buffers`."""
-    for each, before in zip(network.buffers(), buffers, strict=True):
-        each.copy_(before)
+    torch._foreach_copy_(list(network.buffers()), buffers)
 
 
 @torch.no_grad()

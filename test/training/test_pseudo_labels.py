@@ -30,9 +30,9 @@ def mixed_by(config: TrainingConfig, givers: str) -> tuple[Batch, torch.Tensor, 
     batch, teacher, labels = parts_of(replace(config, mix=mix))
     unknown = torch.zeros_like(batch.unlabelled.labelled)
     batch = batch._replace(unlabelled=batch.unlabelled._replace(labelled=unknown))
-    belief = labels.belief(teacher, batch.unlabelled)
-    mixed = labels.mixed(teacher, belief, batch, torch.Generator().manual_seed(1))
-    return batch, mixed.label, belief.label
+    belief = labels.belief(teacher, labels.judged(batch))
+    mixed = labels.mixed(belief, batch, torch.Generator().manual_seed(1))
+    return batch, mixed.label, belief.label[: len(mixed.label)]
 
 
 def test_where_people_labelled_they_lend_what_they_drew_to_the_pool(tiny_run: Make) -> None:
