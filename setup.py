@@ -55,6 +55,7 @@ setup(
             'sds-train = sds_training.train:main',
             'sds-evaluate = sds_training.evaluate:main',
             'sds-export = sds_training.export:main',
+            'sds-average = sds_training.average:main',
         ],
     },
 )

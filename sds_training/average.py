@@ -1,0 +1,121 @@
+"""The mean of releases that grew from one: runs of several seeds, as one better network.
+
+Weights that were trained further from the same network lie in one valley, and their mean
+generalises better than each (model soups: Wortsman et al., ICML 2022, arXiv 2203.05482). Weights
+that never were the same have no mean worth having, so these are refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sds_perception.camera import Camera
+from sds_perception.release import Release, ReleaseError, read_release, write_release
+
+SAME_LENS = 0.01  # relative; training cameras of other frames of one data set differ by less
+
+
+def mean_release(releases: Sequence[Release]) -> Release:
+    """One release with the mean of all weights, in the first one's precision.
+
+    Args:
+        releases: two or more of the same network, size and kind of depth, with an ancestor in
+            common.
+
+    Raises:
+        ReleaseError: where they do not belong together; the message says in what.
+    """
+    first, *others = releases
+    if not others:
+        raise ReleaseError('one release has no mean, wanted two or more')
+    for other in others:
+        _require_relatives(first, other)
+    weights = {name: _mean([r.weights[name] for r in releases]) for name in first.weights}
+    told = ('digest', 'step', 'seed', 'config_digest')
+    mean_of = [dict(zip(told, _identity(each), strict=True)) for each in releases]
+    provenance = {**first.provenance, 'mean_of': mean_of, 'scores': {}}
+    camera = _mean_camera(releases)
+    return replace(first, weights=weights, camera=camera, provenance=provenance, digest='')
+
+
+def lineage(release: Release) -> list[str]:
+    """Digests of the releases and configs that a release grew from, itself first."""
+    found, before = [release.digest], release.provenance.get('started_from')
+    while before:
+        found.append(before.get('release') or f'{before.get("config_digest")}@{before["step"]}')
+        before = before.get('before')
+    return found
+
+
+def _identity(release: Release) -> tuple[Any, ...]:
+    made = release.provenance
+    seed = made.get('config', {}).get('seed')
+    return release.digest, made.get('step'), seed, made.get('config_digest')
+
+
+def _require_relatives(first: Release, other: Release) -> None:
+    """Refuse what differs in more than its weights, or was never one network."""
+    for name in ('network_config', 'input_size', 'depth_kind', 'depth_scale'):
+        ours, theirs = getattr(first, name), getattr(other, name)
+        if ours != theirs:
+            raise ReleaseError(
+                f'releases {first.digest[:12]} and {other.digest[:12]} differ in {name} '
+                f'({ours} and {theirs}), wanted the same'
+            )
+    if not set(lineage(first)) & set(lineage(other)):
+        raise ReleaseError(
+            f'releases {first.digest[:12]} and {other.digest[:12]} did not grow from the same '
+            'network, so their mean would be none; start both runs from one release (init_from)'
+        )
+
+
+def _mean(parts: list[Tensor]) -> Tensor:
+    if not parts[0].is_floating_point():
+        return parts[0]  # counters of BatchNorm, which nothing reads
+    return torch.stack([each.double() for each in parts]).mean(dim=0).to(parts[0].dtype)
+
+
+def _mean_camera(releases: Sequence[Release]) -> Camera | None:
+    """The camera that network depth is meant for; lenses that differ would mean other metres."""
+    cameras = [each.camera for each in releases if each.camera]
+    if len(cameras) < len(releases):
+        return None
+    focal = [(each.fx, each.fy) for each in cameras]
+    fx, fy = (sum(side) / len(cameras) for side in zip(*focal, strict=True))
+    worst = max(abs(each.fy / fy - 1) for each in cameras)
+    if worst > SAME_LENS:
+        raise ReleaseError(
+            f'training cameras differ by {100 * worst:.1f} % in focal length, wanted at most '
+            f'{100 * SAME_LENS:g} %: their depths do not mean the same'
+        )
+    return replace(cameras[0], fx=fx, fy=fy)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`sds-average OUTPUT RELEASE RELEASE ...`; exit code 2 with one sentence where it cannot."""
+    parser = argparse.ArgumentParser(
+        prog='sds-average', description='Write the mean of releases that grew from one.'
+    )
+    parser.add_argument('output', type=Path, help='release file to write (.safetensors)')
+    parser.add_argument('releases', type=Path, nargs='+', help='releases of several runs')
+    words = parser.parse_args(arguments)
+    try:
+        mean = mean_release([read_release(each) for each in words.releases])
+        digest = write_release(words.output, mean)
+    except (ReleaseError, OSError) as problem:
+        print(f'sds-average: {problem}', file=sys.stderr)
+        return 2
+    print(f'{words.output}  {digest}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

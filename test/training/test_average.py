@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sds_perception.release import Release, ReleaseError, read_release, write_release
+from sds_training.average import lineage, main, mean_release
+
+
+def grown(folder: Path, like: Release, seed: int, origin: str, shift: float = 0.0) -> Path:
+    """A release trained further from the one of digest `origin`: every weight `shift` larger."""
+    weights = {k: v + shift if v.is_floating_point() else v for k, v in like.weights.items()}
+    made = {'trained': True, 'step': 7, 'started_from': {'release': origin, 'step': 1}}
+    made['config'] = {'seed': seed}
+    path = folder / f'{origin}_{seed}.safetensors'
+    write_release(path, replace(like, weights=weights, provenance=made))
+    return path
+
+
+def test_the_mean_of_two_runs_lies_between_them(tmp_path: Path, metric_release: Release) -> None:
+    runs = [grown(tmp_path, metric_release, seed, 'origin', 0.1 * seed) for seed in (0, 1)]
+    output = tmp_path / 'mean.safetensors'
+    assert main([str(output), *map(str, runs)]) == 0
+    mean, first, second = (read_release(each) for each in (output, *runs))
+    for name, weight in mean.weights.items():
+        halfway = (first.weights[name].double() + second.weights[name].double()) / 2
+        torch.testing.assert_close(weight.double(), halfway, rtol=1e-6, atol=1e-6)
+    assert [each['digest'] for each in mean.provenance['mean_of']] == [first.digest, second.digest]
+    assert [each['seed'] for each in mean.provenance['mean_of']] == [0, 1]
+    assert mean.provenance['scores'] == {}
+
+
+def test_a_mean_is_of_its_parents_family(tmp_path: Path, metric_release: Release) -> None:
+    runs = [read_release(grown(tmp_path, metric_release, seed, 'origin')) for seed in (0, 1)]
+    mean = tmp_path / 'mean.safetensors'
+    write_release(mean, mean_release(runs))
+    child = grown(tmp_path, metric_release, 2, read_release(mean).digest)
+    assert lineage(read_release(mean))[1:] == ['origin']
+    mean_release([read_release(mean), read_release(child)])
+
+
+def test_networks_that_never_were_one_have_no_mean(
+    tmp_path: Path, metric_release: Release, capsys: pytest.CaptureFixture
+) -> None:
+    strangers = [grown(tmp_path, metric_release, 0, origin) for origin in ('one', 'other')]
+    assert main([str(tmp_path / 'mean.safetensors'), *map(str, strangers)]) == 2
+    assert 'did not grow from the same network' in capsys.readouterr().err
+    assert not (tmp_path / 'mean.safetensors').exists()
+
+
+def test_lenses_that_differ_have_no_mean(tmp_path: Path, metric_release: Release) -> None:
+    first = read_release(grown(tmp_path, metric_release, 0, 'origin'))
+    assert first.camera is not None
+    longer = replace(first, camera=replace(first.camera, fy=1.05 * first.camera.fy))
+    with pytest.raises(ReleaseError, match='differ by 2.4 % in focal length, wanted at most 1 %'):
+        mean_release([first, longer])
+
+
+@pytest.mark.parametrize(
+    ('change', 'named'),
+    [({'depth_scale': 2.0}, 'depth_scale'), ({'depth_kind': 'relative'}, 'depth_kind')],
+)
+def test_what_means_something_else_is_named(
+    tmp_path: Path, metric_release: Release, change: dict, named: str
+) -> None:
+    first = read_release(grown(tmp_path, metric_release, 0, 'origin'))
+    with pytest.raises(ReleaseError, match=f'differ in {named}'):
+        mean_release([first, replace(first, **change)])
+
+
+def test_one_release_alone_is_refused(tmp_path: Path, metric_release: Release) -> None:
+    with pytest.raises(ReleaseError, match='wanted two or more'):
+        mean_release([metric_release])
