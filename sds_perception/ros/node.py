@@ -32,7 +32,7 @@ from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel, Pipeline
-from sds_perception.ros.process import StopRequest, forward_logs
+from sds_perception.ros.process import READY, StopRequest, forward_logs
 from sds_perception.ros.scheduler import Scheduler
 from sds_perception.ros.shipped import prepare_transport
 from sds_perception.ros.transitions import spoken
@@ -235,7 +235,7 @@ def main(args: list[str] | None = None) -> int:
             node = PerceptionNode()
             executor.add_node(node)
             forward_logs(node.get_logger())
-            node.get_logger().info('ready to be configured')
+            node.get_logger().info(READY)
             stop.spin(executor)
         finally:
             executor.shutdown()

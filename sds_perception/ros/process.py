@@ -13,6 +13,7 @@ from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.task import Future
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+READY = 'ready to be configured'  # what the node says once it can be
 
 
 class StopRequest(AbstractContextManager['StopRequest']):

@@ -18,10 +18,12 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
 
+from sds_perception.ros.process import READY
 from sds_perception.ros.shipped import prepare_transport
 
 NODE = '/sds_perception'
 _STOP_S = 30.0  # a node may have a network call to finish and a report to write
+_FORGOTTEN_S = 25.0  # DDS still shows a killed process for 20
 
 
 class VehicleError(RuntimeError):
@@ -60,7 +62,12 @@ class ChildProcess:
         """Ask it to end as Ctrl-C does; its exit code."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        return self.wait(_STOP_S)
+        try:
+            return self.wait(_STOP_S)
+        except BaseException:  # a second Ctrl-C: nobody else would end the child any more
+            self._process.kill()
+            self._process.wait()
+            raise
 
     def wait(self, seconds: float) -> int:
         """Wait for its own end; killed, and its code negative, where that does not come."""
@@ -79,6 +86,10 @@ class ChildProcess:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def said(self, words: str) -> bool:
+        """Whether its log holds `words`."""
+        return words in self.log.read_text(errors='replace')
 
     def last_words(self) -> str:
         """The last line of its log that says something."""
@@ -103,9 +114,11 @@ def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) ->
     """Configure and activate the node of `process`, or raise VehicleError with its reason."""
     change = observer.create_client(ChangeState, f'{NODE}/change_state')
     give_up_s = time.monotonic() + timeout_s
-    while not change.wait_for_service(0.2):
+    while not (change.wait_for_service(0.2) and process.said(READY)):
         if not process.running or time.monotonic() > give_up_s:
             raise VehicleError(f'the node did not start: {process.last_words()}')
+        time.sleep(0.05)
+    _require_alone(observer)
     for name in ('configure', 'activate'):
         request = ChangeState.Request()
         request.transition = Transition(id=getattr(Transition, f'TRANSITION_{name.upper()}'))
@@ -116,6 +129,18 @@ def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) ->
         if not answer.done() or not answer.result().success:
             raise VehicleError(f'the node refused to {name}: {process.last_words()}')
     observer.destroy_client(change)
+
+
+def _require_alone(observer: Node) -> None:
+    """Refuse a graph in which another node of the same name would answer for ours."""
+    give_up_s = time.monotonic() + _FORGOTTEN_S
+    while observer.count_services(f'{NODE}/change_state') > 1:
+        if time.monotonic() > give_up_s:
+            raise VehicleError(
+                f'another {NODE} runs in this ROS domain and would answer for ours; stop it, or '
+                'set ROS_DOMAIN_ID to a number of its own'
+            )
+        time.sleep(0.2)
 
 
 def wait_until(condition: Any, timeout_s: float, what: str) -> None:
