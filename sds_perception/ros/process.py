@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from queue import SimpleQueue
 from typing import Any
 
 from rclpy.executors import Executor, ExternalShutdownException
@@ -25,22 +25,29 @@ class StopRequest(AbstractContextManager['StopRequest']):
     """
 
     def __enter__(self) -> StopRequest:
-        self._asked: SimpleQueue[object] = SimpleQueue()  # its put may run in a handler
+        # Of two signals at once another thread may take both, and a main thread that waits for
+        # anything else sleeps on: only the wake-up descriptor is written to in every case.
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
         for number in STOPPING:
-            signal.signal(number, lambda number, frame: self._asked.put(number))
+            signal.signal(number, lambda number, frame: None)
+        self._before = signal.set_wakeup_fd(self._write)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Ignore signals from here on: Python puts handlers away while it ends."""
         ignore_signals()
+        signal.set_wakeup_fd(self._before)
+        os.close(self._write)
+        os.close(self._read)
 
     def spin(self, executor: Executor) -> None:
         """Run callbacks until a signal comes or the context ends; raises what went wrong."""
         stopped: Future[None] = Future()
         with ThreadPoolExecutor(1, 'spin') as threads:
             spinning = threads.submit(executor.spin_until_future_complete, stopped)
-            spinning.add_done_callback(self._asked.put)
-            self._asked.get()  # unlike a wait inside DDS, a signal reaches Python here at once
+            spinning.add_done_callback(lambda _: os.write(self._write, b'.'))
+            os.read(self._read, 1)
             stopped.set_result(None)
             with suppress(ExternalShutdownException):
                 spinning.result()

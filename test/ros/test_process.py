@@ -66,6 +66,33 @@ def spinning(process: subprocess.Popen) -> None:
     pytest.fail('the node ended before it was ready')
 
 
+def test_two_signals_at_once_always_end_the_wait() -> None:
+    waiting = """
+import time
+from sds_perception.ros.process import StopRequest
+class Executor:
+    def spin_until_future_complete(self, stopped):
+        while not stopped.done():
+            time.sleep(0.001)
+with StopRequest() as stop:
+    print('ready', flush=True)
+    stop.spin(Executor())
+"""
+    command = [sys.executable, '-c', waiting]
+    all_of_them = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(12)]
+    try:
+        for each in all_of_them:
+            assert each.stdout is not None and each.stdout.readline() == b'ready\n'
+        time.sleep(0.3)
+        for each in all_of_them:
+            each.send_signal(signal.SIGTERM)
+            each.send_signal(signal.SIGINT)
+        assert [each.wait(timeout=20) for each in all_of_them] == [0] * len(all_of_them)
+    finally:
+        for each in all_of_them:
+            each.kill()
+
+
 @pytest.mark.parametrize('active', [False, True])
 @pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGINT] * 2, [signal.SIGTERM]])
 def test_a_signal_or_two_end_the_node_with_exit_code_0(process, signals, active, observer) -> None:
