@@ -39,9 +39,8 @@ def mean_release(releases: Sequence[Release]) -> Release:
     for other in others:
         _require_relatives(first, other)
     weights = {name: _mean([r.weights[name] for r in releases]) for name in first.weights}
-    told = ('digest', 'step', 'seed', 'config_digest')
-    mean_of = [dict(zip(told, _identity(each), strict=True)) for each in releases]
-    provenance = {**first.provenance, 'mean_of': mean_of, 'scores': {}}
+    parts = [_identity(each) for each in releases]
+    provenance = {**first.provenance, 'mean_of': parts, 'scores': {}}
     camera = _mean_camera(releases)
     return replace(first, weights=weights, camera=camera, provenance=provenance, digest='')
 
@@ -55,10 +54,13 @@ def lineage(release: Release) -> list[str]:
     return found
 
 
-def _identity(release: Release) -> tuple[Any, ...]:
+def _identity(release: Release) -> dict[str, Any]:
+    """What the mean's passport tells of one part: a run, or a mean itself."""
     made = release.provenance
-    seed = made.get('config', {}).get('seed')
-    return release.digest, made.get('step'), seed, made.get('config_digest')
+    if 'mean_of' in made:
+        return {'release': release.digest, 'mean_of': made['mean_of']}
+    told = {name: made.get(name) for name in ('step', 'config_digest', 'commit', 'data')}
+    return {'release': release.digest, 'seed': made.get('config', {}).get('seed'), **told}
 
 
 def _require_relatives(first: Release, other: Release) -> None:

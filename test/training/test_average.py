@@ -28,7 +28,10 @@ def test_the_mean_of_two_runs_lies_between_them(tmp_path: Path, metric_release: 
     for name, weight in mean.weights.items():
         halfway = (first.weights[name].double() + second.weights[name].double()) / 2
         torch.testing.assert_close(weight.double(), halfway, rtol=1e-6, atol=1e-6)
-    assert [each['digest'] for each in mean.provenance['mean_of']] == [first.digest, second.digest]
+    assert [each['release'] for each in mean.provenance['mean_of']] == [
+        first.digest,
+        second.digest,
+    ]
     assert [each['seed'] for each in mean.provenance['mean_of']] == [0, 1]
     assert mean.provenance['scores'] == {}
 
@@ -39,7 +42,9 @@ def test_a_mean_is_of_its_parents_family(tmp_path: Path, metric_release: Release
     write_release(mean, mean_release(runs))
     child = grown(tmp_path, metric_release, 2, read_release(mean).digest)
     assert lineage(read_release(mean))[1:] == ['origin']
-    mean_release([read_release(mean), read_release(child)])
+    grandmean = mean_release([read_release(mean), read_release(child)])
+    inner, outer = grandmean.provenance['mean_of']
+    assert [each['seed'] for each in inner['mean_of']] == [0, 1] and outer['seed'] == 2
 
 
 def test_networks_that_never_were_one_have_no_mean(
