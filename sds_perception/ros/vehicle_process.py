@@ -22,6 +22,7 @@ from sds_perception.ros.process import READY
 from sds_perception.ros.shipped import prepare_transport
 
 NODE = '/sds_perception'
+CHANGE_STATE = f'{NODE}/change_state'
 _STOP_S = 30.0  # a node may have a network call to finish and a report to write
 _FORGOTTEN_S = 25.0  # DDS still shows a killed process for 20
 
@@ -112,13 +113,16 @@ def perception_process(
 
 def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) -> None:
     """Configure and activate the node of `process`, or raise VehicleError with its reason."""
-    change = observer.create_client(ChangeState, f'{NODE}/change_state')
+    change = observer.create_client(ChangeState, CHANGE_STATE)
+    crowded = _another_answers(observer, process)
     give_up_s = time.monotonic() + timeout_s
     while not (change.wait_for_service(0.2) and process.said(READY)):
         if not process.running or time.monotonic() > give_up_s:
             raise VehicleError(f'the node did not start: {process.last_words()}')
+        crowded = crowded and observer.count_services(CHANGE_STATE) > 0
         time.sleep(0.05)
-    _require_alone(observer)
+    if crowded:
+        _require_alone(observer)
     for name in ('configure', 'activate'):
         request = ChangeState.Request()
         request.transition = Transition(id=getattr(Transition, f'TRANSITION_{name.upper()}'))
@@ -131,16 +135,30 @@ def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) ->
     observer.destroy_client(change)
 
 
+def _another_answers(observer: Node, process: ChildProcess) -> bool:
+    """Whether a node of that name is there before ours can be, which first imports torch."""
+    until_s = time.monotonic() + 1.0
+    while time.monotonic() < until_s and not process.said(READY):
+        if observer.count_services(CHANGE_STATE):
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def _require_alone(observer: Node) -> None:
-    """Refuse a graph in which another node of the same name would answer for ours."""
+    """Refuse a graph whose other node of the same name would answer for ours, unless it goes."""
+    both_seen = False
     give_up_s = time.monotonic() + _FORGOTTEN_S
-    while observer.count_services(f'{NODE}/change_state') > 1:
-        if time.monotonic() > give_up_s:
-            raise VehicleError(
-                f'another {NODE} runs in this ROS domain and would answer for ours; stop it, or '
-                'set ROS_DOMAIN_ID to a number of its own'
-            )
-        time.sleep(0.2)
+    while time.monotonic() < give_up_s:
+        count = observer.count_services(CHANGE_STATE)
+        if both_seen and count == 1:
+            return
+        both_seen = both_seen or count > 1
+        time.sleep(0.1)
+    raise VehicleError(
+        f'another {NODE} runs in this ROS domain and would answer for ours; stop it, or set '
+        'ROS_DOMAIN_ID to a number of its own'
+    )
 
 
 def wait_until(condition: Any, timeout_s: float, what: str) -> None:
