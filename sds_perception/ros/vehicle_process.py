@@ -114,15 +114,12 @@ def perception_process(
 def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) -> None:
     """Configure and activate the node of `process`, or raise VehicleError with its reason."""
     change = observer.create_client(ChangeState, CHANGE_STATE)
-    crowded = _another_answers(observer, process)
+    if _another_answers(observer, process):
+        _require_alone(observer)
     give_up_s = time.monotonic() + timeout_s
-    while not (change.wait_for_service(0.2) and process.said(READY)):
+    while not change.wait_for_service(0.2):
         if not process.running or time.monotonic() > give_up_s:
             raise VehicleError(f'the node did not start: {process.last_words()}')
-        crowded = crowded and observer.count_services(CHANGE_STATE) > 0
-        time.sleep(0.05)
-    if crowded:
-        _require_alone(observer)
     for name in ('configure', 'activate'):
         request = ChangeState.Request()
         request.transition = Transition(id=getattr(Transition, f'TRANSITION_{name.upper()}'))
@@ -151,7 +148,7 @@ def _require_alone(observer: Node) -> None:
     give_up_s = time.monotonic() + _FORGOTTEN_S
     while time.monotonic() < give_up_s:
         count = observer.count_services(CHANGE_STATE)
-        if both_seen and count == 1:
+        if count == 0 or (both_seen and count == 1):
             return
         both_seen = both_seen or count > 1
         time.sleep(0.1)
