@@ -49,7 +49,7 @@ def test_another_node_of_the_same_name_is_named_and_not_configured(
     with perception_process(parameters, {}, tmp_path / 'first.log') as first:
         bring_up(observer, first)
         with (
-            perception_process(parameters, {}, tmp_path / 'second.log') as second,
             pytest.raises(VehicleError, match='another /sds_perception runs in this ROS'),
+            perception_process(parameters, {}, tmp_path / 'second.log') as second,
         ):
             bring_up(observer, second)
