@@ -50,7 +50,11 @@ def test_ctrl_c_is_answered_in_one_line(
 
     monkeypatch.setattr(cli, 'render_order', second_is_stopped)
     before = signal.getsignal(signal.SIGTERM)
-    assert cli.main([str(tmp_path), '--workers', '1']) == cli.STOPPED
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it
+    try:
+        assert cli.main([str(tmp_path), '--workers', '1']) == cli.STOPPED
+    finally:
+        signal.signal(signal.SIGINT, ours)
     assert capsys.readouterr().err == 'stopped after 1 snippets\n'
     assert signal.getsignal(signal.SIGTERM) is before
 
