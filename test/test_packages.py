@@ -109,9 +109,11 @@ def test_setup_installs_resource_launch_files_and_parameters(monkeypatch):
 @pytest.mark.parametrize('name', sorted(SCRIPTS))
 def test_every_command_leads_to_a_function(name):
     (script,) = metadata.distribution('sds_perception').entry_points.select(name=name)
-    if script.module.startswith('sds_perception.ros'):
+    command = script.load()
+    assert command.name == name
+    if command.module.startswith('sds_perception.ros'):
         pytest.importorskip('rclpy')
-    assert callable(getattr(importlib.import_module(script.module), script.attr))
+    assert callable(importlib.import_module(command.module).main)
 
 
 def test_the_installed_commands_are_those_of_setup(monkeypatch):

@@ -1,0 +1,35 @@
+"""Where every command begins: torch and its kin take seconds to import, before any `main`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that ends without a traceback when it is interrupted, in its imports too."""
+
+    module: str  # its `main` returns the exit code, and may answer Ctrl-C itself
+    name: str
+
+    def __call__(self) -> int:
+        """Run it; 130 where Ctrl-C ended it."""
+        try:
+            return self._main()()
+        except KeyboardInterrupt:
+            print(f'{self.name}: stopped', file=sys.stderr)
+            return 130
+
+    def _main(self) -> Callable[[], int]:
+        # A KeyboardInterrupt would come out of C++ that is being loaded as an abort.
+        heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if heard:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        main: Callable[[], int] = import_module(self.module).main
+        if heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return main
