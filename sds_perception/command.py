@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class Command:
 
     def __call__(self) -> int:
         """Run it; 130 where Ctrl-C ended it."""
+        if sys.argv[1:] == ['--version']:
+            print(f'{self.name} {metadata.version("sds_perception")}')
+            return 0
         try:
             return self._main()()
         except KeyboardInterrupt:

@@ -158,7 +158,7 @@ class Perceiver:
     def _depth(
         self, disparity: NDArray[np.float32], labels: NDArray[np.uint8], scale: float
     ) -> NDArray[np.float32]:
-        """(H, W) depth; disparity is resized rather than depth, so edges do not fly (see docs)."""
+        """(H, W) depth. Its inverse is resized: blended metres make points that fly at edges."""
         nearest, farthest = self.release.network_config.depth_range
         # 1 / depth while it is small: bilinear weights add up to 1, so it resizes to the same.
         inverse = disparity * np.float32((1 / nearest - 1 / farthest) / scale)

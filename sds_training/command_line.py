@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
+from jsonargparse import (
+    ActionConfigFile,
+    ArgumentError,
+    ArgumentParser,
+    set_parsing_settings,
+)
 
 from sds_training.config import TrainingConfig
 
@@ -26,6 +31,7 @@ UNKNOWN = (
 
 def training_parser(program: str) -> ArgumentParser:
     """A strict parser of `TrainingConfig`: --config FILE, then any field by its dotted name."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the sentences of --help
     parser = ArgumentParser(
         prog=program,
         usage=f'{program} CONFIG.yaml [--FIELD VALUE ...]',

@@ -16,7 +16,7 @@ import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sds_perception.engines import EngineError
+from sds_perception.engines import ENGINES, PRECISIONS, EngineError
 from sds_perception.labels import NAMES
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError
@@ -143,13 +143,13 @@ def read_fold(source: str) -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 1 with a sentence if release, engine or data cannot be used."""
+    """Run the command; 2 with a sentence if release, engine or data cannot be used."""
     options = _parser().parse_args(arguments)
     try:
         _evaluate_and_write(options)
     except (DataError, ReleaseError, EngineError, ValueError, OSError) as problem:
         print(f'sds-evaluate: {problem}', file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print('sds-evaluate: stopped; nothing was written', file=sys.stderr)
         return 130
@@ -160,7 +160,11 @@ def _evaluate_and_write(options: argparse.Namespace) -> None:
     fold = read_fold(options.fold)
     frames = validation_frames(DataConfig(root=str(options.root)), options.split)
     perceiver = Perceiver.from_release(
-        options.release, device=options.device, engine=options.engine, detail=options.detail
+        options.release,
+        device=options.device,
+        engine=options.engine,
+        detail=options.detail,
+        **({'precision': options.precision} if options.precision else {}),
     )
     protocol = PROTOCOLS[options.depth_protocol]
     rows = PictureRows(len(frames), options.pictures, fold, protocol)
@@ -176,7 +180,7 @@ def _evaluate_and_write(options: argparse.Namespace) -> None:
         'release_sha256': perceiver.release.digest,
         'trained': perceiver.release.trained,
         'split': options.split,
-        'engine': f'{options.engine} on {options.device}, detail {options.detail}',
+        'engine': f'{perceiver.engine.name}, detail {options.detail}',
     }
     options.output.mkdir(parents=True, exist_ok=True)
     document = {**facts, **scores.as_dict(), 'provenance': perceiver.release.provenance}
@@ -205,14 +209,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='sds-evaluate', description=__doc__)
     parser.add_argument('release', type=Path, help='the release file')
     parser.add_argument('root', type=Path, help='the Cityscapes-shaped folder')
-    parser.add_argument('--split', default='val')
-    parser.add_argument('--output', type=Path, default=Path('evaluation'), help='folder to write')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--engine', default='torch', help='torch or onnxruntime')
-    parser.add_argument('--detail', choices=('fast', 'fine'), default='fast')
-    parser.add_argument('--depth-protocol', choices=tuple(PROTOCOLS), default='cityscapes')
-    parser.add_argument('--fold', default='none', help='none, camvid, or a YAML file of classes')
-    parser.add_argument('--pictures', type=int, default=8, help='frames shown in the report')
+    parser.add_argument('--split', default='val', help='(default: val)')
+    parser.add_argument(
+        '--output',
+        type=Path,
+        default=Path('evaluation'),
+        help='folder to write (default: evaluation)',
+    )
+    add = parser.add_argument
+    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: cpu)')
+    add('--engine', choices=ENGINES, default='torch', help='how to run it (default: torch)')
+    add('--precision', choices=PRECISIONS, help="of its arithmetic (default: the engine's own)")
+    add('--detail', choices=('fast', 'fine'), default='fast', help='label edges (default: fast)')
+    add(
+        '--depth-protocol',
+        choices=tuple(PROTOCOLS),
+        default='cityscapes',
+        help='pixels whose depth counts, docs/data.md (default: cityscapes)',
+    )
+    add('--fold', default='none', help='none, camvid, or a YAML file of classes (default: none)')
+    add('--pictures', type=int, default=8, help='frames shown in the report (default: 8)')
     return parser
 
 

@@ -142,12 +142,30 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('--output', type=Path, default=Path('out/bench'), help='folder (out/bench)')
+    add(
+        '--output',
+        type=Path,
+        default=Path('out/bench'),
+        help='folder to write (default: out/bench)',
+    )
     add('--quick', action='store_true', help='seconds per comparison instead of tens')
-    add('--networks', nargs='+', choices=tuple(BENCHED), default=['tiny', 'vehicle', 'mobile'])
-    add('--sizes', nargs='+', type=input_size, default=[(256, 512), (512, 1024)], metavar='HxW')
-    add('--parts', nargs='+', choices=PARTS, default=PARTS, help='what to measure (all)')
-    add('--cache', type=Path, help='keep exported graphs here (a temporary folder)')
+    add(
+        '--networks',
+        nargs='+',
+        choices=tuple(BENCHED),
+        default=['tiny', 'vehicle', 'mobile'],
+        help='(default: tiny vehicle mobile)',
+    )
+    add(
+        '--sizes',
+        nargs='+',
+        type=input_size,
+        default=[(256, 512), (512, 1024)],
+        metavar='WxH',
+        help='of the networks (default: 512x256 1024x512)',
+    )
+    add('--parts', nargs='+', choices=PARTS, default=PARTS, help='what to measure (default: all)')
+    add('--cache', type=Path, help='keep exported graphs here (default: a temporary folder)')
     return parser
 
 

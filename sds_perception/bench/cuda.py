@@ -20,7 +20,7 @@ def cuda_figures(name: str, size: tuple[int, int], cache: Path, budget: Budget) 
 
     'eager fp32' is torch as it comes, with TF32 in its convolutions; the engines' fp32 is without.
     """
-    group, frames = f'{name} {size[0]}x{size[1]} cuda', synthetic_frames(size, 1)
+    group, frames = f'{name} {size[1]}x{size[0]} cuda', synthetic_frames(size, 1)
     release = benched_release(name, size)
     engines = {
         'cuda graph fp16': TorchEngine(release, 'cuda', precision='fp16'),

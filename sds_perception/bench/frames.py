@@ -37,7 +37,7 @@ def end_to_end_figures(
     ours = products[BASE]
     figures: list[Figure] = []
     for kind, frame_size in FRAME_SIZES.items():
-        group, bgr = f'{name} {size[0]}x{size[1]} {kind}', synthetic_frames(frame_size, 1)[0]
+        group, bgr = f'{name} {size[1]}x{size[0]} {kind}', synthetic_frames(frame_size, 1)[0]
         runs = {'naive': plain, **products}
         timings = timed_rounds(
             {each: lambda run=run, bgr=bgr: run(bgr) for each, run in runs.items()}, budget
@@ -75,7 +75,7 @@ class Product:
 
 
 def step_figures(budget: Budget, stride_size: tuple[int, int] = (128, 256)) -> list[Figure]:
-    """Each step before and after the network by itself, for a network input of 512x1024."""
+    """Each step before and after the network by itself, for a network input of 1024x512."""
     figures: list[Figure] = []
     for kind, size in FRAME_SIZES.items():
         steps = _steps(size, stride_size)

@@ -49,7 +49,7 @@ def engine_figures(
 ) -> tuple[list[Figure], dict[str, Timing]]:
     """Eager, reference engine, the CPU's other engines, and the probe, in rounds."""
     release, frames = benched_release(name, size), synthetic_frames(size, 2)
-    group = f'{name} {size[0]}x{size[1]}'
+    group = f'{name} {size[1]}x{size[0]}'
     network, image = release.network(), torch.zeros(1, 3, *size)
     engines = cpu_engines(release, cache)
     built = {'torch engine': TorchEngine(release), **engines}
@@ -112,7 +112,7 @@ def _parity(
 
 def sharing_figures(name: str, size: tuple[int, int], cache: Path, budget: Budget) -> list[Figure]:
     """One joint network against two of one task each, and CCAM against no exchange."""
-    group, frames = f'{name} {size[0]}x{size[1]} sharing', np.zeros((1, *size, 3), np.uint8)
+    group, frames = f'{name} {size[1]}x{size[0]} sharing', np.zeros((1, *size, 3), np.uint8)
     joint = OnnxEngine(benched_release(name, size), cache=cache)
     config = replace(BENCHED[name], exchange='none')
     separate = untrained_release(config, size)

@@ -42,4 +42,4 @@ def peer_figures(
             },
             budget,
         )
-    return times(f'{name} {size[0]}x{size[1]} peers', timings, f'encoder {encoder}')
+    return times(f'{name} {size[1]}x{size[0]} peers', timings, f'encoder {encoder}')

@@ -27,7 +27,7 @@ def steady_figures(
     """
     with ProcessPoolExecutor(1, get_context('spawn'), _as_the_node_does) as process:
         growth, timing = process.submit(long_run, name, size, cache, frames).result()
-    group, tail = f'{name} {size[0]}x{size[1]} steady', timing.percentile(99) / timing.median
+    group, tail = f'{name} {size[1]}x{size[0]} steady', timing.percentile(99) / timing.median
     note = f'p50 {timing.median:.1f} ms, p99 {timing.percentile(99):.1f} ms, {frames} frames'
     return [
         Figure(group, 'p99 / p50', tail, 'x', '<= 1.5', note),

@@ -112,8 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     building = commands.add_parser('build', help='build into the cache and check')
-    building.add_argument('--calibrate', type=Path, help='folder, video or bag for int8 ranges')
-    building.add_argument('--method', choices=METHODS, help='of the ranges (minmax)')
+    building.add_argument(
+        '--calibrate', type=Path, metavar='FRAMES', help='folder, video or bag for the int8 ranges'
+    )
+    building.add_argument(
+        '--method', choices=METHODS, help='how int8 ranges are found (default: minmax)'
+    )
     checking = commands.add_parser('check', help='compare with the float32 reference')
     checking.set_defaults(calibrate=None, method=None)
     for command, run in ((building, build), (checking, check)):
@@ -125,19 +129,24 @@ def _parser() -> argparse.ArgumentParser:
 def _add_engine(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add('release', type=Path, help='.safetensors file')
-    add('--engine', choices=ENGINES, default='onnxruntime')
-    add('--device', default='cpu', help='cpu, cuda or cuda:N (cpu)')
-    add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (the one of the device)')
-    add('--precision', choices=tuple(LIMITS), help="the provider's own where left out")
-    add('--input-size', type=input_size, metavar='HxW', help="the release's own where left out")
-    add('--detail', choices=('fast', 'fine'), default='fast')
-    add('--cache', type=Path, help='folder of built engines (the user cache)')
+    add('--engine', choices=ENGINES, default='onnxruntime', help='(default: onnxruntime)')
+    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: cpu)')
+    add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (default: that of --device)')
+    add(
+        '--precision',
+        choices=tuple(LIMITS),
+        help="of its arithmetic (default: the provider's own)",
+    )
+    add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
+    add('--detail', choices=('fast', 'fine'), default='fast', help='label edges (default: fast)')
+    add('--cache', type=Path, help='folder of built engines (default: the user cache)')
     add(
         '--frames',
         type=Path,
-        help='folder, video or bag to compare on (those of the calibration, or synthetic streets)',
+        help='folder, video or bag to compare on (default: some of the calibration, or synthetic '
+        'streets)',
     )
-    add('--topic', help='of the pictures, where a bag has several')
+    add('--topic', help='topic of the pictures, where a bag has several')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """The one graph every engine runs: uint8 frames in, small uint8 and float32 maps out.
 
 Normalisation and argmax live inside, so nothing but bytes crosses to a device and no engine needs
-its own pre- or post-processing (performance.md 5).
+its own pre- or post-processing.
 """
 
 from __future__ import annotations

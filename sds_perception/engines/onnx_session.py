@@ -88,7 +88,7 @@ def open_session(path: Path, provider: str, options: Mapping[str, str], threads:
     settings = runtime.SessionOptions()
     settings.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     settings.inter_op_num_threads = 1
-    # Threads that spin while they wait would steal the executor's cores (performance.md 4).
+    # Threads that spin while they wait would steal the executor's cores (docs/performance.md).
     settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
     settings.log_severity_level = 3
     began = perf_counter()

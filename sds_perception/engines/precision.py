@@ -50,8 +50,8 @@ def require_openvino_precision(wanted: Precision | None) -> Precision:
 def require_torch_precision(wanted: Precision | None, device: str) -> Precision:
     """`wanted` if torch on 'cpu' or 'cuda' computes in it; fp32 or fp16 where None.
 
-    Emulated bfloat16 is some forty times slower than float32 (performance.md 4), so it is refused
-    where the CPU lacks the instructions.
+    Emulated bfloat16 is some forty times slower than float32, so it is refused where the CPU
+    lacks the instructions.
     """
     if wanted is None:
         return 'fp16' if device == 'cuda' else 'fp32'

@@ -1,10 +1,11 @@
 """sds-perceive: semantics and depth of a picture, a folder, a video or a ROS 2 bag.
 
-    sds-perceive street.jpg --output seen
+    sds-perceive street.jpg --output seen --camera 60
     sds-perceive drive.mcap --output seen_drive --scale height:1.65
 
 A bag gives a bag with the node's topics, the original stamps and frame ids; anything else gives
-files. The same input, release and options give the same bytes; their digest is printed.
+files. Metres need the focal length, which pictures and videos do not bring: give --camera. The
+same input, release and options give the same bytes; their digest is printed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,17 @@ from pathlib import Path
 
 from sds_perception.engines import ENGINES, PRECISIONS
 from sds_perception.input_size import input_size
+
+HELP_DETAIL = 'label edges: fast (nearest) or fine (from class scores) (default: fast)'
+HELP_CAMERA = (
+    'calibration file, or horizontal field of view in degrees; without it pictures and videos '
+    'have depth without unit'
+)
+HELP_SCALE = (
+    'where metres come from, the first that knows of release, height:METRES, fixed:FACTOR, none; '
+    'several with commas (default: release)'
+)
+HELP_FAR = 'metres beyond are unknown, 0 for no limit (default: 80)'
 
 
 def _metres(text: str) -> float:
@@ -35,21 +47,29 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add('input', type=Path, help='picture, folder of them (and of folders), video, or ROS 2 bag')
     add('--output', type=Path, required=True, help='folder or bag to make; must not exist yet')
-    add('--write', choices=('auto', 'files', 'bag'), default='auto', help='bag for a bag (auto)')
+    add(
+        '--write',
+        choices=('auto', 'files', 'bag'),
+        default='auto',
+        help='what to write (default: auto, a bag for a bag)',
+    )
     weights = made.add_mutually_exclusive_group()
-    weights.add_argument('--release', type=Path, help='weights (those shipped with the package)')
-    weights.add_argument('--untrained', choices=('vehicle', 'tiny'), help='use random weights')
-    add('--device', help='cpu or cuda (cuda where there is one)')
-    add('--engine', choices=ENGINES, default='torch', help='how to run it (torch)')
-    add('--precision', choices=PRECISIONS, help="of the network (the engine's own)")
-    add('--detail', choices=('fast', 'fine'), default='fast', help='of label boundaries (fast)')
-    add('--input-size', type=input_size, metavar='HxW', help="of the network (the release's own)")
-    add('--camera', metavar='FILE|DEGREES', help='calibration file, or horizontal field of view')
-    add('--topic', help='of the pictures, where a bag has several')
+    weights.add_argument('--release', type=Path, help='release file (default: the shipped one)')
+    weights.add_argument(
+        '--untrained',
+        choices=('vehicle', 'tiny'),
+        help='random weights of this network, to try the tool',
+    )
+    add('--device', help='cpu, cuda or cuda:N (default: cuda where there is one)')
+    add('--engine', choices=ENGINES, default='torch', help='how to run it (default: torch)')
+    add('--precision', choices=PRECISIONS, help="of its arithmetic (default: the engine's own)")
+    add('--detail', choices=('fast', 'fine'), default='fast', help=HELP_DETAIL)
+    add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
+    add('--camera', metavar='FILE|DEGREES', help=HELP_CAMERA)
+    add('--topic', help='topic of the pictures, where a bag has several')
     add('--rectify', action='store_true', help="take the lens out by the bag's CameraInfo")
-    add('--scale', default='release', help='release, height:METRES, fixed:FACTOR, none; or a list')
-    help_far = 'metres beyond are unknown, 0 for no limit (80)'
-    add('--max-depth', type=_metres, default=80.0, metavar='M', help=help_far)
+    add('--scale', default='release', help=HELP_SCALE)
+    add('--max-depth', type=_metres, default=80.0, metavar='M', help=HELP_FAR)
     add('--hood-mask', type=Path, metavar='PICTURE', help='non-zero where the vehicle sees itself')
     add('--depth-png', action='store_true', help='metric depth as 16-bit millimetres')
     add('--no-pictures', dest='pictures', action='store_false', help='no overlay, no side-by-side')

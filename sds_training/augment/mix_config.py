@@ -65,7 +65,7 @@ class MixConfig:
     """Probability of leaving a picture unmixed."""
 
     class_mix: float = 0.0
-    """Probability of ClassMix."""
+    """Probability of ClassMix: half of one picture's classes onto another (arXiv 2007.07936)."""
 
     depth_mix: float = 0.5
     """Probability of DepthMix."""

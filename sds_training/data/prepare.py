@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sds_perception.input_size import picture_size
 from sds_training.data.cache_build import build_cache
 from sds_training.data.check import check_folder
 from sds_training.data.cityscapes import DataError
@@ -107,37 +108,38 @@ def _parser() -> argparse.ArgumentParser:
     defaults = DataConfig()
     parser = argparse.ArgumentParser(prog='sds-prepare', description=__doc__)
     parser.add_argument('root', type=Path, help='the Cityscapes-shaped folder; see docs/data.md')
-    parser.add_argument('--size', type=_size, default=defaults.size, help='WxH of cached frames')
+    parser.add_argument(
+        '--size',
+        type=picture_size,
+        default=defaults.size,
+        metavar='WxH',
+        help='of cached frames, as data.size (default: 1024x512)',
+    )
     parser.add_argument(
         '--fit',
         choices=('cover', 'stretch'),
         default=defaults.fit,
-        help='keep the aspect of frames of another shape, or stretch them',
+        help='keep the aspect of frames of another shape, or stretch them (default: cover)',
     )
-    parser.add_argument('--split', default='train', help='which split to cache')
-    parser.add_argument('--cache', help='where to write; default: .sds_cache in the root')
+    parser.add_argument('--split', default='train', help='which split to cache (default: train)')
+    parser.add_argument('--cache', help='where to write (default: .sds_cache in the root)')
     parser.add_argument(
         '--neighbour-gap',
         type=int,
         default=defaults.neighbour_gap,
-        help='frames between a frame and its neighbours',
+        metavar='K',
+        help='neighbours are K frames apart, as data.neighbour_gap (default: 1)',
     )
     parser.add_argument(
         '--extra-unlabelled',
         type=_positions,
         default=(),
-        help="positions in each snippet to add, e.g. '5,10,25', or 'all'",
+        metavar='LIST',
+        help='positions in each snippet to add, such as 5,10,25, or all (default: none)',
     )
-    parser.add_argument('--workers', type=int, help='processes; default: one per core')
+    parser.add_argument('--workers', type=int, help='processes (default: one per core)')
     parser.add_argument('--check-only', action='store_true', help='check and write nothing')
     return parser
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition('x')
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size like 1024x512')
-    return int(width), int(height)
 
 
 def _positions(text: str) -> tuple[int, ...] | str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sds_perception.input_size import picture_size
 from sds_training.streets.motion import FRAMES, MOST_FRAMES
 
 if TYPE_CHECKING:  # workers import the renderer after their threads are limited
@@ -44,7 +45,7 @@ class Order:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when all was written, 1 with a sentence when not, 130 when stopped."""
+    """Run the command; 0 when all was written, 2 with a sentence when not, 130 when stopped."""
     options = _parser().parse_args(arguments)
     began, done = time.perf_counter(), []
     try:
@@ -55,10 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
                 rate = sum(done) / (time.perf_counter() - began)
                 print(f'{len(done)}/{len(orders)} snippets, {rate:.1f} frames/s', flush=True)
     except (ValueError, OSError, BrokenExecutor) as problem:
-        print(f'PROBLEM: {problem}', file=sys.stderr)
-        return 1
+        print(f'sds-streets: {problem}', file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print(f'stopped after {len(done)} snippets', file=sys.stderr)
+        print(f'sds-streets: stopped after {len(done)} snippets', file=sys.stderr)
         return STOPPED
     print(f'{sum(done)} frames in {time.perf_counter() - began:.0f} s: {options.output}')
     return 0
@@ -77,38 +78,61 @@ def _termination_interrupts() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='sds-streets', description=__doc__)
     parser.add_argument('output', type=Path, help='folder to write; existing files are replaced')
-    parser.add_argument('--snippets', type=int, default=10, help='drives to render')
-    parser.add_argument('--first', type=int, default=0, help='number of the first snippet')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--size', type=_size, default=(512, 256), metavar='WxH')
-    parser.add_argument('--split', default='train', help='one split, or shares: train=0.8,val=0.2')
-    parser.add_argument('--frames', type=int, default=FRAMES, help='frames in a snippet')
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
+    parser.add_argument('--snippets', type=int, default=10, help='drives to render (default: 10)')
+    parser.add_argument(
+        '--first', type=int, default=0, help='number of the first snippet (default: 0)'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='other streets (default: 0)')
+    parser.add_argument(
+        '--size', type=_size, default=(512, 256), metavar='WxH', help='(default: 512x256)'
+    )
+    parser.add_argument(
+        '--split',
+        default='train',
+        help='one split, or shares such as train=0.8,val=0.2 (default: train)',
+    )
+    parser.add_argument(
+        '--frames', type=int, default=FRAMES, help='frames in a snippet (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count() or 1,
+        help='processes (default: one per core)',
+    )
     parser.add_argument(
         '--label-every-frame', action='store_true', help='truth of all frames, in *_sequence'
     )
     parser.add_argument(
-        '--window', type=int, help='render only frames this near to the labelled one'
+        '--window',
+        type=int,
+        metavar='R',
+        help='render only frames at most R from the labelled one (default: all)',
     )
     parser.add_argument(
-        '--every', type=int, default=1, help='of these, only every K-th (data.neighbour_gap)'
+        '--every',
+        type=int,
+        default=1,
+        metavar='K',
+        help='of these, only every K-th, as data.neighbour_gap K reads (default: 1)',
     )
     parser.add_argument(
-        '--bag', type=Path, help='also write this ROS 2 bag, which must not exist; one worker'
+        '--bag', type=Path, help='also write this ROS 2 bag, which must not exist yet; one process'
     )
-    parser.add_argument('--storage', choices=('mcap', 'db3'), default='mcap', help='of the bag')
-    parser.add_argument('--compressed', action='store_true', help='CompressedImage in the bag')
+    parser.add_argument(
+        '--storage', choices=('mcap', 'db3'), default='mcap', help='of the bag (default: mcap)'
+    )
+    parser.add_argument(
+        '--compressed', action='store_true', help='CompressedImage, not Image, in the bag'
+    )
     return parser
 
 
 def _size(text: str) -> tuple[int, int]:
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size like 512x256') from None
-    if min(width, height) < 16:
+    size = picture_size(text)
+    if min(size) < 16:
         raise argparse.ArgumentTypeError(f'{text} is too small, at least 16x16 is needed')
-    return width, height
+    return size
 
 
 def _orders(options: argparse.Namespace) -> list[Order]:

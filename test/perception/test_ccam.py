@@ -105,7 +105,7 @@ def test_items_of_a_batch_do_not_see_each_other():
 
 @torch.no_grad()
 @pytest.mark.parametrize('magnitude', [1.0, 1e-3, 2e4])
-def test_half_precision_stays_finite_at_the_size_of_a_512x1024_picture(magnitude):
+def test_half_precision_stays_finite_at_the_size_of_a_1024x512_picture(magnitude):
     ccam = CrossChannelAttention(64).half()
     semantic = (torch.rand(1, 64, 128, 256) * magnitude).half()
     depth = (torch.rand(1, 64, 128, 256) * magnitude).half()

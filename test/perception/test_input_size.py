@@ -8,13 +8,14 @@ import pytest
 
 from sds_perception.bench import cli as bench
 from sds_perception.engines import cli as engines
-from sds_perception.input_size import MULTIPLE, input_size
+from sds_perception.input_size import MULTIPLE, input_size, picture_size
 from sds_perception.network import NetworkConfig
 from sds_perception.offline import cli as offline
 
 
-def test_height_comes_first_and_both_are_multiples_of_what_the_network_wants() -> None:
-    assert input_size('256x512') == input_size('256X512') == (256, 512)
+def test_width_is_written_first_and_both_are_multiples_of_what_the_network_wants() -> None:
+    assert input_size('512x256') == input_size('512X256') == (256, 512)
+    assert picture_size('512x250') == (512, 250)
     assert NetworkConfig().size_multiple == MULTIPLE
 
 
@@ -22,7 +23,7 @@ def test_height_comes_first_and_both_are_multiples_of_what_the_network_wants() -
     'text', ['0x0', '0x32', '100x100', '-32x32', '32', '32x', '32x64x96', 'axb', '', '3.2e1x32']
 )
 def test_what_is_no_size_is_refused_with_what_is_wanted(text: str) -> None:
-    with pytest.raises(ArgumentTypeError, match='wanted HEIGHTxWIDTH in multiples of 32'):
+    with pytest.raises(ArgumentTypeError, match='wanted WIDTHxHEIGHT'):
         input_size(text)
 
 
@@ -38,4 +39,4 @@ def test_what_is_no_size_is_refused_with_what_is_wanted(text: str) -> None:
 def test_every_command_refuses_it_before_anything_is_read(main, arguments, size, capsys) -> None:
     with pytest.raises(SystemExit, match='2'):
         main([*arguments, size])
-    assert 'multiples of 32' in capsys.readouterr().err
+    assert 'wanted WIDTHxHEIGHT' in capsys.readouterr().err

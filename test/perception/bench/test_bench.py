@@ -185,7 +185,7 @@ def test_both_clouds_that_are_compared_hold_the_same_points():
 
 def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(tmp_path: Path) -> None:
     figures, timings = engine_figures('tiny', (64, 96), tmp_path, Budget(0.0, calls=1))
-    engines = [name.removeprefix('tiny 64x96 ') for name in timings]
+    engines = [name.removeprefix('tiny 96x64 ') for name in timings]
     assert {'eager', 'torch engine', 'onnxruntime fp32', 'onnxruntime int8'} <= set(engines)
     assert ('openvino fp32' in engines) == bool(find_spec('openvino'))
     names = {each.name for each in figures}

@@ -25,7 +25,7 @@ from sds_perception.offline.sinks import FileSink
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import untrained_release, write_release
 
-TINY = ['--untrained', 'tiny', '--input-size', '32x64', '--device', 'cpu']
+TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
 
 
 def messages(bag: Path) -> list[tuple[str, int, object]]:

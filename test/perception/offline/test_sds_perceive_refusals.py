@@ -14,7 +14,7 @@ from sds_perception.offline.cli import main
 from sds_perception.offline.command import scale_named
 from sds_perception.offline.frames import OfflineError
 
-TINY = ['--untrained', 'tiny', '--input-size', '32x64', '--device', 'cpu']
+TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
 
 
 def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys) -> None:

@@ -35,7 +35,7 @@ from sds_training.train import render_streets
 def test_what_makes_no_sense_is_refused_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, sentence: str
 ) -> None:
-    assert cli.main([str(tmp_path / 'out'), f'{option}={value}']) == 1
+    assert cli.main([str(tmp_path / 'out'), f'{option}={value}']) == 2
     assert sentence in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -55,7 +55,7 @@ def test_ctrl_c_is_answered_in_one_line(
         assert cli.main([str(tmp_path), '--workers', '1']) == cli.STOPPED
     finally:
         signal.signal(signal.SIGINT, ours)
-    assert capsys.readouterr().err == 'stopped after 1 snippets\n'
+    assert capsys.readouterr().err == 'sds-streets: stopped after 1 snippets\n'
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -74,7 +74,7 @@ def test_workers_do_not_outlive_the_command(tmp_path: Path, kill: bool) -> None:
     if kill:
         return
     assert command.returncode == cli.STOPPED
-    assert told.startswith('stopped after') and told.count('\n') == 1
+    assert told.startswith('sds-streets: stopped after') and told.count('\n') == 1
 
 
 def rendering(*codes: int) -> Callable[[list[str]], int]:
