@@ -39,6 +39,7 @@ class Variant:
     """One line of the table: a name and how it differs from the config."""
 
     name: str
+    meaning: str
     exchange: str
     words: tuple[str, ...]
 
@@ -51,16 +52,35 @@ class Variant:
 # Depth is learnt from video in every line, with the base recipe's exchange unless CCAM is the
 # question, so that a difference has one cause.
 VARIANTS = (
-    Variant('labelled only', 'pad', ('--loss.consistency=0', *PLAIN)),
-    Variant('mean teacher', 'pad', (NO_MIX, *PLAIN)),
-    Variant('base', 'pad', (DEPTH_MIX, *PLAIN)),
-    Variant('base + CCAM', 'ccam', (DEPTH_MIX, *PLAIN)),
-    Variant('base + AffineMix', 'pad', (AFFINE_MIX, *PLAIN)),
-    Variant('base + labelled givers', 'pad', (DEPTH_MIX, FROM_LABELLED, *PLAIN)),
-    Variant('base + ColorAug', 'pad', (DEPTH_MIX, *NO_GROUND)),
-    Variant('base + ground', 'pad', (DEPTH_MIX, NO_COLOR_AUG)),
-    Variant('everything', 'ccam', (AFFINE_MIX, FROM_LABELLED)),
-    Variant('everything but ground', 'ccam', (AFFINE_MIX, FROM_LABELLED, *NO_GROUND)),
+    Variant('labelled only', 'no pseudo labels', 'pad', ('--loss.consistency=0', *PLAIN)),
+    Variant('mean teacher', 'pseudo labels on unmixed pictures', 'pad', (NO_MIX, *PLAIN)),
+    Variant(
+        'base', 'the base recipe: pseudo labels on DepthMix pictures', 'pad', (DEPTH_MIX, *PLAIN)
+    ),
+    Variant('base + CCAM', 'CCAM in place of PAD', 'ccam', (DEPTH_MIX, *PLAIN)),
+    Variant('base + AffineMix', 'AffineMix for half of the pictures', 'pad', (AFFINE_MIX, *PLAIN)),
+    Variant(
+        'base + labelled givers',
+        'mixed-in objects come from pictures that people labelled (mix.givers)',
+        'pad',
+        (DEPTH_MIX, FROM_LABELLED, *PLAIN),
+    ),
+    Variant(
+        'base + ColorAug', 'the student sees recoloured pictures', 'pad', (DEPTH_MIX, *NO_GROUND)
+    ),
+    Variant(
+        'base + ground',
+        'semantics tells depth of road and feet (loss.road, loss.standing)',
+        'pad',
+        (DEPTH_MIX, NO_COLOR_AUG),
+    ),
+    Variant('everything', 'all of these parts', 'ccam', (AFFINE_MIX, FROM_LABELLED)),
+    Variant(
+        'everything but ground',
+        'all but the ground: what the paper names, and labelled givers',
+        'ccam',
+        (AFFINE_MIX, FROM_LABELLED, *NO_GROUND),
+    ),
 )
 
 
@@ -153,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
         'steps': str(config.steps),
         'labels': str(config.data.labels),
     }
-    outcomes = [Outcome(name, tuple(runs)) for name, runs in scores.items()]
+    outcomes = [Outcome(each.name, tuple(scores[each.name]), each.meaning) for each in chosen]
     write_evidence(options.output, options.title or options.config, facts, outcomes)
     print(options.output)
     return 0

@@ -41,6 +41,7 @@ class Outcome:
 
     name: str
     runs: tuple[Mapping[str, float], ...]
+    meaning: str = ''  # what distinguishes it, in words
 
     def values(self, key: str) -> list[float]:
         """One score of every seed; empty unless all have it."""
@@ -71,6 +72,12 @@ def write_evidence(
         'Written by `python -m sds_training.ablate`; not edited by hand.',
         '',
         *(f'* {name}: {value}' for name, value in facts.items()),
+        '',
+        'Every line learns depth from video, with the exchange of the base recipe (PAD) unless it '
+        'says CCAM.',
+        'Differences smaller than their deviation are what seeds make.',
+        '',
+        *_markdown(['variant', 'what it is'], [[each.name, each.meaning] for each in outcomes]),
         '',
         *_table(outcomes, keys),
         '',
