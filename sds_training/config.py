@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from sds_perception.network import NETWORKS, NetworkConfig
@@ -78,6 +78,10 @@ class OptimiserConfig:
     """Gradients of all networks together are scaled down to this norm."""
 
     def __post_init__(self) -> None:
+        rates = ('rate', 'encoder_rate', 'pose_rate')
+        require_at_least(0, self, 'optimiser.', *rates, 'weight_decay')
+        if not any(getattr(self, name) for name in rates):
+            raise ConfigError(f'optimiser.{", ".join(rates)} are all 0, wanted one above')
         if not self.max_gradient_norm > 0:
             norm = self.max_gradient_norm
             raise ConfigError(f'optimiser.max_gradient_norm is {norm}, wanted more than 0')
@@ -99,6 +103,12 @@ class TeacherConfig:
 
     start_step: int = 0
     """First step with pseudo labels."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.decay < 1.0:
+            raise ConfigError(f'teacher.decay is {self.decay}, wanted [0, 1)')
+        if not 0.0 <= self.threshold <= 1.0:
+            raise ConfigError(f'teacher.threshold is {self.threshold}, wanted [0, 1]')
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,7 @@ class JournalConfig:
 
     def __post_init__(self) -> None:
         require_at_least(1, self, 'journal.', 'print_every', 'picture_every', 'save_every')
+        require_at_least(0, self, 'journal.', 'evaluate_every', 'evaluate_frames')
 
 
 @dataclass(frozen=True)
@@ -209,14 +220,16 @@ class TrainingConfig:
             sides = getattr(self.data, name)
             if any(side % multiple for side in sides):
                 raise ConfigError(f'data.{name} is {sides}, wanted multiples of {multiple}')
-        if not 0.0 <= self.teacher.decay < 1.0:
-            raise ConfigError(f'teacher.decay is {self.teacher.decay}, wanted [0, 1)')
         self._check_losses()
 
     def _check_losses(self) -> None:
         """Refuse weights of terms that this run would never compute."""
         loss, network = self.loss, self.network.config()
+        weights = [each.name for each in fields(loss) if each.name != 'compare']
+        require_at_least(0, loss, 'loss.', *weights)
         if self.stage == 'depth':
+            if loss.depth == 0:
+                raise ConfigError("loss.depth is 0, wanted more where stage is 'depth'")
             for name in JOINT_ONLY:
                 weight = getattr(loss, name)
                 if weight > 0:

@@ -31,7 +31,7 @@ def inherit(networks: nn.Module, weights: dict[str, Tensor]) -> None:
     with any, and the pose network, which a release has not. What lacks there starts fresh.
 
     Raises:
-        RunStateError: for weights of another network, or of a wider one.
+        RunStateError: for weights of another network, of a wider one, or of one that cannot grow.
     """
     ours = networks.state_dict()
     fresh = tuple(each for each in MAY_DIFFER if _shapes(ours, each) != _shapes(weights, each))
@@ -52,11 +52,24 @@ def inherit(networks: nn.Module, weights: dict[str, Tensor]) -> None:
             f'name or are larger (first: {min(strange)}); start from a run of the same network '
             'or of a narrower or shallower one'
         )
-    wider = sum(wanted[name].shape != theirs[name].shape for name in wanted)
+    wider = [name for name in wanted if wanted[name].shape != theirs[name].shape]
     if wider:
-        logger.info('%d of %d weights grow from narrower ones of init_from', wider, len(ours))
+        _refuse_moved_inputs(networks, wider)
+        logger.info('%d of %d weights grow from narrower ones of init_from', len(wider), len(ours))
     taken = {name: grown(theirs[name], wanted[name]) for name in wanted}
     networks.load_state_dict({**ours, **taken})
+
+
+def _refuse_moved_inputs(networks: nn.Module, wider: list[str]) -> None:
+    """Refuse wider decoders that join inputs channel by channel: the later ones would move."""
+    config = networks.student.config
+    joins = config.merge == 'concat' or config.aspp
+    if joins and any('_levels.' in name and name.endswith('.bias') for name in wider):
+        raise RunStateError(
+            f'init_from has narrower decoders, and those of this network join their inputs (merge '
+            f'{config.merge!r}, aspp {config.aspp}), where old channels would change places; '
+            'wanted the same decoder_channels'
+        )
 
 
 def semantics_from_depth(weights: dict[str, Tensor]) -> dict[str, Tensor]:

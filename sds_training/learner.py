@@ -64,9 +64,11 @@ class Learner:
         statistics = copied_buffers(self.bare)
         terms, finite = self._gradients(batches)
         norm = self._clipped_norm() if finite else torch.tensor(math.nan)
-        if finite and self._usable(norm):
-            self._skipped_in_a_row = 0
+        usable = finite and self._everywhere(torch.isfinite(norm))
+        if usable or (finite and self._scaled):  # a scaler leaves out the step, and learns of it
             self.optimiser.step()
+        if usable:
+            self._skipped_in_a_row = 0
             if self.fabric.world_size > 1:
                 share_statistics(self.bare, self._mean_of_all)
             self.teacher.follow(
@@ -119,10 +121,10 @@ class Learner:
         assert norm is not None
         return norm
 
-    def _usable(self, norm: Tensor) -> bool:
-        """Whether the gradients are; in 16-mixed the scaler watches them, and steps or not."""
-        scaled = self.config.fabric.precision == '16-mixed'
-        return scaled or self._everywhere(torch.isfinite(norm))
+    @property
+    def _scaled(self) -> bool:
+        """Whether a scaler watches the gradients and must hear of each step."""
+        return self.config.fabric.precision == '16-mixed'
 
     def _everywhere(self, ours: Tensor) -> bool:
         """Whether it is true in every process."""

@@ -86,12 +86,12 @@ class JointObjective:
         # The teacher: what it believes of the clean pool, people's labels where there are some.
         labels, wanted = self.pseudo_labels, self.pseudo_labels.wanted(pool, step)
         belief = labels.belief(teacher, labels.judged(batch)) if wanted else None
-        mixed = labels.mixed(belief, batch, generator) if belief else None
+        mixed, moved = labels.mixed(belief, batch, generator) if belief else (None, 0.0)
 
         # ColorAug: the network sees movable things and background in colours of their own.
         believed = belief.label[: len(pool.image)] if belief else pool.label.long()
-        known = torch.cat((labelled.label.long(), believed))
-        colours = draw_color_aug(len(image), config.color_aug, generator, step=step)
+        known, count = torch.cat((labelled.label.long(), believed)), len(labelled.image)
+        colours = draw_color_aug(len(image), config.color_aug, generator, step=step, whole=count)
         seen = apply_color_aug(image, movable_mask(known), colours, ground_mask(known))
 
         rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)
@@ -104,7 +104,6 @@ class JointObjective:
         )
 
         # People: cross entropy where somebody drew a label, on the final and the side head.
-        count = len(labelled.image)
         supervised = [
             labelled_cross_entropy(logits[:count], labelled.label)
             for logits in (prediction.logits, prediction.side_logits)
@@ -120,7 +119,7 @@ class JointObjective:
         if mixed:
             sure = config.teacher.trust == 'pixel'
             weight = trust_in(mixed.confidence, config.teacher.threshold, per_pixel=sure)
-            told['trust'] = weight.mean()
+            told |= {'trust': weight.mean(), 'affine_mix': weight.new_full((), moved)}
             consistency = pseudo_label_cross_entropy(mixed_logits, mixed.label, weight)
             terms['consistency'] = (weights.consistency, consistency)
 

@@ -53,13 +53,19 @@ class PseudoLabels:
         depth = torch.where((label == SKY)[:, None], beyond, depth)
         return MixScene(image, label, confidence, depth)
 
-    def mixed(self, belief: MixScene, batch: Batch, generator: Generator) -> MixScene:
+    def mixed(
+        self, belief: MixScene, batch: Batch, generator: Generator
+    ) -> tuple[MixScene, float]:
         """The pool's pictures, mixed with the beliefs that moved along, then strongly altered.
 
         Args:
             belief: of the pictures `judged`.
             batch: whose pool is mixed.
             generator: draws everything, on the CPU.
+
+        Returns:
+            The pictures with what they show, and the share of them that AffineMix found an
+            object for: where it finds none DepthMix takes its place.
         """
         pool, labelled = len(batch.unlabelled.image), len(batch.labelled.image)
         intrinsics, giver_of = batch.unlabelled.intrinsics, None
@@ -69,7 +75,7 @@ class PseudoLabels:
         plan = draw_mix(belief, intrinsics, self.config.mix, generator, giver_of)
         mixed = apply_mix(belief, plan)
         strong = draw_strong(pool, self.config.strong, generator)
-        return mixed._replace(image=apply_strong(mixed.image, strong))
+        return mixed._replace(image=apply_strong(mixed.image, strong)), plan.share('affine')
 
     def _labelled_give(self, batch: Batch) -> bool:
         """Whether mixed pictures receive from the labelled ones and not from each other."""

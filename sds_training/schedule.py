@@ -30,11 +30,22 @@ class RateSchedule:
 
     def __post_init__(self) -> None:
         if self.kind not in ('constant', 'drop', 'poly'):
-            raise ScheduleError(f"kind must be 'constant', 'drop' or 'poly', got {self.kind!r}")
+            raise ScheduleError(
+                f"optimiser.schedule.kind is {self.kind!r}, wanted 'constant', 'drop' or 'poly'"
+            )
         if not 0.0 <= self.drop_after <= 1.0:
-            raise ScheduleError(f'drop_after must lie in [0, 1], got {self.drop_after}')
+            raise ScheduleError(
+                f'optimiser.schedule.drop_after is {self.drop_after}, wanted [0, 1]'
+            )
+        if not self.drop_factor > 0 or not self.power > 0:
+            raise ScheduleError(
+                f'optimiser.schedule.drop_factor is {self.drop_factor} and power {self.power}, '
+                'wanted more than 0'
+            )
         if self.warm_up_steps < 0:
-            raise ScheduleError(f'warm_up_steps must not be negative, got {self.warm_up_steps}')
+            raise ScheduleError(
+                f'optimiser.schedule.warm_up_steps is {self.warm_up_steps}, wanted at least 0'
+            )
 
 
 def rate_factor(step: int, steps: int, schedule: RateSchedule) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sds_perception.labels import SKY
 from sds_training.augment.mix_config import AffineMixConfig
 from sds_training.augment.objects import MovableObject, components, movable_objects
 from sds_training.augment.paste import Paste, Placement, sample_linear, sample_nearest
@@ -60,7 +61,10 @@ def draw_objects(
     if not objects:
         return ()
     # The percentiles only reject; a sixteenth of the pixels tells them well enough.
-    bounds = np.percentile(target.depth[::4, ::4], config.percentiles)
+    solid = target.depth[::4, ::4][target.label[::4, ::4] != SKY]
+    if not solid.size:
+        return ()
+    bounds = np.percentile(solid, config.percentiles)
     for _ in range(1 + config.retries):
         chosen, motion = _draw(objects, source, target, config, generator)
         chosen = [each for each in chosen if not _shows_a_cut(each, motion)]

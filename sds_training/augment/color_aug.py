@@ -61,8 +61,13 @@ class ColorAugConfig:
     def __post_init__(self) -> None:
         if self.groups not in ('movable', 'ground'):
             raise PhotometricConfigError(
-                f"groups must be 'movable' or 'ground', got {self.groups!r}"
+                f"color_aug.groups is {self.groups!r}, wanted 'movable' or 'ground'"
             )
+        for name in ('probability', 'global_probability'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise PhotometricConfigError(
+                    f'color_aug.{name} is {getattr(self, name)}, wanted [0, 1]'
+                )
         low, high = 1 - self.jitter.brightness, 1 + self.jitter.brightness
         if self.luminance_ratio < 1 or low * self.luminance_ratio**2 > high:
             raise PhotometricConfigError(
@@ -83,14 +88,24 @@ class ColorAugPlan:
 
 
 def draw_color_aug(
-    batch_size: int, config: ColorAugConfig, generator: torch.Generator, *, step: int
+    batch_size: int,
+    config: ColorAugConfig,
+    generator: torch.Generator,
+    *,
+    step: int,
+    whole: int = 0,
 ) -> ColorAugPlan:
-    """Draw the jitters of each picture of the batch at `step`."""
+    """Draw the jitters of each picture of the batch at `step`; the first `whole` stay whole.
+
+    Pictures whose labels are asked for should: where people's label cuts the colours, their edge
+    is the answer.
+    """
     probability = config.probability if step >= config.start_step else 0.0
     active = torch.rand(batch_size, generator=generator) < probability
-    whole = draw_jitter(batch_size, config.jitter, config.global_probability, generator)
+    active[:whole] = False
+    alike = draw_jitter(batch_size, config.jitter, config.global_probability, generator)
     apart = draw_jitter(batch_size, config.jitter, 1.0, generator)
-    background = apart.where(active, whole)
+    background = apart.where(active, alike)
     foreground = _draw_apart(background, active, config, generator)
     ground = None
     if config.groups == 'ground':

@@ -32,6 +32,10 @@ class MixPlan:
     kinds: tuple[str, ...]  # one of `KINDS` per picture: what was done, after fall-backs
     pastes: tuple[tuple[Paste, ...], ...]  # per picture, in the order they are laid
 
+    def share(self, kind: str) -> float:
+        """The share of pictures that this was done to."""
+        return self.kinds.count(kind) / max(1, len(self.kinds))
+
 
 def draw_mix(
     scene: MixScene,

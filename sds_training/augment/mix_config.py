@@ -31,7 +31,7 @@ class AffineMixConfig:
     """How often a rejected choice is drawn again before DepthMix takes its place."""
 
     percentiles: tuple[float, float] = (5.0, 95.0)
-    """The moved median depth must lie between these percentiles of the target's depth."""
+    """The moved median depth must lie between these percentiles of the target's, without sky."""
 
     tolerance: float = 0.05
     """tau: an object is seen while its depth is at most this share greater than the target's."""
@@ -45,11 +45,21 @@ class AffineMixConfig:
     def __post_init__(self) -> None:
         low, high = self.scale_range
         if not 0 < low <= high:
-            raise MixConfigError(f'scale_range must be 0 < low <= high, got {self.scale_range}')
+            raise MixConfigError(
+                f'mix.affine.scale_range is {self.scale_range}, wanted 0 < low <= high'
+            )
         if not 0 <= self.area_range[0] <= self.area_range[1] <= 1:
-            raise MixConfigError(f'area_range must rise within [0, 1], got {self.area_range}')
+            raise MixConfigError(
+                f'mix.affine.area_range is {self.area_range}, wanted to rise within [0, 1]'
+            )
         if not 0 <= self.percentiles[0] <= self.percentiles[1] <= 100:
-            raise MixConfigError(f'percentiles must rise within [0, 100], got {self.percentiles}')
+            raise MixConfigError(
+                f'mix.affine.percentiles is {self.percentiles}, wanted to rise within [0, 100]'
+            )
+        if not 0 <= self.min_confidence <= 1:
+            raise MixConfigError(
+                f'mix.affine.min_confidence is {self.min_confidence}, wanted [0, 1]'
+            )
         if self.max_objects < 1 or self.retries < 0:
             raise MixConfigError(
                 'max_objects must be at least 1 and retries at least 0, '

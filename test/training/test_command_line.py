@@ -66,6 +66,15 @@ def test_a_file_lies_on_top_of_its_base(tmp_path: Path) -> None:
         (['--fabric.accumulate', '0'], 'fabric.accumulate is 0, wanted 1 or more'),
         (['--fabric.accelerator', 'gpu'], 'Got value: gpu'),
         (['--optimiser.max_gradient_norm', '0'], 'max_gradient_norm is 0.0, wanted more than 0'),
+        (['--optimiser.rate', '-1'], 'optimiser.rate is -1.0, wanted 0 or more'),
+        (['--optimiser.weight_decay', '-1'], 'optimiser.weight_decay is -1.0, wanted 0 or'),
+        (['--teacher.threshold', '2'], 'teacher.threshold is 2.0, wanted [0, 1]'),
+        (['--teacher.decay', '1'], 'teacher.decay is 1.0, wanted [0, 1)'),
+        (['--loss.supervised', '-1'], 'loss.supervised is -1.0, wanted 0 or more'),
+        (['--journal.evaluate_frames', '-1'], 'journal.evaluate_frames is -1, wanted 0 or'),
+        (['--optimiser.schedule.kind', 'linear'], "optimiser.schedule.kind is 'linear', wanted"),
+        (['--optimiser.schedule.drop_factor', '-3'], 'drop_factor is -3.0'),
+        (['--color_aug.probability', '7'], 'color_aug.probability is 7.0, wanted [0, 1]'),
         (['--stage', 'depth', '--loss.road', '1'], 'loss.road is 1.0, wanted 0 where stage'),
         (['--loss.depth', '0'], 'loss.speed is 0.05, wanted 0 where loss.depth is 0'),
         (
@@ -83,6 +92,15 @@ def test_a_wrong_word_is_refused_in_one_line(
     assert exit_.value.code == 2
     assert said.startswith('sds-train: ') and said.count('\n') == 1
     assert told in said
+
+
+def test_a_run_in_which_nothing_would_move_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    still = [f'--optimiser.{name}=0' for name in ('rate', 'encoder_rate', 'pose_rate')]
+    with pytest.raises(SystemExit):
+        read_config(['config/training/smoke.yaml', *still])
+    assert 'rate, encoder_rate, pose_rate are all 0' in capsys.readouterr().err
 
 
 def test_an_unknown_key_in_a_file_gets_a_suggestion(

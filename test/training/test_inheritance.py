@@ -15,9 +15,11 @@ def networks(
     decoder: tuple[int, ...],
     seed: int,
     blocks: tuple[int, ...] = (1, 1, 1, 1),
+    **others: object,
 ) -> LearnerNetworks:
     torch.manual_seed(seed)
     config = NetworkConfig(
+        **others,
         encoder='resnet10t',
         encoder_options={'channels': widths, 'stem_width': widths[0], 'layers': blocks},
         decoder_channels=decoder,
@@ -47,6 +49,21 @@ def test_a_wider_or_deeper_network_says_at_first_what_the_smaller_one_said(
         wanted, found = (each.eval().student(image) for each in (narrow, larger))
     torch.testing.assert_close(found.logits, wanted.logits)
     torch.testing.assert_close(found.disparity, wanted.disparity)
+
+
+@pytest.mark.parametrize('others', [{'merge': 'concat'}, {'aspp': True}])
+def test_where_inputs_are_joined_the_encoder_may_grow_and_decoders_are_refused(
+    others: dict[str, object],
+) -> None:
+    small = networks((8, 8, 16, 16), (12, 12, 8), seed=1, **others)
+    with pytest.raises(RunStateError, match='join their inputs'):
+        inherit(networks((8, 8, 16, 16), (24, 24, 16), seed=2, **others), small.state_dict())
+    larger = networks((16, 24, 24, 40), (12, 12, 8), seed=2, **others)
+    inherit(larger, small.state_dict())
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        wanted, found = (each.eval().student(image).logits for each in (small, larger))
+    torch.testing.assert_close(found, wanted)
 
 
 def test_a_shallower_network_cannot_inherit(narrow: LearnerNetworks) -> None:

@@ -200,6 +200,25 @@ def test_a_skipped_step_leaves_the_gradient_scaler_usable(
     assert learner.skipped == 1
 
 
+def test_a_gradient_that_is_no_number_is_counted_with_a_scaler_too(tiny_run: Make) -> None:
+    config = tiny_run('--fabric.precision=16-mixed', '--teacher.start_step=100')
+    scaler = torch.amp.GradScaler('cpu')
+    fabric = Fabric(
+        accelerator='cpu', devices=1, plugins=MixedPrecision('16-mixed', 'cpu', scaler)
+    )
+    fabric.launch()
+    learner = Learner(config, fabric, 50.0)
+    learner.student.semantic_head.score.weight.register_hook(lambda each: each * math.nan)
+    steps = batches(config.data, 'train', 0, 0, 10)
+    before = {name: each.clone() for name, each in learner.bare.state_dict().items()}
+    scale = scaler.get_scale()
+    with pytest.raises(DivergedError, match='10 steps in a row'):
+        for _ in range(10):
+            learner.advance([next(steps)])
+    assert learner.skipped == 10 and scaler.get_scale() < scale
+    assert same(learner.bare.state_dict(), before)  # statistics count as well
+
+
 def test_a_term_that_one_of_several_batches_lacks_is_told_of_the_others(
     tiny_run: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

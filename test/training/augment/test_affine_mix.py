@@ -159,6 +159,17 @@ def test_depths_the_target_does_not_have_are_rejected(batch_of: Scenes, lenses: 
     assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'depth'
 
 
+def test_the_sky_is_no_depth_that_a_target_has(batch_of: Scenes, lenses: Lenses) -> None:
+    scene = batch_of([], [CAR])
+    scene.label[0, :20] = TRAIN_ID['sky']
+    scene.depth[0, 0, :20] = 800.0
+    scene.depth[1] *= 100
+    config = affine(1.0, percentiles=(5.0, 95.0))
+    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'depth'
+    scene.label[0] = TRAIN_ID['sky']
+    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'depth'
+
+
 def test_a_thing_that_would_mostly_leave_the_picture_is_rejected(
     batch_of: Scenes, lenses: Lenses
 ) -> None:
@@ -236,6 +247,7 @@ def test_a_rider_and_the_bicycle_that_touches_are_one_thing() -> None:
         {'area_range': (0.3, 0.2)},
         {'percentiles': (5, 120)},
         {'max_objects': 0},
+        {'min_confidence': 3},
     ],
 )
 def test_impossible_limits_are_refused(wrong: dict) -> None:

@@ -100,6 +100,20 @@ def test_pictures_that_are_not_active_get_one_jitter_all_over() -> None:
     assert 0.35 < jittered.float().mean() < 0.65
 
 
+def test_pictures_whose_labels_are_asked_for_stay_whole() -> None:
+    plan = draw_color_aug(3, ALWAYS, generator(), step=0, whole=2)
+    assert plan.active.tolist() == [False, False, True]
+    pictures, box = image(3), box_mask()[:1].expand(3, -1, -1, -1)
+    changed = apply_color_aug(pictures, box, plan)
+    assert torch.equal(changed[:2], apply_jitter(pictures, plan.background)[:2])
+
+
+@pytest.mark.parametrize('name', ['probability', 'global_probability'])
+def test_what_is_no_probability_is_refused(name: str) -> None:
+    with pytest.raises(PhotometricConfigError, match=f'color_aug.{name} is 7, wanted'):
+        ColorAugConfig(**{name: 7})
+
+
 def test_before_its_first_step_nothing_is_recoloured_apart() -> None:
     config = ColorAugConfig(probability=1.0, start_step=100)
     assert not drawn(config, step=99).active.any()

@@ -63,6 +63,11 @@ def test_kinds_are_drawn_as_often_as_the_config_says(batch_of: Scenes, lenses: L
         assert abs(kinds.count(kind) / 400 - share) < 0.08
 
 
+def test_a_plan_tells_what_share_each_mix_has() -> None:
+    plan = MixPlan(('affine', 'depth', 'affine', 'none'), ((),) * 4)
+    assert [plan.share(kind) for kind in ('affine', 'depth', 'class')] == [0.5, 0.25, 0.0]
+
+
 def test_drawing_none_returns_the_scene(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([CAR], [FAR_CAR])
     mixed = apply_mix(scene, draw_mix(scene, lenses(2), ONLY['none'], generator()))
