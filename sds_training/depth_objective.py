@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -48,9 +50,10 @@ class DepthObjective:
         colours = draw_color_aug(len(image), global_only, generator, step=step)
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
-        prediction, _, source_from_target = networks(
-            seen[:, 0], seen[:, 0], seen[:, 1:], clips.driven
-        )
+        with last_features_of(networks.student.encoder) as features:
+            prediction, _, source_from_target = networks(
+                seen[:, 0], seen[:, 0], seen[:, 1:], clips.driven
+            )
         terms = self.joint.depth_terms(
             prediction.disparity,
             image,
@@ -61,16 +64,31 @@ class DepthObjective:
         )
         terms |= self.joint.speed_term(source_from_target, clips.driven)
         if self.reference is not None:
-            distance = self.feature_distance(networks, seen[:, 0])
+            distance = self.feature_distance(features[0], networks, seen[:, 0])
             terms['feature_distance'] = (self.config.loss.feature_distance, distance)
         views = Views(seen[:, 0], clips.label, prediction.disparity[0].detach())
         return Losses.weighted(terms, {}), views
 
-    def feature_distance(self, networks: LearnerNetworks, image: Tensor) -> Tensor:
+    def feature_distance(
+        self, features: Tensor, networks: LearnerNetworks, image: Tensor
+    ) -> Tensor:
         """L2 norm between the last features and the frozen encoder's, over the whole tensor."""
         assert self.reference is not None
         student = networks.student
-        normalised = (image - student.pixel_mean) / student.pixel_std
         with torch.no_grad():
-            wanted = self.reference(normalised)[-1]
-        return (student.encoder(normalised)[-1] - wanted).norm()
+            wanted = self.reference((image - student.pixel_mean) / student.pixel_std)[-1]
+        return (features.float() - wanted).norm()
+
+
+@contextmanager
+def last_features_of(encoder: nn.Module) -> Iterator[list[Tensor]]:
+    """The coarsest features of each pass through the encoder inside the block, with their graph.
+
+    A second pass would have a second word in BatchNorm statistics, and not be seen by DDP.
+    """
+    found: list[Tensor] = []
+    hook = encoder.register_forward_hook(lambda _, __, taps: found.append(taps[-1]))
+    try:
+        yield found
+    finally:
+        hook.remove()

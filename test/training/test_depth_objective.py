@@ -6,10 +6,12 @@ from collections.abc import Callable
 import torch
 
 from sds_training.config import TrainingConfig
-from sds_training.depth_objective import DepthObjective
+from sds_training.data.loading import batches
+from sds_training.depth_objective import DepthObjective, last_features_of
 from sds_training.learner import build_student
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
+from sds_training.teacher import MeanTeacher
 
 Make = Callable[..., TrainingConfig]
 
@@ -21,7 +23,26 @@ def test_features_of_equal_weights_are_at_no_distance(tiny_run: Make) -> None:
     networks = LearnerNetworks(student, PoseNetwork(config.pose)).train()
     reference = copy.deepcopy(student.encoder).eval().requires_grad_(False)
     objective, image = DepthObjective(config, 90.0, reference), torch.rand(2, 3, 64, 64)
-    assert objective.feature_distance(networks, image) == 0
+
+    def distance() -> torch.Tensor:
+        with last_features_of(student.encoder) as features:
+            student(image)
+        return objective.feature_distance(features[0], networks, image)
+
+    assert distance() == 0
     with torch.no_grad():
         next(student.encoder.parameters()).mul_(1.5).add_(0.1)
-    assert objective.feature_distance(networks, image) > 0
+    assert distance() > 0
+
+
+def test_a_step_of_depth_sees_each_frame_once(tiny_run: Make) -> None:
+    config = tiny_run('--stage=depth')
+    networks = LearnerNetworks(build_student(config), PoseNetwork(config.pose)).train()
+    reference = copy.deepcopy(networks.student.encoder).requires_grad_(False)
+    objective = DepthObjective(config, 90.0, reference)
+    batch = next(batches(config.data, 'train', 0, 0, 1))
+    teacher, draw = MeanTeacher(networks.student), torch.Generator().manual_seed(0)
+    losses, _ = objective(batch, networks, teacher, 0, draw)
+    losses.total.backward()
+    passes = {int(each) for name, each in networks.student.named_buffers() if 'tracked' in name}
+    assert passes == {1} and 'feature_distance' in losses.terms
