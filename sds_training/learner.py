@@ -46,7 +46,7 @@ class Learner:
         optimiser = build_optimiser(networks, config.optimiser)
         self.student, self.bare = student, networks
         self.networks, self.optimiser = fabric.setup(networks, optimiser)
-        self.teacher = MeanTeacher(student)
+        self.teacher = MeanTeacher(student, fabric.autocast)
         self.objective: JointObjective | DepthObjective = (
             JointObjective(config, canonical_focal_px)
             if config.stage == 'joint'

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +20,20 @@ class MeanTeacher:
     batch statistics of two frames are a poor description of a street (method.md 1.7).
     """
 
-    def __init__(self, student: SdsNetwork) -> None:
+    def __init__(
+        self,
+        student: SdsNetwork,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        """A copy of `student`, computing in the precision that `autocast` sets, as it does."""
         self.network = copy.deepcopy(student).eval().requires_grad_(False)
+        self._autocast = autocast
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Prediction:
         """What the teacher believes of (B, 3, H, W) RGB in [0, 1]."""
-        return self.network(image)
+        with self._autocast():
+            return self.network(image)
 
     @torch.no_grad()
     def follow(self, student: nn.Module, decay: float) -> None:

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from sds_perception.network import NETWORKS, SdsNetwork, build_network
 from sds_training.teacher import MeanTeacher, trust_in
@@ -35,6 +36,12 @@ def test_no_gradient_reaches_the_teacher(student: SdsNetwork) -> None:
     loss = (student(image()).logits - belief.logits).square().mean()
     loss.backward()
     assert all(parameter.grad is None for parameter in teacher.network.parameters())
+
+
+def test_the_teacher_computes_in_the_precision_of_the_run(student: SdsNetwork) -> None:
+    fabric = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+    assert MeanTeacher(student, fabric.autocast)(image()).logits.dtype == torch.bfloat16
+    assert MeanTeacher(student)(image()).logits.dtype == torch.float32
 
 
 def test_following_moves_parameters_by_one_minus_decay(student: SdsNetwork) -> None:
