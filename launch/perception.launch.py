@@ -1,11 +1,26 @@
 """Start the perception node, and unless told otherwise configure and activate it.
 
-ros2 launch sds_perception perception.launch.py image_topic:=/front/image_raw
+    ros2 launch sds_perception perception.launch.py image_topic:=/front/image_raw release:=demo
+
+Several cameras are named in the parameter file (`cameras: [front, rear]`), and their topics here:
+
+    ... params_file:=two.yaml remap:='front/image:=/cam0/image_raw rear/image:=/cam1/image_raw'
 """
 
 from __future__ import annotations
 
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetLaunchConfiguration,
+)
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
@@ -19,38 +34,46 @@ from lifecycle_msgs.msg import Transition
 from launch import LaunchContext, LaunchDescription
 
 VEHICLE = PathJoinSubstitution([FindPackageShare('sds_perception'), 'config', 'vehicle'])
+SHIPPED_PARAMETERS = PathJoinSubstitution([VEHICLE, 'perception.yaml'])
 SHIPPED_PROFILE = PathJoinSubstitution([VEHICLE, 'fastdds.xml'])
 KEPT = '1073741824'  # bytes glibc keeps rather than fault the pages of every frame in again
+FORGOTTEN_S = 25.0  # DDS shows a killed node for 20, which would be told to configure instead
+TEXTS = ('image_transport', 'release', 'device', 'engine', 'precision')  # parameters of the node
+NAMES = 'sds_perception_cameras'  # where a file that includes this one finds them
+OTHERS = ('camera_height_m', 'use_sim_time')
 FROM_FILE = "; '' takes the parameter file's"
 
 
 def arguments() -> list[DeclareLaunchArgument]:
     """What an operator changes; everything else lives in the parameter file."""
-    shipped = PathJoinSubstitution([VEHICLE, 'perception.yaml'])
-    older = EnvironmentVariable('FASTRTPS_DEFAULT_PROFILES_FILE', default_value=SHIPPED_PROFILE)
-    profile = EnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', default_value=older)
-    declared = (
-        (
-            'image_topic',
-            '/image',
-            'Pictures to look at; their CompressedImage is TOPIC/compressed',
-        ),
-        ('camera_info_topic', '/camera_info', 'CameraInfo of those pictures'),
-        ('release', '', f'Release file to run (.safetensors){FROM_FILE}'),
+    table = (
+        ('image_topic', '', 'What to look at (/image); their CompressedImage is TOPIC/compressed'),
+        ('camera_info_topic', '', 'CameraInfo of those pictures (/camera_info)'),
+        ('remap', '', "FROM:=TO of several cameras' topics: 'front/image:=/a rear/image:=/b'"),
+        ('image_transport', '', f"'raw' or 'compressed'{FROM_FILE}"),
+        ('camera_height_m', '', f'Of the camera over the road, for metres{FROM_FILE}'),
+        ('release', '', f"File to run (.safetensors), or the shipped 'demo'{FROM_FILE}"),
         ('device', '', f"Where the network runs: 'cpu', 'cuda' or 'cuda:N'{FROM_FILE}"),
         ('engine', '', f"How it runs: 'torch', 'onnxruntime' or 'openvino'{FROM_FILE}"),
         ('precision', '', f"Of the network, such as 'bf16'{FROM_FILE}"),
-        ('params_file', shipped, 'Parameters of the node (YAML)'),
+        ('params_file', SHIPPED_PARAMETERS, 'Parameters of the node (YAML)'),
         ('namespace', '', 'Namespace of the node and of its topics'),
         ('autostart', 'true', 'Configure and activate at once; false leaves that to a manager'),
+        ('respawn', 'false', f'Start the node anew where it died, {FORGOTTEN_S:g} s later'),
         ('use_sim_time', '', f'Take the time from /clock, as a replayed bag needs{FROM_FILE}'),
         ('log_level', 'info', "'debug', 'info', 'warn', 'error' or 'fatal'"),
-        ('dds_profile', profile, 'Fast DDS profile; the shipped one has room for whole pictures'),
+        ('dds_profile', dds_profile(), 'Fast DDS profile; the shipped one has room for pictures'),
     )
     return [
         DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, default, description in declared
+        for name, default, description in table
     ]
+
+
+def dds_profile() -> EnvironmentVariable:
+    """The operator's own, under either name, or else the shipped one."""
+    older = EnvironmentVariable('FASTRTPS_DEFAULT_PROFILES_FILE', default_value=SHIPPED_PROFILE)
+    return EnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', default_value=older)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -61,16 +84,14 @@ def generate_launch_description() -> LaunchDescription:
 def perception(context: LaunchContext) -> list[object]:
     """The node and its way to active."""
     profile = LaunchConfiguration('dds_profile')
+    names = cameras(context)
     node = LifecycleNode(
         package='sds_perception',
         executable='perception_node',
         name='sds_perception',
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params_file'), *overrides(context)],
-        remappings=[
-            ('image', LaunchConfiguration('image_topic')),
-            ('camera_info', LaunchConfiguration('camera_info_topic')),
-        ],
+        remappings=remappings(context, names),
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         additional_env={
             'FASTDDS_DEFAULT_PROFILES_FILE': profile,
@@ -78,20 +99,52 @@ def perception(context: LaunchContext) -> list[object]:
             'MALLOC_MMAP_THRESHOLD_': KEPT,
             'MALLOC_TRIM_THRESHOLD_': KEPT,
         },
+        respawn=IfCondition(LaunchConfiguration('respawn')).evaluate(context),
+        respawn_delay=FORGOTTEN_S,
         output='screen',
     )
-    return [*start(node), node]
+    return [SetLaunchConfiguration(NAMES, ' '.join(names)), *start(node), node]
+
+
+def cameras(context: LaunchContext) -> list[str]:
+    """The cameras named in the parameter file; none where the node has a single one."""
+    file = Path(LaunchConfiguration('params_file').perform(context))
+    lists = [*_named_cameras(yaml.safe_load(file.read_text()) or {})]
+    return [each for each in lists[-1] if each] if lists else []
+
+
+def _named_cameras(parameters: dict[str, object]) -> Iterator[list[str]]:
+    """Every value of `cameras`, below whatever name of node or namespace."""
+    for name, value in parameters.items():
+        if name == 'cameras':
+            yield value
+        elif isinstance(value, dict):
+            yield from _named_cameras(value)
+
+
+def remappings(context: LaunchContext, names: list[str]) -> list[tuple[str, str]]:
+    """From the node's topics to those given; one that no camera has is refused."""
+    rules = LaunchConfiguration('remap').perform(context).split()
+    if wrong := [each for each in rules if not re.fullmatch('[^:]+:=[^:]+', each)]:
+        raise RuntimeError(f'remap is FROM:=TO and more such, apart by spaces, not {wrong[0]!r}')
+    for topic in ('image', 'camera_info'):
+        given = LaunchConfiguration(f'{topic}_topic').perform(context)
+        if given and names:
+            raise RuntimeError(
+                f'{topic}_topic is for one camera, and {", ".join(names)} are named in the '
+                f"parameter file: give remap:='{names[0]}/{topic}:={given}'"
+            )
+        if not names:
+            rules.append(f'{topic}:={given or f"/{topic}"}')
+    return [tuple(each.split(':=')) for each in rules]
 
 
 def overrides(context: LaunchContext) -> list[dict[str, object]]:
     """Arguments that were given; an empty one must not hide the parameter file."""
-    values: dict[str, object] = {
-        name: LaunchConfiguration(name).perform(context)
-        for name in ('release', 'device', 'engine', 'precision')
-    }
-    if LaunchConfiguration('use_sim_time').perform(context):
-        values['use_sim_time'] = LaunchConfiguration('use_sim_time')  # as it is: read as YAML
+    values = {name: LaunchConfiguration(name).perform(context) for name in TEXTS + OTHERS}
     given = {name: value for name, value in values.items() if value}
+    for name in set(given) & set(OTHERS):
+        given[name] = LaunchConfiguration(name)  # as it is: read as YAML
     return [given] if given else []
 
 

@@ -10,10 +10,6 @@ arguments are those of perception.launch.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import yaml
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
@@ -37,6 +33,23 @@ RECORDED = ('labels', 'depth', 'depth_relative', 'confidence', 'camera_info')
 REFUSED = 'the node could not be configured, for the reason it gives above: nothing is replayed'
 
 
+def arguments() -> list[DeclareLaunchArgument]:
+    """What there is to say besides the arguments of perception.launch.py."""
+    beside = [LaunchConfiguration('bag'), '_perceived']
+    return [
+        DeclareLaunchArgument('bag', description='ROS 2 bag to play (db3 or mcap)'),
+        DeclareLaunchArgument(
+            'output',
+            default_value=beside,
+            description='Bag of the results; must not exist yet',
+        ),
+        DeclareLaunchArgument('rate', default_value='1.0', description='Times real time'),
+        DeclareLaunchArgument(
+            'passes', default_value='1', description='Times to play the bag; 0 is for ever'
+        ),
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Node, player and recorder; when one ends, or the node cannot be configured, all end."""
     perception = PathJoinSubstitution([ThisLaunchFileDir(), 'perception.launch.py'])
@@ -47,16 +60,7 @@ def generate_launch_description() -> LaunchDescription:
     )
     return LaunchDescription(
         [
-            DeclareLaunchArgument('bag', description='ROS 2 bag to play (db3 or mcap)'),
-            DeclareLaunchArgument(
-                'output',
-                default_value=[LaunchConfiguration('bag'), '_perceived'],
-                description='Bag of the results; must not exist yet',
-            ),
-            DeclareLaunchArgument('rate', default_value='1.0', description='Times real time'),
-            DeclareLaunchArgument(
-                'passes', default_value='1', description='Times to play the bag; 0 is for ever'
-            ),
+            *arguments(),
             SetLaunchConfiguration('use_sim_time', 'true'),
             RegisterEventHandler(refused),
             RegisterEventHandler(OnProcessExit(on_exit=_end_all)),
@@ -68,7 +72,8 @@ def generate_launch_description() -> LaunchDescription:
 
 def player_and_recorder(context: LaunchContext) -> list[Node]:
     """What plays the cameras of the parameter file, and what records their outputs."""
-    below = [f'{NODE}/{camera}' for camera in cameras(context)] or [NODE]
+    names = LaunchConfiguration('sds_perception_cameras').perform(context).split()
+    below = [f'{NODE}/{camera}' for camera in names] or [NODE]
     outputs = [f'{each}/{name}' for each in below for name in RECORDED]
     play = _tool(
         'replay', LaunchConfiguration('bag'),
@@ -83,22 +88,6 @@ def player_and_recorder(context: LaunchContext) -> list[Node]:
         parameters=[{'use_sim_time': True}],
     )  # fmt: skip
     return [record, play]
-
-
-def cameras(context: LaunchContext) -> list[str]:
-    """The cameras named in the parameter file; none where the node has a single one."""
-    file = Path(LaunchConfiguration('params_file').perform(context))
-    lists = [*_named_cameras(yaml.safe_load(file.read_text()))]
-    return [each for each in lists[-1] if each] if lists else []
-
-
-def _named_cameras(parameters: dict[str, object]) -> Iterator[list[str]]:
-    """Every value of `cameras`, below whatever name of node or namespace."""
-    for name, value in parameters.items():
-        if name == 'cameras':
-            yield value
-        elif isinstance(value, dict):
-            yield from _named_cameras(value)
 
 
 def _tool(executable: str, *arguments: object, **options: object) -> Node:

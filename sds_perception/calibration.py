@@ -94,7 +94,28 @@ def camera_from_info(info: InfoFields, width: int, height: int) -> Camera:
     Raises:
         CameraError: `info` is uncalibrated or of another size.
     """
-    camera = _in_region(Camera.from_matrix(info.k, info.width, info.height), info.roi)
+    return _fitted(Camera.from_matrix(info.k, info.width, info.height), info, width, height)
+
+
+def calibration_of_rectified(info: InfoFields, width: int, height: int) -> Calibration:
+    """What `info` means for a picture that comes rectified, as image_rect: P, and no lens.
+
+    Raises:
+        CameraError: P is not filled in, or of another size.
+    """
+    p = np.array(info.p, np.float64).reshape(3, 4)
+    if not p[0, 0] > 0:
+        raise CameraError(
+            f'P[0] of camera_info is {p[0, 0]:g}, wanted the focal length of the rectified picture'
+        )
+    whole = Camera.from_matrix(p[:, :3], info.width, info.height)
+    camera = _fitted(whole, info, width, height)
+    return replace(pinhole(camera), p=_projection(info, camera))
+
+
+def _fitted(whole: Camera, info: InfoFields, width: int, height: int) -> Camera:
+    """The camera of the picture that region and binning leave of the `whole`."""
+    camera = _in_region(whole, info.roi)
     binned = camera.width // max(info.binning_x, 1), camera.height // max(info.binning_y, 1)
     if binned != (width, height):
         raise CameraError(

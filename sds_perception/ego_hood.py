@@ -18,14 +18,16 @@ class HoodMask:
     """A picture, non-zero where a camera sees its own vehicle; fitted to scenes of any size.
 
     Raises:
-        OSError: the file is not a picture.
+        OSError: there is no such file, or it is not a picture.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         try:
             self._mask = rgb_from_file(Path(path).read_bytes()).max(axis=2)
-        except (BrokenImage, OSError) as problem:
-            raise OSError(f'hood mask {path} is not a picture that can be read') from problem
+        except BrokenImage as problem:
+            raise OSError(f'hood mask {path} is not a picture: {problem}') from problem
+        except OSError as problem:
+            raise OSError(f'hood mask {path} cannot be read: {problem.strerror}') from problem
         self._hidden = self._mask != 0  # of the size of the last scene
 
     def blank(self, scene: Scene) -> None:

@@ -1,7 +1,8 @@
 """ROS image encodings and compressed bytes to arrays and back; knows fields, no message types.
 
 What can be a view of the message's bytes is one, and what cannot costs a single OpenCV pass (0.1
-to 0.3 ms at 720p). Encodings this table does not know are offered to the caller's `fallback`.
+to 0.3 ms at 720p, a mosaic or YUV 0.3 to 0.5). Encodings this table does not know are offered to
+the caller's `fallback`.
 """
 
 from __future__ import annotations
@@ -28,18 +29,41 @@ class _Pixels(NamedTuple):
     channels: int
     bytes_per_channel: int
     to_rgb: int | None  # OpenCV conversion; None = already RGB
+    block: tuple[int, int] = (1, 1)  # rows and columns that share one colour
+
+    def rows(self, height: int) -> int:
+        """Rows of bytes: where two rows share their colours, those follow the grey ones."""
+        return height + (height // 2 if self.block[0] == 2 else 0)
 
 
 _KNOWN: dict[str, _Pixels] = {
     'rgb8': _Pixels(3, 1, None),
+    'rgb16': _Pixels(3, 2, None),
     'bgr8': _Pixels(3, 1, cv2.COLOR_BGR2RGB),
+    'bgr16': _Pixels(3, 2, cv2.COLOR_BGR2RGB),
+    '8UC3': _Pixels(3, 1, cv2.COLOR_BGR2RGB),  # OpenCV's own name, so in OpenCV's order
     'rgba8': _Pixels(4, 1, cv2.COLOR_RGBA2RGB),
     'bgra8': _Pixels(4, 1, cv2.COLOR_BGRA2RGB),
     'mono8': _Pixels(1, 1, cv2.COLOR_GRAY2RGB),
     '8UC1': _Pixels(1, 1, cv2.COLOR_GRAY2RGB),
     'mono16': _Pixels(1, 2, cv2.COLOR_GRAY2RGB),
     '16UC1': _Pixels(1, 2, cv2.COLOR_GRAY2RGB),
+    'yuv422': _Pixels(2, 1, cv2.COLOR_YUV2RGB_UYVY, (1, 2)),
+    'uyvy': _Pixels(2, 1, cv2.COLOR_YUV2RGB_UYVY, (1, 2)),
+    'yuv422_yuy2': _Pixels(2, 1, cv2.COLOR_YUV2RGB_YUY2, (1, 2)),
+    'yuyv': _Pixels(2, 1, cv2.COLOR_YUV2RGB_YUY2, (1, 2)),
+    'nv12': _Pixels(1, 1, cv2.COLOR_YUV2RGB_NV12, (2, 2)),
+    'nv21': _Pixels(1, 1, cv2.COLOR_YUV2RGB_NV21, (2, 2)),
 }
+# ROS names the first two pixels of the first two rows, OpenCV those one further down and right.
+_MOSAICS = {
+    'bayer_rggb': cv2.COLOR_BayerBG2RGB,
+    'bayer_bggr': cv2.COLOR_BayerRG2RGB,
+    'bayer_gbrg': cv2.COLOR_BayerGR2RGB,
+    'bayer_grbg': cv2.COLOR_BayerGB2RGB,
+}
+_KNOWN |= {f'{name}8': _Pixels(1, 1, code) for name, code in _MOSAICS.items()}
+_KNOWN |= {f'{name}16': _Pixels(1, 2, code) for name, code in _MOSAICS.items()}
 ENCODINGS: tuple[str, ...] = tuple(_KNOWN)
 
 _DECODE = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # calibration is for sensor pixels
@@ -80,25 +104,19 @@ def rgb_from_image(
 ) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB from the fields of sensor_msgs/Image; a read-only view for rgb8.
 
-    `step` is bytes per row with padding. 16-bit grey keeps its high byte. `fallback` converts the
+    `step` is bytes per row with padding. Of 16 bits the high byte is kept. `fallback` converts the
     same message for encodings not in `ENCODINGS`; an ImportError from it counts as having none.
 
     Raises:
         UnsupportedImage: an encoding neither we nor `fallback` can read.
         BrokenImage: sizes, step and length that contradict each other.
     """
-    rows = _rows(data, height, width, step)
     pixels = _KNOWN.get(encoding)
-    if pixels is None:
+    if pixels is None:  # first: how many bytes there should be depends on it
         return _from_fallback(fallback, encoding, (height, width, 3))
-    row_bytes = width * pixels.channels * pixels.bytes_per_channel
-    if step < row_bytes:
-        raise BrokenImage(
-            f'step {step} is smaller than a row of {width} {encoding} pixels ({row_bytes} bytes)'
-        )
-    image = rows[:, :row_bytes].reshape(height, width, -1)
+    image = _rows(data, height, width, step, encoding).reshape(pixels.rows(height), width, -1)
     if pixels.bytes_per_channel == 2:
-        image = np.ascontiguousarray(image[..., 0 if is_bigendian else 1])
+        image = np.ascontiguousarray(image[..., 0 if is_bigendian else 1 :: 2])
     return image if pixels.to_rgb is None else cv2.cvtColor(image, pixels.to_rgb)
 
 
@@ -156,17 +174,28 @@ def image_bytes(array: NDArray) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
-def _rows(data: Bytes, height: int, width: int, step: int) -> NDArray[np.uint8]:
+def _rows(data: Bytes, height: int, width: int, step: int, encoding: str) -> NDArray[np.uint8]:
+    """All rows of bytes without their padding."""
+    pixels = _KNOWN[encoding]
     if height < 1 or width < 1 or step < 1:
         raise BrokenImage(f'sizes must be positive, got {width}x{height} with step {step}')
-    flat = np.frombuffer(data, np.uint8)
-    if flat.size != step * height:
-        word = 'shorter' if flat.size < step * height else 'longer'
+    if height % pixels.block[0] or width % pixels.block[1]:
+        wanted = 'even sizes' if pixels.block[0] == 2 else 'an even width'
+        raise BrokenImage(f'{encoding} has {wanted}, got {width}x{height}')
+    flat, count = np.frombuffer(data, np.uint8), pixels.rows(height)
+    if flat.size != step * count:
+        word = 'shorter' if flat.size < step * count else 'longer'
+        rows = 'height' if count == height else 'height and half of it'
         raise BrokenImage(
-            f'data of {flat.size} bytes is {word} than step x height = {step} x {height} = '
-            f'{step * height}'
+            f'data of {flat.size} bytes is {word} than step x {rows} = {step} x {count} = '
+            f'{step * count}'
         )
-    return flat.reshape(height, step)
+    row_bytes = width * pixels.channels * pixels.bytes_per_channel
+    if step < row_bytes:
+        raise BrokenImage(
+            f'step {step} is smaller than a row of {width} {encoding} pixels ({row_bytes} bytes)'
+        )
+    return flat.reshape(count, step)[:, :row_bytes]
 
 
 def _from_fallback(

@@ -55,18 +55,6 @@ def offered_qos(connection: Connection) -> QoSProfile:
     )
 
 
-def matching_qos(offers: Sequence[QoSProfile], depth: int) -> QoSProfile:
-    """The strongest request that every one of `offers` satisfies, keeping `depth` messages."""
-    reliable = all(each.reliability == ReliabilityPolicy.RELIABLE for each in offers)
-    latched = all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in offers)
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-    )
-
-
 def bag_qos(profile: QoSProfile) -> Qos:
     """What a bag's metadata says about `profile`, so that players offer the same."""
     reliable = profile.reliability == ReliabilityPolicy.RELIABLE

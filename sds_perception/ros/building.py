@@ -1,4 +1,4 @@
-"""From the node's parameters to a Perceiver that has run once."""
+"""From the node's parameters to its release, and to a Perceiver that has run once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,22 @@ from typing import Any
 import torch
 
 from sds_perception.perceiver import Perceiver
-from sds_perception.release import Release
+from sds_perception.release import Release, ReleaseError, default_release, read_release
 from sds_perception.ros.node_config import NodeConfig
+
+
+def named_release(name: str) -> Release:
+    """The release in the file `name`; 'demo' is the one that ships with the package.
+
+    Raises:
+        ReleaseError: there is none that can be used.
+    """
+    if name != 'demo':
+        return read_release(name)
+    shipped = default_release()
+    if shipped is None:
+        raise ReleaseError("release is 'demo' and none ships with this package, wanted a file")
+    return read_release(shipped)
 
 
 def build_perceiver(release: Release, config: NodeConfig) -> Perceiver:

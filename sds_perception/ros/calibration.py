@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from sensor_msgs.msg import CameraInfo
 
-from sds_perception.calibration import Calibration, calibration_from_info
+from sds_perception.calibration import (
+    Calibration,
+    calibration_from_info,
+    calibration_of_rectified,
+)
+
+READINGS: dict[str, Callable[[CameraInfo, int, int], Calibration]] = {
+    'raw': calibration_from_info,
+    'rectify': partial(calibration_from_info, rectify=True),
+    'rectified': calibration_of_rectified,
+}
 
 
 class CalibrationReader:
     """Reads the CameraInfo of one camera; keeps the lens maps, which take long to compute."""
 
-    def __init__(self, *, rectify: bool) -> None:
-        self._rectify = rectify
+    def __init__(self, lens: str) -> None:
+        """`lens` is 'raw', 'rectify' or 'rectified', as in NodeConfig."""
+        self._understand = READINGS[lens]
         self._known: tuple[tuple[object, ...], Calibration] | None = None
 
     def read(self, info: CameraInfo, width: int, height: int) -> Calibration:
@@ -23,8 +37,7 @@ class CalibrationReader:
         """
         key = _key(info, width, height)
         if self._known is None or self._known[0] != key:
-            understood = calibration_from_info(info, width, height, rectify=self._rectify)
-            self._known = key, understood
+            self._known = key, self._understand(info, width, height)
         return self._known[1]
 
 

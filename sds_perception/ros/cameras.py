@@ -1,29 +1,32 @@
-"""One camera of the node: its subscriptions, what is wrong with them, and its newest frame."""
+"""One camera of the node: what is heard of it, what is wrong with that, and its newest frame."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from sds_perception.ros.health import CameraHealth, Surroundings
+from sds_perception.ros.health import CameraHealth, Fate, Surroundings
 from sds_perception.ros.messages import stamp_s
 from sds_perception.ros.node_config import NodeConfig
-from sds_perception.ros.qos import NO_EVENTS, newest_frame
+from sds_perception.ros.qos import newest_frame, newest_info
 from sds_perception.ros.scheduler import RateCap
+from sds_perception.ros.subscription import MatchedSubscription
 
-BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 LATE_S = 0.5  # a stamp older than its predecessor by less is a straggler, by more a new start
 
 HOW_TO_HEAR = {
     'CompressedImage': ': set image_transport to compressed and leave /compressed off the topic',
     'Image': ': set image_transport to raw',
 }
+BENT = (
+    'the lens bends (D is not 0): cloud and metres are off at the sides; set lens to rectify, or '
+    'rectified for image_rect'
+)
 
 
 @dataclass(frozen=True)
@@ -38,56 +41,59 @@ class Arrival:
 class CameraInput:
     """Subscribes to one camera while open and offers its newest frame to the pipeline."""
 
+    info: CameraInfo | None
+    """The newest CameraInfo, as it came."""
+
     def __init__(
         self,
         node: LifecycleNode,
         name: str,
-        offer: Callable[[Arrival], bool],
         config: Callable[[], NodeConfig],
         *,
         wanted: Callable[[], bool],
     ) -> None:
         self.name, self.info, self.health = name, None, CameraHealth(name or 'camera')
-        self.lens_fault = ''  # why the CameraInfo does not serve the newest frame, as a sentence
-        self._node, self._offer, self._config = node, offer, config
-        self._wanted, self._epoch = wanted, 0
+        self._node, self._config, self._wanted = node, config, wanted
         prefix = f'{name}/' if name else ''
         self.info_topic = node.resolve_topic_name(f'{prefix}camera_info')
         compressed = config().image_transport == 'compressed'
         self._kind = CompressedImage if compressed else Image
         base = node.resolve_topic_name(f'{prefix}image')
         self.topic = f'{base}/compressed' if compressed else base
-        self._images: Any = None
-        self._infos: Any = None
-        self._frame_id = ''
-        self._last_stamp_s = 0.0
+        self._images = MatchedSubscription(
+            node, self._kind, self.topic, self._on_image, self._request
+        )
+        self._infos = MatchedSubscription(
+            node, CameraInfo, self.info_topic, self._on_info, newest_info
+        )
+        self._offer: Callable[[Arrival], bool] = lambda _: False
+        self._frame_id: str | None = None  # of the newest frame
+        self._last_stamp_s, self._epoch = 0.0, 0
         self._rate_cap = RateCap()
 
-    info: CameraInfo | None
-    """The newest CameraInfo, as it came."""
-
-    def open(self) -> None:
-        """Subscribe, asking what the publisher that is there offers."""
-        self._images = self._subscribe(self._kind, self.topic, self._on_image)
-        self._infos = self._subscribe(CameraInfo, self.info_topic, self._on_info)
+    def open(self, offer: Callable[[Arrival], bool]) -> None:
+        """Subscribe; `offer` takes each frame, and is True where it took another one's place."""
+        self._offer = offer
         self.health.opened()
+        self._images.open()
+        self._infos.open()
         self.look_around()
 
     def close(self) -> None:
         """Withdraw the subscriptions and forget what they brought."""
-        for subscription in (self._images, self._infos):
-            if subscription is not None:
-                self._node.destroy_subscription(subscription)
-        self._images = self._infos = self.info = None
-        self._last_stamp_s, self._frame_id, self.lens_fault = 0.0, '', ''
+        self._images.close()
+        self._infos.close()
+        self._last_stamp_s, self._frame_id, self.info = 0.0, None, None
 
     def look_around(self) -> None:
         """Renew what diagnostics know, and subscribe anew where the publisher offers other QoS."""
-        if self._images is None:
+        if not self._infos.is_open:
             return
-        self._images = self._matching(self._images, self._kind, self.topic, self._on_image)
-        self._infos = self._matching(self._infos, CameraInfo, self.info_topic, self._on_info)
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        publishers = self._images.publishers()
+        if publishers and not self.health.around.publishers:
+            self.health.appeared()
+        self._images.follow(may_lose=self.health.last_arrival_s is None)
+        self._infos.follow(may_lose=True)  # the next will do as well, and a latched one comes
         self.health.around = Surroundings(
             topic=self.topic,
             publishers=len(publishers),
@@ -95,8 +101,13 @@ class CameraInput:
             incompatible_qos=self._incompatible(),
             camera_fault=self._camera_fault(),
             clock_stopped=self._clock_stopped(),
+            max_age_s=self._config().max_age_s,
             wanted=self._wanted() or self._config().always_run,
         )
+
+    def _request(self, offers: Sequence[QoSProfile]) -> QoSProfile:
+        offered = [each.reliability for each in offers]
+        return newest_frame(self._config().qos_reliability, offered)
 
     def _foreign_type(self, types: set[str]) -> str:
         """What is on the topic where it is nothing we can hear, and what to do, or ''."""
@@ -106,33 +117,10 @@ class CameraInput:
         said = f'{self.topic} carries {", ".join(names)}, wanted {self._kind.__name__}'
         return said + HOW_TO_HEAR.get(names[0], '')
 
-    def _offered(self, topic: str) -> list[ReliabilityPolicy]:
-        """The reliability of each publisher on `topic`."""
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        return [each.qos_profile.reliability for each in publishers]
-
-    def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> Any:
-        qos = newest_frame(self._config().qos_reliability, self._offered(topic))
-        return self._node.create_subscription(
-            kind, topic, callback, qos, event_callbacks=NO_EVENTS
-        )
-
-    def _matching(self, present: Any, kind: type, topic: str, callback: Any) -> Any:
-        """The present subscription, or a new one if its publishers call for other QoS.
-
-        A best-effort one hears every publisher and stays: frames get lost while subscribing anew.
-        """
-        offered = self._offered(topic)
-        wanted = newest_frame(self._config().qos_reliability, offered).reliability
-        if not offered or present.qos_profile.reliability in (wanted, BEST_EFFORT):
-            return present
-        self._node.get_logger().info(f'{topic} is {wanted.name.lower()}: subscribing anew')
-        self._node.destroy_subscription(present)
-        return self._subscribe(kind, topic, callback)
-
     def _incompatible(self) -> str:
         """The policy that keeps every publisher of the images from reaching us, or ''."""
-        asked, offered = self._images.qos_profile.reliability, self._offered(self.topic)
+        asked = self._images.reliability
+        offered = [each.reliability for each in self._images.offers()]
         unheard = asked == ReliabilityPolicy.RELIABLE and asked not in offered
         return 'reliability' if offered and unheard else ''
 
@@ -141,18 +129,20 @@ class CameraInput:
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         """Take note of the frame and hand it on unless it is not needed."""
+        if self.health.last_arrival_s is None:  # a camera that began after us: now it is known,
+            self._images.follow(may_lose=True)  # and there is time until its second frame
         self.health.arrived()
         self._frame_id = message.header.frame_id
         if not self._in_order(stamp_s(message.header)):
-            return self.health.count('out of order')
+            return self.health.count(Fate.OUT_OF_ORDER)
         config = self._config()
         if not (config.always_run or self._wanted()):
-            return self.health.count('nobody subscribed')
+            return self.health.count(Fate.NOT_WANTED)
         now_s = self._node.get_clock().now().nanoseconds * 1e-9
         if not self._rate_cap.admits(now_s, config.max_rate_hz):
-            return self.health.count('over max_rate_hz')
+            return self.health.count(Fate.OVER_RATE)
         if self._offer(Arrival(message, time.monotonic(), self._epoch)):
-            self.health.count('dropped')
+            self.health.count(Fate.DROPPED)
 
     def _in_order(self, stamp: float) -> bool:
         """False for a straggler; a real jump back starts everything anew."""
@@ -160,7 +150,7 @@ class CameraInput:
         if stamp > 0 and 0 < behind_s < LATE_S:
             return False
         if stamp > 0 and behind_s > 0:
-            self.health.count('stamps jumped back')
+            self.health.count(Fate.JUMPED_BACK)
             self.health.forget_latency()
             self._rate_cap = RateCap()
             self._epoch += 1
@@ -168,23 +158,29 @@ class CameraInput:
         return True
 
     def _camera_fault(self) -> str:
-        """What is wrong with the CameraInfo, and what that costs, or ''."""
-        if useless := self._useless_info():
+        """What is wrong with the CameraInfo or the frame id, and what that costs, or ''."""
+        info = self.info
+        useless = self._useless(info) if info else f'no CameraInfo on {self.info_topic}'
+        if useless or info is None:
             return (
                 f'{useless}: no cloud, no camera_info, and depth_relative in place of depth '
                 'unless fixed_scale makes the metres'
             )
-        info_frame = self.info.header.frame_id
-        if self._frame_id and info_frame != self._frame_id:
-            return f'frame ids differ: image {self._frame_id!r}, camera_info {info_frame!r}'
-        return ''
+        if self._frame_id == '':
+            return (
+                f"frame_id is '' on {self.topic}, wanted a name: nobody can place cloud or depth"
+            )
+        if self._frame_id and info.header.frame_id != self._frame_id:
+            said = info.header.frame_id
+            return f'frame ids differ: image {self._frame_id!r}, camera_info {said!r}'
+        return BENT if self._config().lens == 'raw' and any(info.d) else ''
 
-    def _useless_info(self) -> str:
-        if self.info is None:
-            return f'no CameraInfo on {self.info_topic}'
-        if not self.info.k[0] > 0:
-            return f'uncalibrated CameraInfo on {self.info_topic}, K[0] is {self.info.k[0]:g}'
-        return self.lens_fault and f'{self.lens_fault} ({self.info_topic})'
+    def _useless(self, info: CameraInfo) -> str:
+        """Why nothing can be made of `info`, or ''."""
+        if not info.k[0] > 0:
+            return f'uncalibrated CameraInfo on {self.info_topic}, K[0] is {info.k[0]:g}'
+        fault = self.health.lens_fault
+        return fault and f'{fault} ({self.info_topic})'
 
     def _clock_stopped(self) -> bool:
         sim = self._node.get_parameter('use_sim_time').value

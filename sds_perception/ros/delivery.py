@@ -43,8 +43,7 @@ from sds_perception.ros.tool_node import tool_node
 from sds_perception.ros.vehicle_process import (
     NODE,
     VehicleError,
-    bring_up,
-    perception_process,
+    active_node,
     wait_until,
 )
 
@@ -141,8 +140,7 @@ def _through_node(
     }
     remaps = {'image': '/delivery/image', 'camera_info': '/delivery/camera_info'}
     with tool_node('delivery', ['delivery']) as node:
-        with perception_process(parameters, remaps, folder / 'node.log') as process:
-            bring_up(node, process)
+        with active_node(node, parameters, remaps, folder / 'node.log'):
             camera, consumer = CameraStandIn(node, frame), Consumer(node)
             wait_until(lambda: camera.heard, 60.0, "the node's subscription")
             receiving = threading.Thread(target=_spin, args=(node,), daemon=True)
@@ -190,8 +188,7 @@ def print_figures(figures: dict[str, Any]) -> None:
     print(f'  labels reach a consumer {figures["at_consumer_ms"]} ms after the stamp')
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 where not every frame reached the node."""
+def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='delivery', description=__doc__.splitlines()[0])
     add = parser.add_argument
     add('--release', type=Path, help='default: the shipped one, or random weights of tiny')
@@ -208,6 +205,12 @@ def main(args: Sequence[str] | None = None) -> int:
     if not wanted.engine:
         wanted.engine, precision = quickest_engine(wanted.device)
         wanted.precision = wanted.precision or precision
+    return wanted
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 where not every frame reached the node."""
+    wanted = _parse(args)
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     try:
         figures = measure(wanted)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,7 @@ from sds_perception.ros.vehicle_process import (
     NODE,
     ChildProcess,
     VehicleError,
-    bring_up,
-    perception_process,
+    active_node,
     wait_until,
 )
 
@@ -109,34 +108,34 @@ def untrained(output: Path) -> Path:
 def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
     """Node, recorder and player, each in its own process; ends when the drive does."""
     output: Path = wanted.output
+    remaps = {'image': drive.image_topic, 'camera_info': drive.info_topic}
+    told = node_parameters(drive, release, wanted)
+    topics = [f'{NODE}/{name}' for name in RECORDED] + ['/diagnostics']
+    recorder = [str(output / 'result'), '--topics', *topics]
+    recorder += ['--ros-args', '-p', 'use_sim_time:=true']
+    with (
+        tool_node('demo', ['demo']) as observer,
+        active_node(observer, told, remaps, output / 'node.log'),
+        ChildProcess('sds_perception.ros.record', recorder, output / 'record.log'),
+    ):
+        wait_until(lambda: _heard(observer), 120.0, 'the recorder')
+        _replay(drive, wanted, output)
+
+
+def node_parameters(drive: Drive, release: Path, wanted: argparse.Namespace) -> dict[str, Any]:
+    """What the node is told, the quickest engine of the device among it."""
     engine, precision = quickest_engine(wanted.device)
     print(f'the network runs in {engine} {precision}'.rstrip(), flush=True)
-    parameters = {
+    return {
         'release': str(release),
         'device': wanted.device,
         'engine': engine,
         'precision': precision,
         'image_transport': 'compressed' if drive.compressed else 'raw',
         'camera_height_m': wanted.camera_height,
-        'report_file': str(output / 'node_report.json'),
+        'report_file': str(wanted.output / 'node_report.json'),
         'use_sim_time': True,
     }
-    remaps = {'image': drive.image_topic, 'camera_info': drive.info_topic}
-    topics = [f'{NODE}/{name}' for name in RECORDED] + ['/diagnostics']
-    with ExitStack() as running:
-        observer = running.enter_context(tool_node('demo', ['demo']))
-        node = running.enter_context(perception_process(parameters, remaps, output / 'node.log'))
-        bring_up(observer, node)
-        recorder = ['--topics', *topics, '--ros-args', '-p', 'use_sim_time:=true']
-        running.enter_context(
-            ChildProcess(
-                'sds_perception.ros.record',
-                [str(output / 'result'), *recorder],
-                output / 'record.log',
-            )
-        )
-        wait_until(lambda: _heard(observer), 120.0, 'the recorder')
-        _replay(drive, wanted, output)
 
 
 def _replay(drive: Drive, wanted: argparse.Namespace, output: Path) -> None:

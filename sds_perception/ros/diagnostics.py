@@ -1,8 +1,12 @@
-"""Health on topics: diagnostic_msgs for machines, a line of JSON for people with `topic echo`."""
+"""Health on topics: diagnostic_msgs for machines, a line of JSON for people with `topic echo`.
+
+What changes is also logged, for people at a terminal.
+"""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +14,13 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import String
 
-from sds_perception.ros.health import CameraHealth, Level, diagnose
+from sds_perception.ros.diagnosis import diagnose
+from sds_perception.ros.health import CameraHealth, Level
 from sds_perception.ros.qos import LATCHED
 
 
 class Diagnostics:
-    """Publishes /diagnostics and ~/status, in every lifecycle state."""
+    """Publishes /diagnostics and ~/status, in every lifecycle state; from any thread."""
 
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
@@ -23,11 +28,19 @@ class Diagnostics:
         self._status = node.create_publisher(String, '~/status', LATCHED)
         self._name = node.get_fully_qualified_name().lstrip('/')
         self.about: dict[str, str] = {}  # release, engine, device: what is running
+        self._told: dict[str, Level] = {}  # camera -> the level that was logged last
+        self._one_at_a_time = threading.Lock()
 
     def publish(
         self, state: str, cameras: Sequence[CameraHealth], trouble: tuple[Level, str] | None
     ) -> None:
         """Say how the node is; `trouble` is what keeps it from looking at its cameras at all."""
+        with self._one_at_a_time:
+            self._publish(state, cameras, trouble)
+
+    def _publish(
+        self, state: str, cameras: Sequence[CameraHealth], trouble: tuple[Level, str] | None
+    ) -> None:
         level, sentence = trouble or (Level.OK, state)
         verdicts = [] if trouble else [(each, *diagnose(each)) for each in cameras]
         message = DiagnosticArray()
@@ -40,6 +53,21 @@ class Diagnostics:
         self._array.publish(message)
         worst = max((level, *(each[1] for each in verdicts)))
         self._status.publish(String(data=_line(state, worst, sentence, verdicts)))
+        self._log({health.name: (level, text) for health, level, text in verdicts})
+
+    def _log(self, verdicts: dict[str, tuple[Level, str]]) -> None:
+        """Log the sentence of each camera whose level is another than it was; well at first."""
+        before, self._told = self._told, {name: level for name, (level, _) in verdicts.items()}
+        logger = self._node.get_logger()
+        for name, (level, sentence) in verdicts.items():
+            if level == before.get(name, Level.OK):
+                continue
+            if level == Level.ERROR:  # rclpy wants one place in the code per level
+                logger.error(f'{name}: {sentence}')
+            elif level == Level.WARN:
+                logger.warning(f'{name}: {sentence}')
+            else:
+                logger.info(f'{name}: {sentence}')
 
     def _one(
         self, name: str, level: Level, sentence: str, facts: dict[str, str]

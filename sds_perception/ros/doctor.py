@@ -1,6 +1,7 @@
 """Examine a machine before the node is launched: one line per thing, one sentence per fault.
 
 ros2 run sds_perception doctor --image-topic /front/image_raw --release model.safetensors
+ros2 run sds_perception doctor --params-file perception.yaml --release demo
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import os
 import platform
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
@@ -38,13 +38,10 @@ def examine(wanted: argparse.Namespace) -> Iterator[Finding]:
     yield from transport
     yield check_shared_memory()
     yield check_malloc(os.environ)
-    if usable:
-        yield check_device(wanted.device)
-        yield from check_release(wanted)
-        if wanted.timeout > 0 and not any(e.fault and e.subject == 'domain' for e in transport):
-            from sds_perception.ros.topic_check import check_topics
+    if usable and not any(each.fault and each.subject == 'domain' for each in transport):
+        from sds_perception.ros.node_check import check_node  # needs the libraries
 
-            yield from check_topics(wanted.image_topic, wanted.camera_info_topic, wanted.timeout)
+        yield from check_node(wanted)
 
 
 def check_libraries(names: Sequence[str] = LIBRARIES) -> list[Finding]:
@@ -126,74 +123,21 @@ def check_malloc(environment: Mapping[str, str]) -> Finding:
     return fault('malloc', 'not glibc: every frame costs its page faults; expect higher latency')
 
 
-def check_device(device: str) -> Finding:
-    """Whether torch sees what the node is told to run on."""
-    import torch
-
-    if not device.startswith('cuda'):
-        return Finding('device', f'{device}, {torch.get_num_threads()} threads')
-    if not torch.cuda.is_available():
-        return fault(
-            'device',
-            f'{device} is wanted but torch {torch.__version__} sees no GPU: mend the driver or '
-            'launch with device:=cpu',
-        )
-    try:
-        return Finding('device', f'{device}: {torch.cuda.get_device_name(device)}')
-    except (AssertionError, RuntimeError):  # a number too high, or no number
-        there = ', '.join(f'cuda:{number}' for number in range(torch.cuda.device_count()))
-        return fault('device', f'{device} is not here: device:= may be {there} or cpu')
-
-
-def check_release(wanted: argparse.Namespace) -> list[Finding]:
-    """The release can be read, and its engine built and run on `device`."""
-    from sds_perception.perceiver import Perceiver
-    from sds_perception.release import ReleaseError, default_release, read_release
-
-    path = wanted.release or default_release()
-    if path is None:
-        return [fault('release', 'none was given and none ships with the package: --release FILE')]
-    try:
-        release = read_release(path)
-    except ReleaseError as problem:
-        return [fault('release', str(problem))]
-    weights = 'trained' if release.trained else 'UNTRAINED weights'
-    height, width = release.input_size
-    about = f'{path}: {release.digest[:12]}, {width}x{height}, {release.depth_kind}, {weights}'
-    try:
-        perceiver = Perceiver.from_release(
-            release, device=wanted.device, engine=wanted.engine, precision=wanted.precision
-        )
-        perceiver.warm_up()
-        taken_ms = 1e3 * min(_seconds(perceiver.warm_up) for _ in range(5))
-    except Exception as problem:  # drivers and compilers raise what they like
-        return [Finding('release', about), fault('engine', f'{wanted.engine}: {problem}')]
-    return [
-        Finding('release', about),
-        Finding(
-            'engine', f'{wanted.engine} on {wanted.device}: {taken_ms:.1f} ms per frame at best'
-        ),
-    ]
-
-
-def _seconds(warm_up: Callable[[int], None]) -> float:
-    began = time.perf_counter()
-    warm_up(1)
-    return time.perf_counter() - began
-
-
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='doctor', description=__doc__.splitlines()[0])
-    add: Callable[..., object] = parser.add_argument
-    add('--release', help='release file the node shall run; default: the shipped one')
-    add('--device', default='cuda', help="'cpu', 'cuda' or 'cuda:N' (cuda)")
-    add('--engine', default='torch', help='torch, onnxruntime or openvino (torch)')
-    add('--precision', help='fp32, fp16, bf16 or int8; default: that of the engine')
-    add('--image-topic', default='/image')
-    add('--camera-info-topic', default='/camera_info')
-    add(
-        '--timeout', type=float, default=5.0, help='seconds to wait for the camera; 0: do not look'
-    )
+    add = parser.add_argument
+    add('--params-file', metavar='FILE', help="the node's parameters (YAML)")
+    add('--release', metavar='FILE', help="to run; 'demo' is the one that ships with the package")
+    add('--device', help="'cpu', 'cuda' or 'cuda:N'")
+    add('--engine', help='torch, onnxruntime or openvino')
+    add('--precision', help='fp32, fp16, bf16 or int8')
+    add('--image-transport', help='raw or compressed')
+    add('--image-topic', metavar='TOPIC', help='what the node shall hear as `image`')
+    add('--camera-info-topic', metavar='TOPIC', help='and as `camera_info`')
+    add('--timeout', type=float, default=5.0, metavar='S',
+        help='to wait for the cameras (5); 0: do not look')  # fmt: skip
+    add('--ros-args', nargs=argparse.REMAINDER, default=[], metavar='...',
+        help='to the end of the line, as of the node: -r front/image:=TOPIC')  # fmt: skip
     return parser.parse_args(args)
 
 

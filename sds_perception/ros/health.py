@@ -1,6 +1,6 @@
-"""What happened to the frames, how long each stage took, and why nothing comes out.
+"""What happened to the frames of a camera, how long each stage took, and what was seen around it.
 
-Knows no ROS: `diagnose` turns the facts about one camera into a level and one sentence.
+Knows no ROS; `diagnosis` turns these facts into a level and one sentence.
 """
 
 from __future__ import annotations
@@ -10,14 +10,28 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 import numpy as np
 
 STAGES = ('wait', 'decode', 'prepare', 'network', 'post', 'publish', 'total', 'age')
 SHARES = (50, 95, 99)  # percentiles
 PATIENCE_S = 2.0  # what does not come for so long is missed, however often one looks
-NO_CLOCK = 'use_sim_time is true and no /clock arrives'
+
+
+class Fate(StrEnum):
+    """What can happen to a frame; the names are those of the counters in reports and topics."""
+
+    RECEIVED = 'received'  # it came from the middleware
+    OUT_OF_ORDER = 'out of order'  # left out: its stamp lies just before its predecessor's
+    JUMPED_BACK = 'stamps jumped back'  # its stamp lies far before: filters start anew with it
+    NOT_WANTED = 'nobody subscribed'  # left out: it would have been seen for nobody
+    OVER_RATE = 'over max_rate_hz'  # left out: it came too soon after the last
+    DROPPED = 'dropped'  # a newer one took its place before the network was free
+    TOO_OLD = 'too old'  # left out: older than max_age_s when its turn came
+    REJECTED = 'rejected'  # it or its CameraInfo cannot be read; counted by cause as well
+    FAILED = 'failed'  # decoding, network or publishing raised what nobody expected
+    PROCESSED = 'processed'  # its results were published
 
 
 class Level(IntEnum):
@@ -67,6 +81,7 @@ class Surroundings:
     incompatible_qos: str = ''  # the policy that keeps a publisher from reaching us
     camera_fault: str = ''  # why the CameraInfo cannot be used, as a sentence
     clock_stopped: bool = False  # use_sim_time without /clock
+    max_age_s: float = 0.0  # older frames are left out; 0 takes any
     wanted: bool = True  # somebody subscribes to an output
 
 
@@ -80,6 +95,8 @@ class CameraHealth:
     around: Surroundings = field(default_factory=Surroundings)
     last_rejection: str = ''
     scale: str = ''  # where the metres come from, as a sentence
+    lens_fault: str = ''  # why the CameraInfo does not serve the newest frame, as a sentence
+    age_s: float = 0.0  # of the newest frame that had its turn; negative where it is of the future
     opened_s: float = field(default_factory=time.monotonic)  # when the node began to listen
     last_arrival_s: float | None = None  # since then
     _looks: deque[tuple[float, Counter[str]]] = field(default_factory=deque)
@@ -92,29 +109,45 @@ class CameraHealth:
         """Begin anew to wait for frames; what was counted stays."""
         with self._lock:
             self.opened_s, self.last_arrival_s = time.monotonic(), None
+            self.lens_fault, self.age_s = '', 0.0
             self._looks = deque([(self.opened_s, Counter(self.counts))])
+
+    def appeared(self) -> None:
+        """A publisher has come: wait anew for its first frame, unless that is here already."""
+        if self.last_arrival_s is None or self.silent_s() >= PATIENCE_S:
+            self.opened()
 
     def arrived(self) -> None:
         """Count one frame from the middleware."""
         self.last_arrival_s = time.monotonic()
-        self.count('received')
+        self.count(Fate.RECEIVED)
 
-    def count(self, what: str, number: int = 1) -> None:
-        """Add to the counter named `what`."""
+    def count(self, fate: Fate, number: int = 1) -> None:
+        """Count frames that met this fate."""
         with self._lock:
-            self.counts[what] += number
+            self.counts[fate] += number
 
     def reject(self, cause: str, sentence: str) -> None:
         """Count a frame that could not be used, under its cause, and keep the sentence."""
         with self._lock:
-            self.counts['rejected'] += 1
-            self.counts[f'rejected: {cause}'] += 1
+            self.counts[Fate.REJECTED] += 1
+            self.counts[f'{Fate.REJECTED}: {cause}'] += 1
             self.last_rejection = sentence
+
+    def saw(self, *, age_s: float) -> None:
+        """Note how old the frame is whose turn has come."""
+        with self._lock:
+            self.age_s = age_s
+
+    def judged_lens(self, fault: str) -> None:
+        """Note why the CameraInfo does not serve this frame; '' where it does."""
+        with self._lock:
+            self.lens_fault = fault
 
     def processed(self, seconds: Mapping[str, float]) -> None:
         """Count one published frame with the seconds each stage took."""
         with self._lock:
-            self.counts['processed'] += 1
+            self.counts[Fate.PROCESSED] += 1
             self.latency.add(seconds)
 
     def forget_latency(self) -> None:
@@ -145,79 +178,3 @@ class CameraHealth:
                 'scale': self.scale,
                 'last_rejection': self.last_rejection,
             }
-
-
-def diagnose(health: CameraHealth) -> tuple[Level, str]:
-    """The level and the one sentence an operator needs about this camera now."""
-    news, elapsed_s = health.lately()
-    fault = _why_nothing_arrives(health) or _why_frames_fall(health, news)
-    if elapsed_s >= PATIENCE_S:
-        fault = fault or _why_nothing_comes_out(health, news)
-    if fault:
-        return fault
-    if not health.around.wanted:
-        return Level.OK, 'idle: frames arrive and nobody subscribes to an output'
-    if health.around.camera_fault:
-        return Level.WARN, health.around.camera_fault
-    rate_hz = news['processed'] / elapsed_s if elapsed_s > 0 else 0.0
-    return Level.OK, f'{rate_hz:.1f} frames per second; {health.scale}'.rstrip('; ')
-
-
-def _why_nothing_arrives(health: CameraHealth) -> tuple[Level, str] | None:
-    around, silent_s = health.around, health.silent_s()
-    if health.last_arrival_s is not None and silent_s < PATIENCE_S:
-        return None
-    if around.foreign_type:
-        return Level.ERROR, around.foreign_type
-    if around.incompatible_qos:
-        return (
-            Level.ERROR,
-            f'incompatible QoS on {around.topic}: its publisher does not offer the '
-            f'{around.incompatible_qos} we ask for; set qos_reliability to match',
-        )
-    if around.publishers == 0:
-        return Level.ERROR, f'no publisher on {around.topic}'
-    if around.clock_stopped:
-        return Level.ERROR, NO_CLOCK
-    if silent_s < PATIENCE_S:
-        return Level.OK, f'waiting for the first frame on {around.topic}'
-    never = health.last_arrival_s is None
-    silent = 'no frame has come yet' if never else f'no frame for {silent_s:.1f} s'
-    return (
-        Level.ERROR,
-        f'{around.publishers} publisher(s) on {around.topic} but {silent}: either the camera is '
-        f'not sending, or DDS drops fragments of large frames{_PROFILE}',
-    )
-
-
-_PROFILE = (
-    '; point FASTDDS_DEFAULT_PROFILES_FILE and FASTRTPS_DEFAULT_PROFILES_FILE at the fastdds.xml '
-    'of this package on both sides'
-)
-
-
-def _why_frames_fall(health: CameraHealth, news: Counter[str]) -> tuple[Level, str] | None:
-    if news['failed']:
-        return Level.ERROR, f'{news["failed"]} frames failed: {health.last_rejection}'
-    if news['rejected']:
-        level = Level.WARN if news['processed'] else Level.ERROR
-        return level, f'{news["rejected"]} frames rejected: {health.last_rejection}'
-    if news['too old'] and not news['processed']:
-        return Level.ERROR, f'all {news["too old"]} frames were older than max_age_s'
-    if news['stamps jumped back']:
-        return Level.WARN, 'stamps jumped back: filters and latency start anew'
-    return None
-
-
-def _why_nothing_comes_out(health: CameraHealth, news: Counter[str]) -> tuple[Level, str] | None:
-    """Frames were wanted all the time and arrived, and none came through."""
-    around = health.around
-    if news['processed'] or news['nobody subscribed'] or not (around.wanted and news['received']):
-        return None
-    if around.clock_stopped:  # the rate cap goes by it
-        return Level.ERROR, NO_CLOCK
-    if news['received'] - news['over max_rate_hz'] < 2:
-        return None  # the one that was let through may still be at work
-    fates = [f'{number} {fate}' for fate, number in sorted(news.items()) if fate != 'received']
-    told = ', '.join(fates) or 'the network is still at the first'
-    return Level.ERROR, f'{news["received"]} frames received and none came out: {told}'

@@ -28,7 +28,7 @@ def rgb_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
 
 
 def _through_cv_bridge(message: Image) -> NDArray[np.uint8]:
-    """Bayer, yuv422 and the rest, where ROS brings cv_bridge; ImportError where it does not."""
+    """What our table lacks, where ROS brings cv_bridge; ImportError where it does not."""
     from cv_bridge import CvBridge, CvBridgeError
 
     from sds_perception.image_codec import UnsupportedImage

@@ -6,7 +6,6 @@ configure loads the release and warms the engine up; activate subscribes; the re
 from __future__ import annotations
 
 import sys
-import threading
 import traceback
 from typing import Any
 
@@ -20,8 +19,8 @@ from std_msgs.msg import Header
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
-from sds_perception.release import ReleaseError, read_release
-from sds_perception.ros.building import build_perceiver
+from sds_perception.release import Release, ReleaseError
+from sds_perception.ros.building import build_perceiver, named_release
 from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.diagnostics import Diagnostics, write_report
@@ -31,9 +30,9 @@ from sds_perception.ros.heartbeat import Heartbeat
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.outputs import LabelNames, Outputs
 from sds_perception.ros.parameters import Parameters
-from sds_perception.ros.pipeline import Channel, Pipeline
+from sds_perception.ros.pipeline import Channel
 from sds_perception.ros.process import READY, StopRequest, forward_logs
-from sds_perception.ros.scheduler import Scheduler
+from sds_perception.ros.session import Session
 from sds_perception.ros.shipped import prepare_transport
 from sds_perception.ros.transitions import spoken
 
@@ -50,16 +49,14 @@ class PerceptionNode(LifecycleNode):
         self._diagnostics = Diagnostics(self)
         self._state, self._trouble = 'unconfigured', (Level.WARN, 'unconfigured')
         self._perceiver: Perceiver | None = None
-        self._pipeline: Pipeline | None = None
+        self._session: Session | None = None  # while active
         self._channels: dict[str, Channel] = {}
         self._label_names: LabelNames | None = None
-        self._tending = threading.RLock()  # transitions may come from outside the executor
         # The cameras are tended by the executor, like frames and transitions: none of them sees a
         # subscription vanish. The heart beats beside it, also while an engine is being built.
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs without /clock as well
         period_s = self.config.diagnostics_period_s
         self._tender = self.create_timer(period_s, self._tend, clock=steady)
-        self._beating = threading.Lock()
         self._heart = Heartbeat(self._beat, lambda: self.config.diagnostics_period_s)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -132,65 +129,64 @@ class PerceptionNode(LifecycleNode):
 
     def network_calls(self) -> int:
         """How often the engine ran for frames since the node was activated."""
-        return self._pipeline.network_calls if self._pipeline else 0
+        return self._session.network_calls if self._session else 0
 
     def camera(self, name: str = '') -> CameraInput:
         """The input of one camera."""
         return self._channels[name].source
 
     def _build(self, config: NodeConfig) -> None:
-        release = read_release(config.release)
+        release = named_release(config.release)
+        # Before the engine, which may take minutes: a mask that cannot be read is told at once.
+        finishers = {name: Finisher(config, name) for name in config.cameras or ('',)}
         self._now('configuring', (Level.WARN, f'building the {config.engine} engine'))
         self._perceiver = build_perceiver(release, config)
-        self._diagnostics.about = {
-            'release': release.digest,
-            'trained': str(release.trained),
-            'engine': self._perceiver.engine.name,
-            'device': config.device,
-        }
-        self._channels = {name: self._channel(name) for name in config.cameras or ('',)}
+        self._introduce(release, self._perceiver.engine.name)
+        for name, finish in finishers.items():  # one by one: take_down withdraws what is there
+            self._channels[name] = self._channel(name, finish)
         self._label_names = LabelNames(self)
         self._tender.timer_period_ns = int(config.diagnostics_period_s * 1e9)
 
-    def _channel(self, name: str) -> Channel:
-        outputs = Outputs(self, f'~/{name}' if name else '~')
-        source = CameraInput(
-            self,
-            name,
-            lambda arrival: self._scheduler.offer(name, arrival),
-            lambda: self.config,
-            wanted=outputs.wanted,
+    def _introduce(self, release: Release, engine: str) -> None:
+        """Say what runs here, in diagnostics and in the log."""
+        self._diagnostics.about = {
+            'release': release.digest,
+            'trained': str(release.trained),
+            'engine': engine,
+            'device': self.config.device,
+        }
+        height, width = release.input_size
+        self.get_logger().info(
+            f'release {release.digest[:12]} of {width}x{height}: engine {engine}, device '
+            f'{self.config.device}'
         )
-        lens, finish = CalibrationReader(rectify=self.config.rectify), Finisher(self.config, name)
-        return Channel(source, lens, finish, outputs)
+
+    def _channel(self, name: str, finish: Finisher) -> Channel:
+        outputs = Outputs(self, f'~/{name}' if name else '~')
+        source = CameraInput(self, name, lambda: self.config, wanted=outputs.wanted)
+        return Channel(source, CalibrationReader(self.config.lens), finish, outputs)
 
     def _open(self) -> None:
-        self._scheduler = Scheduler(list(self._channels), lambda: self.config.batch_deadline_s)
-        self._pipeline = Pipeline(
-            self._perceiver, self._channels, self._scheduler, lambda: self.config, self.get_clock()
+        self._session = Session(
+            self._perceiver, self._channels, lambda: self.config, self.get_clock()
         )
-        self._pipeline.start()
+        self._session.open()
         self._label_names.publish(Header(stamp=self.get_clock().now().to_msg()))
-        with self._tending:
-            for channel in self._channels.values():
-                channel.source.open()
+        heard, here = ', '.join(self._session.topics), self.get_fully_qualified_name()
+        self.get_logger().info(f'listening to {heard}; results are on {here}/...')
 
     def _close(self) -> None:
-        with self._tending:
-            for channel in self._channels.values():
-                channel.source.close()
-        if self._pipeline is not None:
-            self._pipeline.stop()
-            self._pipeline = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def _take_down(self) -> None:
         """Undo configure from whatever point it reached."""
         self._close()
         self._report()
-        with self._tending:
-            for channel in self._channels.values():
-                channel.outputs.destroy()
-            self._channels = {}
+        for channel in self._channels.values():
+            channel.outputs.destroy()
+        self._channels = {}
         if self._label_names is not None:
             self._label_names.destroy()
             self._label_names = None
@@ -212,18 +208,16 @@ class PerceptionNode(LifecycleNode):
         self._beat()
 
     def _tend(self) -> None:
-        with self._tending:
-            for channel in self._channels.values():
-                channel.source.look_around()
+        if (session := self._session) is not None:
+            session.look_around()
 
     def _beat(self) -> None:
         healths = [channel.source.health for channel in list(self._channels.values())]
-        with self._beating:  # a transition tells of itself at once
-            self._diagnostics.publish(self._state, healths, self._trouble)
+        self._diagnostics.publish(self._state, healths, self._trouble)
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until shut down; a second Ctrl-C changes nothing."""
+    """Run the node until shut down; a second Ctrl-C changes nothing unless it is stuck."""
     prepare_transport()  # for a bare `ros2 run`; the launch file has done it already
     keep_large_buffers()
     keep_pauses_short()

@@ -78,7 +78,9 @@ def fraction(text: str) -> float:
 class NodeConfig:
     """What an operator can tell the node; building one checks every value."""
 
-    release: str = setting('', 'Release file to run (.safetensors)')
+    release: str = setting(
+        '', "Release file to run (.safetensors); 'demo' is the one that ships with the package"
+    )
     device: str = setting(
         'cuda', "Where the network runs: 'cpu', 'cuda' or 'cuda:N'", check=_device
     )
@@ -111,7 +113,11 @@ class NodeConfig:
         'Reliability asked of the camera; match takes what its publisher offers',
         choices=('match', 'best_effort', 'reliable'),
     )
-    rectify: bool = setting(False, 'Undistort with CameraInfo before the network')
+    lens: str = setting(
+        'raw',
+        'Pictures are raw and stay so, raw to rectify here, or rectified already (image_rect)',
+        choices=('raw', 'rectify', 'rectified'),
+    )
     hood_mask: str = setting(
         '', "Picture, non-zero where the vehicle sees itself; '{camera}' is the camera's name"
     )

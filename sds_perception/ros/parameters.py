@@ -1,6 +1,8 @@
 """`NodeConfig` as ROS parameters: declared, described, checked, and current as `.config`.
 
-The node reads nothing else.
+The node reads nothing else. A start value that cannot be is kept as a fault until `configure`:
+raised while the node is made it would end the process, and an operator could neither read it in
+the diagnostics nor mend it with `ros2 param set`.
 """
 
 from __future__ import annotations
@@ -15,13 +17,20 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sds_perception.ros.node_config import NodeConfig, ParameterError, check_value
 
 ROS_OWN = ('use_sim_time', 'start_type_description_service')  # declared by rclpy itself
+ROS_TOPICS = ('qos_overrides./clock.', 'qos_overrides./parameter_events.')  # rclpy's as well
+KINDS = {
+    bool: 'true or false',
+    int: 'a whole number',
+    float: 'a number',
+    str: 'a text',
+    tuple: 'a list of texts',
+}
 
 
 def descriptor(schema: Field[Any]) -> ParameterDescriptor:
@@ -45,12 +54,32 @@ def descriptor(schema: Field[Any]) -> ParameterDescriptor:
     return described
 
 
+def start_value(schema: Field[Any], given: Parameter | None) -> Any:
+    """The value of a field that was `given` this override, its default where it was given none.
+
+    Raises:
+        ParameterError: the field cannot be that; in one sentence.
+    """
+    if given is None or given.type_ == Parameter.Type.NOT_SET:  # an empty list has no type in ROS
+        return schema.default
+    value = _from_ros(given.value)
+    kind = type(schema.default)
+    if kind is float and type(value) is int:
+        value = float(value)  # `80` means 80.0
+    texts = not isinstance(value, tuple) or all(isinstance(each, str) for each in value)
+    if type(value) is not kind or not texts:  # exactly: to Python `yes` is 1
+        raise ParameterError(f'{schema.name} must be {KINDS[kind]}, got {given.value!r}')
+    check_value(schema, value)
+    return value
+
+
 class Parameters:
     """The node's parameters, declared from `NodeConfig`; `config` is what the node runs with."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._fields = {each.name: each for each in fields(NodeConfig)}
+        self._given: dict[str, Parameter] = dict(node._parameter_overrides)
         self._faults: dict[str, str] = {}  # name -> why its start value was refused
         self.fixed = False  # True from configure to cleanup
         for each in self._fields.values():
@@ -64,24 +93,30 @@ class Parameters:
         if self._faults:
             raise ParameterError(next(iter(self._faults.values())))
         self.config = NodeConfig(**{name: self._value(name) for name in self._fields})
+        if not self.config.release:
+            raise ParameterError(
+                "release is '', wanted a .safetensors file: launch with release:=FILE, or with "
+                'release:=demo for the one that ships with the package'
+            )
         return self.config
 
     def _declare(self, schema: Field[Any]) -> None:
-        name, default = schema.name, _to_ros(schema.default)
-        given = self._node._parameter_overrides.get(name)
-        if given is not None and isinstance(default, float) and isinstance(given.value, int):
-            whole = Parameter(name, Parameter.Type.DOUBLE, float(given.value))  # `80` means 80.0
-            self._node._parameter_overrides[name] = whole
         try:
-            self._node.declare_parameter(name, default, descriptor(schema))
-        except (InvalidParameterTypeException, InvalidParameterValueException) as problem:
-            self._faults[name] = f'parameter {name} was given {given.value!r}: {problem}'
-            self._node.declare_parameter(name, default, descriptor(schema), ignore_override=True)
+            value = start_value(schema, self._given.get(schema.name))
+        except ParameterError as problem:
+            value, self._faults[schema.name] = schema.default, str(problem)
+        told = _to_ros(value), descriptor(schema)
+        self._node.declare_parameter(schema.name, *told, ignore_override=True)
 
     def _refuse_unknown(self) -> None:
-        for name in self._node._parameter_overrides:
-            if name in self._fields or name in ROS_OWN or name.startswith('qos_overrides.'):
+        for name in self._given:
+            if name in self._fields or name in ROS_OWN or name.startswith(ROS_TOPICS):
                 continue
+            if name.startswith('qos_overrides.'):
+                raise ParameterError(
+                    f'{name} is not supported: the node asks what each publisher offers; '
+                    'qos_reliability changes that'
+                )
             near = get_close_matches(name, self._fields, n=1)
             hint = f'; did you mean {near[0]}?' if near else ''
             raise ParameterError(f'unknown parameter {name}{hint}')
@@ -119,4 +154,4 @@ def _to_ros(value: Any) -> Any:
 
 
 def _from_ros(value: Any) -> Any:
-    return tuple(v for v in value if v) if isinstance(value, list) else value
+    return value if isinstance(value, bool | int | float | str) else tuple(v for v in value if v)

@@ -24,6 +24,7 @@ from sds_perception.perceiver import FrameError, Perceiver
 from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import Arrival, CameraInput
 from sds_perception.ros.finish import Finisher
+from sds_perception.ros.health import CameraHealth, Fate
 from sds_perception.ros.messages import rgb_from_message, stamp_s
 from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.outputs import Outputs, Seen
@@ -111,16 +112,16 @@ class Pipeline:
 
     def _decoded(self, name: str, arrival: Arrival, picked_s: float) -> Frame | None:
         """The frame ready for the network; None, counted, where it is too old or unusable."""
-        source, message = self._channels[name].source, arrival.message
+        health, message = self._channels[name].source.health, arrival.message
         self._channels[name].finish.follow(arrival.epoch)
-        if self._too_old(message.header):
-            source.health.count('too old')
+        if self._too_old(message.header, health):
+            health.count(Fate.TOO_OLD)
             return None
         began = time.perf_counter()
         try:
             rgb, calibration = self._seen_through(self._channels[name], message)
         except UNUSABLE as problem:
-            source.health.reject(type(problem).__name__, str(problem))
+            health.reject(type(problem).__name__, str(problem))
             return None
         except Exception as problem:  # cv_bridge raises what it likes; the thread must go on
             self._failed([name], problem)
@@ -132,25 +133,28 @@ class Pipeline:
         self, channel: Channel, message: Image | CompressedImage
     ) -> tuple[NDArray[np.uint8], Calibration | None]:
         """The picture, rectified if so told, and its calibration where there is one."""
-        rgb, source, rectify = rgb_from_message(message), channel.source, self._config().rectify
-        info = source.info
+        rgb, source = rgb_from_message(message), channel.source
+        must_rectify, info = self._config().lens == 'rectify', source.info
         if info is None:
-            if rectify:
-                raise CameraError(f'rectify is on and {source.info_topic} is silent')
+            if must_rectify:
+                raise CameraError(f'lens is rectify and {source.info_topic} is silent')
             return rgb, None
         try:
             calibration = channel.lens.read(info, rgb.shape[1], rgb.shape[0])
         except CameraError as problem:
-            if rectify:
+            if must_rectify:
                 raise
-            source.lens_fault = str(problem)  # labels and relative depth need no calibration
+            source.health.judged_lens(str(problem))  # labels and relative depth need none
             return rgb, None
-        source.lens_fault = ''
+        source.health.judged_lens('')
         return calibration.rectifier(rgb) if calibration.rectifier else rgb, calibration
 
-    def _too_old(self, header: Header) -> bool:
-        max_age_s = self._config().max_age_s
-        return max_age_s > 0 and stamp_s(header) > 0 and self._age_s(header) > max_age_s
+    def _too_old(self, header: Header, health: CameraHealth) -> bool:
+        if not stamp_s(header) > 0:
+            return False
+        age_s, limit_s = self._age_s(header), self._config().max_age_s
+        health.saw(age_s=age_s)
+        return 0 < limit_s < age_s
 
     def _age_s(self, header: Header) -> float:
         return self._clock.now().nanoseconds * 1e-9 - stamp_s(header)
@@ -178,4 +182,4 @@ class Pipeline:
             if said != health.last_rejection:
                 log.error('frames of %s fail', health.name, exc_info=problem)
             health.last_rejection = said
-            health.count('failed')
+            health.count(Fate.FAILED)

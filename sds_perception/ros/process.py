@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future as ThreadFuture
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -14,10 +16,18 @@ from rclpy.task import Future
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 READY = 'ready to be configured'  # what the node says once it can be
+BUSY = 'stopping when the callback under way ends; Ctrl-C again ends at once'
+SOON_S = 1.0  # two signals within it are one wish: launch and terminal send one each
+INTERRUPTED = 130  # the exit code of what Ctrl-C ended
+
+log = logging.getLogger(__name__)
 
 
 class StopRequest(AbstractContextManager['StopRequest']):
-    """Turns SIGINT and SIGTERM into a request that `spin` follows; further ones change nothing.
+    """Turns SIGINT and SIGTERM into a request that `spin` follows when its callback has ended.
+
+    Further ones change nothing, unless that callback takes long: building an engine may take
+    minutes. Then the next one ends the process.
 
     rclpy's own handler (switch it off with `SignalHandlerOptions.NO`) interrupts whatever runs
     and shuts the context down under it: a heart beat that publishes or an executor that is
@@ -49,8 +59,22 @@ class StopRequest(AbstractContextManager['StopRequest']):
             spinning.add_done_callback(lambda _: os.write(self._write, b'.'))
             os.read(self._read, 1)
             stopped.set_result(None)
+            self._await(spinning)
             with suppress(ExternalShutdownException):
                 spinning.result()
+
+    def _await(self, spinning: ThreadFuture[None]) -> None:
+        """Wait for the end of the callback under way, or end the process at the next signal."""
+        wait([spinning], SOON_S)
+        if spinning.done():
+            return
+        while select.select([self._read], [], [], 0)[0]:  # part of the first wish
+            os.read(self._read, 64)
+        log.warning(BUSY)
+        while not spinning.done():
+            os.read(self._read, 64)
+            if not spinning.done():
+                os._exit(INTERRUPTED)  # nothing gentler reaches a thread that is in a library
 
 
 def ignore_signals() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
@@ -54,3 +54,20 @@ def newest_frame(reliability: str, offered: Iterable[ReliabilityPolicy]) -> QoSP
         reliability=policy,
         durability=DurabilityPolicy.VOLATILE,
     )
+
+
+def matching_qos(offers: Sequence[QoSProfile], depth: int) -> QoSProfile:
+    """The strongest request that every one of `offers` satisfies, keeping `depth` messages."""
+    reliable = all(each.reliability == ReliabilityPolicy.RELIABLE for each in offers)
+    latched = all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in offers)
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def newest_info(offers: Sequence[QoSProfile]) -> QoSProfile:
+    """How CameraInfo is asked for: latched where it is, as drivers may publish it only once."""
+    return matching_qos(offers, depth=1) if offers else newest_frame('match', [])

@@ -16,15 +16,15 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_typestore
 
 from sds_perception.offline.frames import OfflineError
-from sds_perception.ros.bag_topics import BagError, bag_qos, matching_qos, message_class
+from sds_perception.ros.bag_topics import BagError, bag_qos, message_class
 from sds_perception.ros.process import StopRequest
-from sds_perception.ros.tool_node import full_name, tool_node
+from sds_perception.ros.qos import matching_qos
+from sds_perception.ros.tool_node import full_name, own_arguments, tool_node
 
 _LOOK_EVERY_S = 0.2
 _DEPTH = 100  # messages that may wait while the disk is busy
@@ -90,8 +90,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of `ros2 run sds_perception record`; 2 where nothing can be written."""
     arguments = list(sys.argv if args is None else ['record', *args])
-    wanted = _parse(remove_ros_args(arguments)[1:])
     try:
+        wanted = _parse(own_arguments(arguments))
         with (
             tool_node('record', arguments) as node,
             StopRequest() as stop,

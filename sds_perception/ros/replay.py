@@ -12,12 +12,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import rclpy
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosgraph_msgs.msg import Clock
@@ -25,11 +25,12 @@ from rosgraph_msgs.msg import Clock
 from sds_perception.offline.bag_source import COMPRESSED, IMAGE, open_bag
 from sds_perception.offline.frames import OfflineError
 from sds_perception.ros.bag_topics import BagError, message_class, offered_qos
-from sds_perception.ros.tool_node import full_name, tool_node, until_stopped
+from sds_perception.ros.tool_node import full_name, own_arguments, tool_node, until_stopped
 
 CLOCK_PERIOD_S = 0.01
 # A node that matches its QoS to ours subscribes anew within a heartbeat of seeing us.
 SETTLE_S = 1.5
+FIRST_WORD_S, NEXT_WORD_S = 5.0, 30.0  # what is waited for is said after, and again
 _LOOK_EVERY_S = 0.05
 
 
@@ -73,19 +74,36 @@ class Player:
 
     def wait_for_subscriber(self) -> None:
         """Return once somebody listens to a picture; say so when nobody came in time."""
-        give_up_s = time.monotonic() + self._plan.wait_s
-        heard_s = 0.0
+        began_s, heard_s, speak_s = time.monotonic(), 0.0, FIRST_WORD_S
         while heard_s < SETTLE_S:
-            silent = self._unheard()
-            if silent and time.monotonic() > give_up_s:
+            silent, waited_s = self._unheard(), time.monotonic() - began_s
+            if silent and waited_s > self._plan.wait_s:
                 self._node.get_logger().warning(
                     f'nobody subscribed to {", ".join(silent)} in {self._plan.wait_s:g} s; '
                     'playing all the same'
                 )
                 return
+            if silent and waited_s > speak_s:
+                self._say_what_is_awaited(silent, self._plan.wait_s - waited_s)
+                speak_s = waited_s + NEXT_WORD_S
             self._tell_time(self._reader.start_time)
             time.sleep(_LOOK_EVERY_S)
             heard_s = 0.0 if silent else heard_s + _LOOK_EVERY_S
+
+    def _say_what_is_awaited(self, silent: list[str], left_s: float) -> None:
+        """One line; a name that was mistyped shows as a topic that is heard and not played."""
+        graph = self._node.get_topic_names_and_types()
+        pictures = {topic for topic, kinds in graph if set(kinds) & {IMAGE, COMPRESSED}}
+        astray = sorted(
+            each
+            for each in pictures
+            if self._node.count_subscribers(each) and not self._node.count_publishers(each)
+        )
+        hint = f'; somebody listens to {", ".join(astray)}, which nobody publishes'
+        self._node.get_logger().info(
+            f'waiting for a subscriber of {", ".join(silent)}, {left_s:.0f} s more'
+            + (hint if astray else '')
+        )
 
     def _unheard(self) -> list[str]:
         """Awaited topics without a subscriber; of the pictures one heard is enough."""
@@ -152,54 +170,32 @@ def _parse(arguments: Sequence[str]) -> ReplayPlan:
     add = parser.add_argument
     add('bag', type=Path, help='bag folder, or a .db3 or .mcap file')
     add('--rate', type=float, default=1.0, help='times real time (1)')
-    add(
-        '--loop',
-        dest='passes',
-        type=int,
-        nargs='?',
-        const=0,
-        default=1,
-        metavar='N',
-        help='play N times; without N, or with 0, for ever',
-    )
+    add('--loop', dest='passes', type=int, nargs='?', const=0, default=1, metavar='N',
+        help='play N times; without N, or with 0, for ever')  # fmt: skip
     add('--clock', action='store_true', help='publish /clock in bag time')
-    add('--topics', nargs='+', default=(), help='play only these')
-    add(
-        '--except',
-        dest='left_out',
-        nargs='+',
-        default=(),
-        metavar='TOPIC',
-        help='play neither these nor, where one is a namespace, what is in it',
-    )
-    add(
-        '--await',
-        dest='awaited',
-        nargs='+',
-        default=(),
-        metavar='TOPIC',
-        help='start only when these have subscribers too, besides the pictures',
-    )
-    add(
-        '--wait',
-        dest='wait_s',
-        type=float,
-        default=30.0,
-        metavar='S',
-        help='for those subscribers, at most (30)',
-    )
+    _add_topics(parser)
+    add('--wait', dest='wait_s', type=float, default=30.0, metavar='S',
+        help='for those subscribers, at most (30)')  # fmt: skip
     add('--linger', dest='linger_s', type=float, default=1.0, metavar='S',
         help='stay after the last message (1)')  # fmt: skip
     values = vars(parser.parse_args(list(arguments)))
-    lists = {name: tuple(values[name]) for name in ('topics', 'left_out', 'awaited')}
-    return ReplayPlan(**{**values, **lists})
+    return ReplayPlan(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+
+def _add_topics(parser: argparse.ArgumentParser) -> None:
+    add = partial(parser.add_argument, nargs='+', default=(), metavar='TOPIC')
+    add('--topics', help='play only these')
+    add('--except', dest='left_out',
+        help='play neither these nor, where one is a namespace, what is in it')  # fmt: skip
+    add('--await', dest='awaited',
+        help='start only when these have subscribers too, besides the pictures')  # fmt: skip
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of `ros2 run sds_perception replay`; 2 where the bag cannot be played."""
     arguments = list(sys.argv if args is None else ['replay', *args])
     try:
-        plan = _parse(remove_ros_args(arguments)[1:])
+        plan = _parse(own_arguments(arguments))
         with open_bag(plan.bag) as reader, tool_node('replay', arguments) as node:
             player = Player(node, reader, plan)
             with until_stopped():

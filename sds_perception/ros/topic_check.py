@@ -1,102 +1,118 @@
-"""Is there a camera? Publishers, quality of service, and one picture with its CameraInfo."""
+"""Are the cameras there? Heard and judged by the node's own parts, for as long as it takes."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import rclpy
+from numpy.typing import NDArray
+from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from sds_perception.calibration import camera_from_info
 from sds_perception.camera import CameraError
-from sds_perception.ros.bag_topics import matching_qos
+from sds_perception.ros.calibration import CalibrationReader
+from sds_perception.ros.cameras import BENT, Arrival, CameraInput
+from sds_perception.ros.diagnosis import diagnose
 from sds_perception.ros.findings import Finding, fault
+from sds_perception.ros.health import Level
 from sds_perception.ros.messages import rgb_from_message
-from sds_perception.ros.tool_node import BadTopic, full_name, tool_node
+from sds_perception.ros.node_config import NodeConfig
 
-PROFILE_HINT = (
-    'if the pictures are large, start the camera with FASTDDS_DEFAULT_PROFILES_FILE and '
-    'FASTRTPS_DEFAULT_PROFILES_FILE set to the fastdds.xml of this package'
-)
+PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+INFOS = ('sensor_msgs/msg/CameraInfo',)
 
 
-def check_topics(image_topic: str, info_topic: str, timeout_s: float) -> list[Finding]:
-    """Wait up to `timeout_s` for a picture and its CameraInfo and look at both."""
-    with tool_node('sds_doctor', ['doctor']) as node:
-        try:
-            images, infos = _Heard(node, image_topic), _Heard(node, info_topic)
-        except BadTopic as problem:
-            return [fault('topics', str(problem))]
-        give_up_s = time.monotonic() + timeout_s
-        while time.monotonic() < give_up_s and not (images.message and infos.message):
-            images.look(), infos.look()
-            rclpy.spin_once(node, timeout_sec=0.1)
-        kinds = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-        found = [images.verdict(kinds), infos.verdict(('sensor_msgs/msg/CameraInfo',))]
-        if images.message is not None and not found[0].fault:
-            found += _picture(images.message, infos.message)
-        return found
+def check_topics(node: Node, config: NodeConfig, timeout_s: float) -> list[Finding]:
+    """Wait up to `timeout_s` for a picture and a CameraInfo of each camera and look at them."""
+    node.get_logger().set_level(LoggingSeverity.WARN)  # of subscribing anew the node may tell
+    cameras = [_Heard(node, name, config) for name in config.cameras or ('',)]
+    give_up_s = time.monotonic() + timeout_s
+    while time.monotonic() < give_up_s and not all(each.complete for each in cameras):
+        rclpy.spin_once(node, timeout_sec=0.1)
+        for each in cameras:
+            each.source.look_around()
+    found = [finding for each in cameras for finding in each.findings(timeout_s)]
+    for each in cameras:
+        each.source.close()
+    return found
 
 
 class _Heard:
-    """One topic: its publishers, and the first message that came."""
+    """One camera, subscribed to as the node does, and the last picture that came."""
 
-    def __init__(self, node: Node, topic: str) -> None:
-        self.topic, self.message = full_name(node, topic), None
-        self._node, self._subscription = node, None
-        self._offers: list[Any] = []
+    def __init__(self, node: Node, name: str, config: NodeConfig) -> None:
+        self._node, self._lens = node, config.lens
+        self._message: Any = None
+        self.source = CameraInput(node, name, lambda: config, wanted=lambda: True)
+        self.source.open(self._keep)
 
-    def look(self) -> None:
-        """Subscribe as soon as there is a publisher, the way it offers."""
-        self._offers = self._node.get_publishers_info_by_topic(self.topic)
-        known = {'Image': Image, 'CompressedImage': CompressedImage, 'CameraInfo': CameraInfo}
-        kind = known.get(self._offers[0].topic_type.rsplit('/', 1)[-1]) if self._offers else None
-        if kind is not None and self._subscription is None:
-            qos = matching_qos([each.qos_profile for each in self._offers], depth=1)
-            self._subscription = self._node.create_subscription(kind, self.topic, self._keep, qos)
+    def _keep(self, arrival: Arrival) -> bool:
+        self._message = arrival.message
+        return False
 
-    def _keep(self, message: Any) -> None:
-        self.message = message
+    @property
+    def complete(self) -> bool:
+        """Whether there is all to be looked at."""
+        return self._message is not None and self.source.info is not None
 
-    def verdict(self, wanted: tuple[str, ...]) -> Finding:
-        """Whether the topic is alive and of one of the types `wanted`."""
-        if not self._offers:
-            return fault('topics', f'nobody publishes {self.topic}{self._others(wanted)}')
-        offer = self._offers[0]
-        if offer.topic_type not in wanted:
-            return fault('topics', f'{self.topic} is {offer.topic_type}, wanted {wanted[0]}')
-        reliability = offer.qos_profile.reliability.name.lower().replace('_', ' ')
-        who = f'{self.topic} ({reliability}, from {offer.node_name})'
-        if self.message is None:
-            return fault('topics', f'{who} is offered but no message came; {PROFILE_HINT}')
-        return Finding('topics', f'{who} arrives')
+    def findings(self, timeout_s: float) -> Iterator[Finding]:
+        """What the node will say, and what it will make of the picture."""
+        if self._message is None:
+            yield self._silence(timeout_s)
+            yield from self._camera(None)
+            return
+        yield Finding('topics', f'{self._offered()} arrives')
+        try:
+            rgb = rgb_from_message(self._message)
+        except Exception as problem:  # cv_bridge raises what it likes
+            yield fault('picture', f'the node cannot read it: {problem}')
+            yield from self._camera(None)
+            return
+        how = getattr(self._message, 'encoding', None) or self._message.format
+        yield Finding('picture', f'{rgb.shape[1]}x{rgb.shape[0]} {how}')
+        yield from self._camera(rgb)
 
-    def _others(self, wanted: tuple[str, ...]) -> str:
+    def _silence(self, timeout_s: float) -> Finding:
+        level, sentence = diagnose(self.source.health)
+        if level is Level.OK:  # the node is more patient than we were told to be
+            sentence = f'no frame on {self.source.topic} in {timeout_s:g} s'
+        return fault('topics', sentence + self._others(PICTURES, self.source.topic))
+
+    def _offered(self) -> str:
+        topic = self.source.topic
+        offers = self._node.get_publishers_info_by_topic(topic)
+        said = [
+            f'{each.qos_profile.reliability.name.lower().replace("_", " ")}, from {each.node_name}'
+            for each in offers
+        ]
+        return f'{topic} ({"; ".join(said)})'
+
+    def _camera(self, rgb: NDArray[np.uint8] | None) -> Iterator[Finding]:
+        """The CameraInfo, for the picture where there is one that can be read."""
+        info, problem = self.source.info, self.source.health.around.camera_fault
+        if info is None:
+            problem += self._others(INFOS, self.source.info_topic)
+        if info is None or problem not in ('', BENT) or rgb is None:
+            yield from [fault('camera', problem)] if problem else []
+            return
+        if problem:
+            yield Finding('camera', problem)  # small errors may be meant
+        try:
+            camera = CalibrationReader(self._lens).read(info, rgb.shape[1], rgb.shape[0]).camera
+        except CameraError as refusal:
+            yield fault('camera', f'{refusal} ({self.source.info_topic})')
+            return
+        yield Finding('camera', f'fx {camera.fx:.1f} px, frame {info.header.frame_id!r}')
+
+    def _others(self, kinds: tuple[str, ...], sought: str) -> str:
+        """Where else something of these kinds is published, as part of a sentence."""
         topics = self._node.get_topic_names_and_types()
-        same = [topic for topic, kinds in topics if set(kinds) & set(wanted)]
+        same = [
+            topic
+            for topic, types in topics
+            if topic != sought and set(types) & set(kinds) and self._node.count_publishers(topic)
+        ]
         return f'; of that type there is {", ".join(sorted(same))}' if same else ''
-
-
-def _picture(message: Any, info: CameraInfo | None) -> list[Finding]:
-    """Can the node read this picture, and does the CameraInfo belong to it?"""
-    try:
-        rgb = rgb_from_message(message)
-    except Exception as problem:  # cv_bridge raises what it likes
-        return [fault('picture', f'the node cannot read it: {problem}')]
-    height, width = rgb.shape[:2]
-    how = getattr(message, 'encoding', None) or message.format
-    found = [Finding('picture', f'{width}x{height} {how}')]
-    return found + (_camera(message, info, width, height) if info is not None else [])
-
-
-def _camera(message: Any, info: CameraInfo, width: int, height: int) -> list[Finding]:
-    try:
-        camera = camera_from_info(info, width, height)
-    except CameraError as problem:
-        return [fault('camera', str(problem))]
-    seen, said = message.header.frame_id, info.header.frame_id
-    if seen != said:
-        return [fault('camera', f'the picture is in frame {seen!r}, its CameraInfo in {said!r}')]
-    return [Finding('camera', f'fx {camera.fx:.1f} px, frame {seen!r}')]

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,12 +19,12 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
 
-from sds_perception.ros.process import READY
 from sds_perception.ros.shipped import prepare_transport
 
 NODE = '/sds_perception'
 CHANGE_STATE = f'{NODE}/change_state'
 _STOP_S = 30.0  # a node may have a network call to finish and a report to write
+_LOOK_S = 1.0  # the graph is known to a new observer within
 _FORGOTTEN_S = 25.0  # DDS still shows a killed process for 20
 
 
@@ -98,24 +99,45 @@ class ChildProcess:
         return lines[-1] if lines else 'it said nothing'
 
 
-def perception_process(
-    parameters: Mapping[str, Any], remaps: Mapping[str, str], log: Path
-) -> ChildProcess:
-    """The perception node with these parameters; `log` gets what it says."""
+@contextmanager
+def active_node(
+    observer: Node, parameters: Mapping[str, Any], remaps: Mapping[str, str], log: Path
+) -> Iterator[ChildProcess]:
+    """The perception node with these parameters, configured and active; `log` gets what it says.
+
+    Its services and topics are found by its name, so first nobody else may have that, and then
+    whoever answers is ours.
+
+    Raises:
+        VehicleError: another node has its name, or it did not start or refused; with the reason.
+    """
+    _require_alone(observer)
     arguments = ['--ros-args']
     for name, value in parameters.items():
         # JSON is YAML, and says 'text' from number the way rcl reads it.
         arguments += ['-p', f'{name}:={json.dumps(value)}']
     for name, target in remaps.items():
         arguments += ['-r', f'{name}:={target}']
-    return ChildProcess('sds_perception.ros.node', arguments, log)
+    with ChildProcess('sds_perception.ros.node', arguments, log) as process:
+        _bring_up(observer, process)
+        yield process
 
 
-def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) -> None:
+def _require_alone(observer: Node) -> None:
+    """Refuse a graph that has such a node, unless it is one that was killed and is forgotten."""
+    began_s = time.monotonic()
+    while (seen := observer.count_services(CHANGE_STATE)) or time.monotonic() < began_s + _LOOK_S:
+        if seen and time.monotonic() > began_s + _FORGOTTEN_S:
+            raise VehicleError(
+                f'another {NODE} runs in this ROS domain and would answer for ours; stop it, or '
+                'set ROS_DOMAIN_ID to a number of its own'
+            )
+        time.sleep(0.05)
+
+
+def _bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) -> None:
     """Configure and activate the node of `process`, or raise VehicleError with its reason."""
     change = observer.create_client(ChangeState, CHANGE_STATE)
-    if _another_answers(observer, process):
-        _require_alone(observer)
     give_up_s = time.monotonic() + timeout_s
     while not change.wait_for_service(0.2):
         if not process.running or time.monotonic() > give_up_s:
@@ -130,32 +152,6 @@ def bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) ->
         if not answer.done() or not answer.result().success:
             raise VehicleError(f'the node refused to {name}: {process.last_words()}')
     observer.destroy_client(change)
-
-
-def _another_answers(observer: Node, process: ChildProcess) -> bool:
-    """Whether a node of that name is there before ours can be, which first imports torch."""
-    until_s = time.monotonic() + 1.0
-    while time.monotonic() < until_s and not process.said(READY):
-        if observer.count_services(CHANGE_STATE):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _require_alone(observer: Node) -> None:
-    """Refuse a graph whose other node of the same name would answer for ours, unless it goes."""
-    both_seen = False
-    give_up_s = time.monotonic() + _FORGOTTEN_S
-    while time.monotonic() < give_up_s:
-        count = observer.count_services(CHANGE_STATE)
-        if count == 0 or (both_seen and count == 1):
-            return
-        both_seen = both_seen or count > 1
-        time.sleep(0.1)
-    raise VehicleError(
-        f'another {NODE} runs in this ROS domain and would answer for ours; stop it, or set '
-        'ROS_DOMAIN_ID to a number of its own'
-    )
 
 
 def wait_until(condition: Any, timeout_s: float, what: str) -> None:

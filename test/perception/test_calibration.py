@@ -7,7 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sds_perception.calibration import calibration_from_info, pinhole
+from sds_perception.calibration import (
+    calibration_from_info,
+    calibration_of_rectified,
+    pinhole,
+)
 from sds_perception.camera import Camera, CameraError
 from sds_perception.rectification import Rectifier
 
@@ -45,6 +49,37 @@ def test_a_rectified_picture_has_the_intrinsics_of_p_and_no_lens() -> None:
     assert seen.camera == Camera(180, 190, 158, 121, 320, 240)
     assert seen.rectifier is not None
     assert not np.any(seen.published(seen.camera)['d'])
+
+
+def test_a_picture_that_comes_rectified_has_the_intrinsics_of_p_and_is_left_as_it_is() -> None:
+    seen = calibration_of_rectified(info(), 320, 240)
+    assert seen.camera == Camera(180, 190, 158, 121, 320, 240)
+    assert seen.rectifier is None
+    said = seen.published(seen.camera)
+    assert not np.any(said['d'])
+    np.testing.assert_array_equal(said['r'], np.eye(3).reshape(-1))
+    np.testing.assert_allclose(said['p'], P)
+
+
+def test_a_rectified_picture_may_be_binned_and_cut_like_any() -> None:
+    region = SimpleNamespace(x_offset=40, y_offset=20, width=240, height=200)
+    seen = calibration_of_rectified(info(roi=region, binning_x=2, binning_y=2), 120, 100)
+    whole = Camera(180, 190, 158, 121, 320, 240)
+    assert seen.camera == whole.cropped(40, 20, 240, 200).resized(120, 100)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'sentence'),
+    [
+        ({'p': [0.0] * 12}, r'P\[0\] of camera_info is 0, wanted'),
+        ({'width': 640}, 'is for 640x240'),
+    ],
+)
+def test_a_rectified_picture_is_refused_without_a_p_or_with_that_of_another(
+    changes: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(CameraError, match=sentence):
+        calibration_of_rectified(info(**changes), 320, 240)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from sds_perception.image_codec import (
 )
 
 H, W = 5, 7
+COLOUR = np.array([200, 120, 40], np.uint8)
+YUV = (132, 81, 169)  # the same by ITU-R BT.601, whose grey goes from 16 to 235
 
 
 @pytest.fixture
@@ -65,6 +67,73 @@ def test_sixteen_bits_scale_to_eight_in_either_endianness(encoding, big) -> None
     np.testing.assert_array_equal(read[..., 1], values.astype(np.uint16) >> 8)
 
 
+@pytest.mark.parametrize('order', ['rgb', 'bgr'])
+@pytest.mark.parametrize('big', [False, True])
+def test_sixteen_bit_colour_keeps_its_high_bytes_in_either_endianness(order, big, rgb) -> None:
+    values = (channels_as(f'{order}8', rgb).astype(np.uint16) << 8) | 0x7F
+    data, step = padded(values.astype('>u2' if big else '<u2'), 4)
+    read = rgb_from_image(
+        data, height=H, width=W, step=step, encoding=f'{order}16', is_bigendian=big
+    )
+    np.testing.assert_array_equal(read, rgb)
+
+
+def test_three_nameless_channels_are_in_the_order_of_opencv(rgb) -> None:
+    data, step = padded(channels_as('bgr8', rgb), 0)
+    read = rgb_from_image(data, height=H, width=W, step=step, encoding='8UC3')
+    np.testing.assert_array_equal(read, rgb)
+
+
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+@pytest.mark.parametrize('bits', [8, 16])
+def test_a_mosaic_is_named_by_the_first_two_pixels_of_its_first_two_rows(pattern, bits) -> None:
+    mosaic = np.empty((H, W), np.uint8)
+    for place, channel in enumerate(pattern):
+        mosaic[place // 2 :: 2, place % 2 :: 2] = COLOUR['rgb'.index(channel)]
+    pixels = mosaic if bits == 8 else mosaic.astype('<u2') << 8
+    data, step = padded(pixels, 6)
+    read = rgb_from_image(data, height=H, width=W, step=step, encoding=f'bayer_{pattern}{bits}')
+    np.testing.assert_array_equal(read, np.broadcast_to(COLOUR, (H, W, 3)))
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'order'),
+    [('yuv422', 'uyvy'), ('uyvy', 'uyvy'), ('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv')],
+)
+def test_two_pixels_that_share_a_colour_both_have_it(encoding, order) -> None:
+    pair = [YUV['yuv'.index(each)] for each in order]
+    data, step = padded(np.array([pair * 4] * H, np.uint8), 5)
+    read = rgb_from_image(data, height=H, width=8, step=step, encoding=encoding)
+    assert read.shape == (H, 8, 3) and np.abs(read.astype(int) - COLOUR).max() <= 2
+
+
+@pytest.mark.parametrize(('encoding', 'order'), [('nv12', 'uv'), ('nv21', 'vu')])
+@pytest.mark.parametrize('padding', [0, 4])
+def test_a_picture_whose_colours_follow_its_grey_plane_has_them(encoding, order, padding) -> None:
+    rows = np.full((6, 8 + padding), YUV[0], np.uint8)  # four of grey, two of colour
+    rows[4:, 0:8:2], rows[4:, 1:8:2] = (YUV['yuv'.index(each)] for each in order)
+    read = rgb_from_image(rows.tobytes(), height=4, width=8, step=8 + padding, encoding=encoding)
+    assert read.shape == (4, 8, 3) and np.abs(read.astype(int) - COLOUR).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'size', 'sentence'),
+    [
+        ('yuv422', (4, 7), 'yuv422 has an even width, got 7x4'),
+        ('nv12', (5, 8), 'nv12 has even sizes, got 8x5'),
+    ],
+)
+def test_colours_shared_by_pixels_that_are_not_there_are_refused(encoding, size, sentence) -> None:
+    height, width = size
+    with pytest.raises(BrokenImage, match=sentence):
+        rgb_from_image(bytes(99), height=height, width=width, step=width, encoding=encoding)
+
+
+def test_a_picture_without_its_colour_plane_is_refused_with_both_lengths() -> None:
+    with pytest.raises(BrokenImage, match='data of 32 bytes is shorter .* 8 x 6 = 48'):
+        rgb_from_image(bytes(32), height=4, width=8, step=8, encoding='nv12')
+
+
 def test_rgb8_is_a_view_of_the_message(rgb) -> None:
     data = np.frombuffer(rgb.tobytes(), np.uint8)
     read = rgb_from_image(data, height=H, width=W, step=3 * W, encoding='rgb8')
@@ -89,13 +158,14 @@ def test_fields_that_contradict_each_other_are_refused(change, sentence) -> None
         rgb_from_image(**{**fields, **change}, encoding='rgb8')
 
 
-def test_an_unknown_encoding_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedImage, match='bayer_rggb8'):
-        rgb_from_image(bytes(H * W), height=H, width=W, step=W, encoding='bayer_rggb8')
+def test_an_unknown_encoding_is_refused_by_name_however_many_bytes_it_has() -> None:
+    for length in (H * W, 3 * H * W):
+        with pytest.raises(UnsupportedImage, match="'nv24' is not supported; wanted rgb8"):
+            rgb_from_image(bytes(length), height=H, width=W, step=W, encoding='nv24')
 
 
 def test_an_unknown_encoding_goes_to_the_fallback(rgb) -> None:
-    fields = {'height': H, 'width': W, 'step': W, 'encoding': 'bayer_rggb8'}
+    fields = {'height': H, 'width': W, 'step': W, 'encoding': 'nv24'}
     assert rgb_from_image(bytes(H * W), **fields, fallback=lambda: rgb) is rgb
 
 
@@ -110,9 +180,9 @@ def test_a_fallback_that_is_not_installed_is_none_at_all() -> None:
     def missing() -> np.ndarray:
         raise ImportError("No module named 'cv_bridge'")
 
-    with pytest.raises(UnsupportedImage, match='yuv422.*cv_bridge'):
+    with pytest.raises(UnsupportedImage, match='nv24.*cv_bridge'):
         rgb_from_image(
-            bytes(H * W * 2), height=H, width=W, step=2 * W, encoding='yuv422', fallback=missing
+            bytes(H * W * 3), height=H, width=W, step=W, encoding='nv24', fallback=missing
         )
 
 

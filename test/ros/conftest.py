@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,6 +45,17 @@ def own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     they are gone: a request that reaches one of those is never answered.
     """
     monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + (os.getpid() + 50) % 100))
+
+
+@pytest.fixture
+def as_a_command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands change their process for good: its environment and its signals."""
+    for name in list(os.environ):
+        monkeypatch.setenv(name, os.environ[name])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

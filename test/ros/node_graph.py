@@ -100,10 +100,16 @@ class Graph:
         kind: type = Image,
         reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
     ) -> Any:
-        """A publisher of the helper that the node under test already listens to."""
+        """A publisher of the helper that the node under test already listens to as it wants."""
         qos = QoSProfile(depth=5, reliability=reliability)
         publisher = self.helper.create_publisher(kind, topic, qos)
-        until(lambda: publisher.get_subscription_count() == 1, f'the node listens to {topic}')
+
+        def settled() -> bool:  # a node that was there first asks anew for what we offer
+            asked = self.helper.get_subscriptions_info_by_topic(topic)
+            alike = [each.qos_profile.reliability == reliability for each in asked]
+            return alike == [True] and publisher.get_subscription_count() == 1
+
+        until(settled, f'the node listens to {topic}')
         return publisher
 
     def close(self) -> None:

@@ -119,7 +119,7 @@ def test_a_camera_info_that_cannot_be_used_is_named_and_costs_no_labels(
 def test_where_it_is_to_be_rectified_such_a_camera_info_rejects_the_frame(
     graph: Graph, info: CameraInfo, word: str
 ) -> None:
-    node = graph.active(rectify=True)
+    node = graph.active(lens='rectify')
     graph.collect('labels')
     images, infos = graph.publisher(), graph.publisher('/camera_info', CameraInfo)
     infos.publish(info)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import cv2
@@ -134,17 +132,6 @@ def test_a_contact_sheet_has_room_for_an_odd_number_of_frames(truth):
     assert (
         sheet[: sheet.shape[0] // 2, 128:].any() and not sheet[sheet.shape[0] // 2 :, 128:].any()
     )
-
-
-@pytest.fixture
-def as_a_command(monkeypatch):
-    """Commands change their process for good: its environment and its signals."""
-    for name in list(os.environ):
-        monkeypatch.setenv(name, os.environ[name])
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def test_the_demo_plays_a_drive_through_the_real_node(

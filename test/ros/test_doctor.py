@@ -3,12 +3,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from node_graph import camera_info, image
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage
 
-from sds_perception.ros import doctor
+from sds_perception.image_codec import encode_png
+from sds_perception.ros import doctor, node_check
+from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.shipped import PROFILE_VARIABLES, shipped_file
 
 PROFILE = str(shipped_file('config/vehicle/fastdds.xml'))
@@ -72,8 +77,8 @@ def test_a_gpu_that_is_not_there_is_a_fault():
     torch = pytest.importorskip('torch')
     if torch.cuda.is_available():
         pytest.skip('this machine has a GPU')
-    assert 'sees no GPU' in doctor.check_device('cuda').sentence
-    assert not doctor.check_device('cpu').fault
+    assert 'sees no GPU' in node_check.check_device('cuda').sentence
+    assert not node_check.check_device('cpu').fault
 
 
 def test_a_gpu_with_a_number_too_high_is_a_fault_that_names_those_there(monkeypatch):
@@ -81,76 +86,152 @@ def test_a_gpu_with_a_number_too_high_is_a_fault_that_names_those_there(monkeypa
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
     monkeypatch.setattr(torch.cuda, '_lazy_init', lambda: None)
-    (sentence,) = faults([doctor.check_device('cuda:1')])
+    (sentence,) = faults([node_check.check_device('cuda:1')])
     assert sentence == 'cuda:1 is not here: device:= may be cuda:0 or cpu'
 
 
-def test_whatever_keeps_an_engine_from_running_is_one_fault(tmp_path, monkeypatch):
-    monkeypatch.setattr('sds_perception.release.read_release', lambda path: untrained())
+def test_whatever_keeps_an_engine_from_running_is_one_fault(tiny_release, monkeypatch):
     monkeypatch.setattr('sds_perception.perceiver.Perceiver.warm_up', lambda *_: 1 / 0)
-    wanted = Namespace(release='r', device='cpu', engine='torch', precision=None)
-    assert faults(doctor.check_release(wanted)) == ['torch: division by zero']
+    config = NodeConfig(release=str(tiny_release), device='cpu')
+    assert faults(node_check.check_release(config)) == ['torch: division by zero']
 
 
 def test_a_damaged_release_is_a_fault(tmp_path):
     damaged = tmp_path / 'damaged.safetensors'
     damaged.write_bytes(b'\x10' + bytes(40))
-    wanted = Namespace(release=str(damaged), device='cpu', engine='torch', precision=None)
-    (sentence,) = faults(doctor.check_release(wanted))
+    (sentence,) = faults(node_check.check_release(NodeConfig(release=str(damaged))))
     assert 'damaged' in sentence
 
 
-def untrained():
-    from sds_perception.network import NETWORKS
-    from sds_perception.release import untrained_release
-
-    return untrained_release(NETWORKS['tiny'], (64, 128))
-
-
 def test_a_good_release_is_run_and_timed(tiny_release):
-    wanted = Namespace(release=str(tiny_release), device='cpu', engine='torch', precision=None)
-    release, engine = doctor.check_release(wanted)
+    config = NodeConfig(release=str(tiny_release), device='cpu')
+    release, engine = node_check.check_release(config)
     assert 'UNTRAINED' in release.sentence
     assert 'ms per frame' in engine.sentence and not engine.fault
 
 
-def test_the_command_ends_with_one_and_a_sentence_per_fault(capsys, monkeypatch):
-    for name in PROFILE_VARIABLES:
-        monkeypatch.setenv(name, PROFILE)
-    told = ['--device', 'cpu', '--release', '/no/such.safetensors', '--timeout', '0']
-    assert doctor.main(told) == 1
+def told(capsys, *options: str, code: int) -> list[str]:
+    """What the command says when it ends with `code`: its faults and its last line."""
+    assert doctor.main(options) == code
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith('FAULT')] == [
-        'FAULT release     release /no/such.safetensors does not exist or is not a file'
+    return [line for line in lines if line.startswith('FAULT')] + lines[-1:]
+
+
+LOOK_AWAY = ('--device', 'cpu', '--timeout', '0')
+
+
+@pytest.mark.usefixtures('as_a_command')
+def test_the_command_ends_with_one_and_a_sentence_per_fault(capsys):
+    said = told(capsys, *LOOK_AWAY, '--release', '/no/such.safetensors', code=1)
+    assert said == [
+        'FAULT release     release /no/such.safetensors does not exist or is not a file',
+        '1 fault(s)',
     ]
-    assert lines[-1] == '1 fault(s)'
 
 
+@pytest.mark.usefixtures('as_a_command')
 def test_a_fresh_shell_is_ready_to_launch(capsys, monkeypatch, tiny_release):
     for name in PROFILE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    told = ['--device', 'cpu', '--release', str(tiny_release), '--timeout', '0']
-    assert doctor.main(told) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == 'ready to launch'
+    said = told(capsys, *LOOK_AWAY, '--release', str(tiny_release), code=0)
+    assert said == ['ready to launch']
+
+
+@pytest.mark.usefixtures('as_a_command')
+@pytest.mark.parametrize(
+    ('options', 'sentence'),
+    [
+        ((), "parameters  release is '', wanted a .safetensors file"),
+        (('--image-transport', 'theora'), 'parameters  image_transport must be one of raw, comp'),
+        (('--ros-args', '-p', 'camera_hight_m:=1.5'), 'did you mean camera_height_m?'),
+        (
+            ('--params-file', '/no/such.yaml'),
+            "arguments   Couldn't parse params file: '--params-file /no/such.yaml'",
+        ),
+        (('--image-topic', 'front image'), "'front image' cannot be a topic: topic name must not"),
+    ],
+)
+def test_what_the_node_would_refuse_is_one_fault_of_the_doctor(capsys, options, sentence):
+    fault, last = told(capsys, *LOOK_AWAY, *options, code=1)
+    assert sentence in fault and last == '1 fault(s)'
+    assert ', at /' not in fault
+
+
+@pytest.mark.usefixtures('as_a_command')
+def test_the_parameter_file_of_the_node_is_the_doctors_too(capsys, tmp_path, tiny_release):
+    file = tmp_path / 'params.yaml'
+    file.write_text(
+        f'sds_perception: {{ros__parameters: {{release: {tiny_release}, device: cpu, '
+        "cameras: [front, rear], hood_mask: '/no/{camera}.png'}}"
+    )
+    *found, _ = told(capsys, '--params-file', str(file), '--timeout', '0', code=1)
+    assert ['/no/front.png' in found[0], '/no/rear.png' in found[1]] == [True, True]
+    options = ('--params-file', str(file), '--image-topic', '/front', '--timeout', '1')
+    *_, topics, _ = told(capsys, *options, '--ros-args', '-p', "hood_mask:=''", code=1)
+    assert '--image-topic and --camera-info-topic are for one camera' in topics
+
+
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+@pytest.fixture
+def examined(graph, capsys, tiny_release, as_a_command):
+    """The faults found with a camera that repeats a picture and has said its info once."""
+
+    def examine(picture, info, *options: str, topic: str = '/image') -> list[str]:
+        camera = graph.helper.create_publisher(type(picture), topic, 5)
+        graph.helper.create_timer(0.05, lambda: camera.publish(picture))
+        graph.helper.create_publisher(CameraInfo, '/camera_info', LATCHED).publish(info)
+        doctor.main(['--device', 'cpu', '--release', str(tiny_release), *options])
+        lines = capsys.readouterr().out.splitlines()
+        return [line[18:] for line in lines if line.startswith('FAULT')]
+
+    return examine
+
+
+def test_a_camera_is_heard_as_the_node_hears_it_its_latched_info_too(examined):
+    assert examined(image(), camera_info()) == []
+
+
+def test_pictures_of_the_other_kind_are_a_fault_with_the_nodes_own_advice(examined):
+    picture = CompressedImage(format='png')
+    picture.data.frombytes(encode_png(np.zeros((48, 64, 3), np.uint8)).data)
+    topic = '/image/compressed'
+    said, *_ = examined(picture, camera_info(), '--image-topic', topic, topic=topic)
+    assert said.startswith(f'{topic} carries CompressedImage, wanted Image: set image_transport')
+
+
+def test_compressed_pictures_are_heard_where_the_node_is_told_so(examined):
+    picture = CompressedImage(format='png')
+    picture.header.frame_id = 'cam'
+    picture.data.frombytes(encode_png(np.zeros((48, 64, 3), np.uint8)).data)
+    transport = ('--image-transport', 'compressed')
+    assert examined(picture, camera_info(), *transport, topic='/image/compressed') == []
 
 
 @pytest.mark.parametrize(
-    ('environment', 'topic', 'sentence'),
+    ('picture', 'info', 'sentence'),
     [
-        ({'ROS_DOMAIN_ID': 'front'}, '/image', "ROS_DOMAIN_ID is 'front', wanted 0 to 232"),
-        ({}, 'front image', "'front image' cannot be a topic: topic name must not contain"),
+        (image(frame=''), camera_info(frame=''), "frame_id is '' on /image"),
+        (image(), camera_info(frame='lidar'), "frame ids differ: image 'cam', camera_info 'lida"),
+        (image(), camera_info(width=32), 'camera_info is for 32x48, the image is 64x48'),
     ],
 )
-def test_what_keeps_the_topics_from_being_looked_at_is_one_fault(
-    tiny_release, environment, topic, sentence
-):
-    command = [sys.executable, '-m', 'sds_perception.ros.doctor', '--image-topic', topic]
-    command += ['--release', str(tiny_release), '--device', 'cpu', '--timeout', '1']
-    told = os.environ | environment
-    done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=180)
-    assert done.returncode == 1 and 'Traceback' not in done.stderr
-    (fault,) = [line for line in done.stdout.splitlines() if line.startswith('FAULT')]
-    assert sentence in fault
+def test_what_the_node_would_warn_of_is_a_fault(examined, picture, info, sentence):
+    (said,) = examined(picture, info)
+    assert said.startswith(sentence)
+
+
+def test_several_cameras_are_all_looked_for(examined):
+    remapped = ('-p', 'cameras:=[front, rear]', '-r', 'front/image:=/image')
+    said = examined(image(), camera_info(), '--timeout', '3', '--ros-args', *remapped)
+    assert said[0].startswith('no CameraInfo on /front/camera_info')
+    assert said[0].endswith('of that type there is /camera_info')
+    assert said[1] == 'no publisher on /rear/image; of that type there is /image'
 
 
 def test_it_examines_a_python_that_has_nothing_and_says_what_is_missing():

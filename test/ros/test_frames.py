@@ -183,13 +183,23 @@ def test_the_class_names_wait_for_late_subscribers(graph: Graph) -> None:
 
 
 def test_rectified_outputs_say_so(graph: Graph) -> None:
-    graph.active(rectify=True)
+    graph.active(lens='rectify')
     received = graph.collect('camera_info', CameraInfo)
     bent = camera_info()
     bent.d = [-0.3, 0.1, 0.0, 0.0, 0.0]
     send_until(graph, lambda: received, 'camera_info came', info=bent)
     assert list(received[0].d) == [0.0] * 5
     assert received[0].p[0] == received[0].k[0]
+
+
+def test_pictures_that_come_rectified_are_taken_by_p_which_bends_nothing(graph: Graph) -> None:
+    graph.active(lens='rectified')
+    received = graph.collect('camera_info', CameraInfo)
+    info = camera_info()
+    info.d, info.p[0] = [-0.35, 0.1, 0.0, 0.0, 0.0], 45.0
+    send_until(graph, lambda: received, 'camera_info came', info=info)
+    assert list(received[0].d) == [0.0] * 5
+    assert received[0].k[0] == received[0].p[0] == 45.0
 
 
 def send_until(graph: Graph, condition, what: str, info: CameraInfo | None = None) -> None:

@@ -56,6 +56,12 @@ def test_the_environment_of_the_node_is_complete():
     assert f"KEPT = '{MALLOC_KEEP_BYTES}'" in text
 
 
+def test_a_node_is_started_anew_only_when_dds_has_forgotten_the_one_that_died():
+    from sds_perception.ros.vehicle_process import _FORGOTTEN_S
+
+    assert f'FORGOTTEN_S = {_FORGOTTEN_S}' in source('perception')
+
+
 @needs_launch
 @pytest.mark.parametrize('name', FILES)
 def test_every_argument_is_described(name):
@@ -71,6 +77,10 @@ def test_what_an_operator_changes_can_be_given():
     assert {argument.name for argument in description.get_launch_arguments()} == {
         'image_topic',
         'camera_info_topic',
+        'remap',
+        'image_transport',
+        'camera_height_m',
+        'respawn',
         'release',
         'device',
         'engine',
@@ -88,7 +98,41 @@ def test_what_an_operator_changes_can_be_given():
 def test_only_arguments_that_are_given_hide_the_parameter_file():
     assert _given(release='', device='') == []
     assert _given(release='/r.safetensors', device='') == [{'release': '/r.safetensors'}]
-    assert [list(each) for each in _given(use_sim_time='false')] == [['use_sim_time']]
+    (given,) = _given(use_sim_time='false', camera_height_m='1.5', image_transport='compressed')
+    assert set(given) == {'use_sim_time', 'camera_height_m', 'image_transport'}
+
+
+@needs_launch
+def test_one_camera_is_heard_where_it_is_told_and_else_at_the_root():
+    assert _remapped([]) == [('image', '/image'), ('camera_info', '/camera_info')]
+    told = _remapped([], image_topic='/front/image_raw')
+    assert told == [('image', '/front/image_raw'), ('camera_info', '/camera_info')]
+
+
+TWO = ['front', 'rear']
+
+
+@needs_launch
+def test_each_of_several_cameras_can_be_heard_on_its_real_topics():
+    rules = 'front/image:=/cam0/image_raw rear/image:=/cam1/image_raw'
+    assert _remapped(TWO, remap=rules) == [
+        ('front/image', '/cam0/image_raw'),
+        ('rear/image', '/cam1/image_raw'),
+    ]
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('given', 'sentence'),
+    [
+        ({'image_topic': '/a'}, "named in the parameter file: give remap:='front/image:=/a'"),
+        ({'camera_info_topic': '/a'}, 'camera_info_topic is for one camera, and front, rear are'),
+        ({'remap': 'front/image=/a'}, "apart by spaces, not 'front/image=/a'"),
+    ],
+)
+def test_topics_that_no_camera_would_be_heard_on_are_refused(given, sentence):
+    with pytest.raises(RuntimeError, match=sentence):
+        _remapped(TWO, **given)
 
 
 @needs_launch
@@ -123,15 +167,14 @@ def test_the_dds_profile_an_operator_has_under_either_name_stays(
         ('/a: {sds_perception: {ros__parameters: {cameras: [front]}}}', ['front']),
         ("/**: {ros__parameters: {cameras: ['']}}", []),
         ('/**: {ros__parameters: {device: cpu}}', []),
+        ('', []),
     ],
 )
 def test_a_replay_awaits_and_records_the_cameras_of_the_parameter_file(tmp_path, text, named):
-    from launch import LaunchContext
-
-    (tmp_path / 'params.yaml').write_text(text)
-    context = LaunchContext()
-    context.launch_configurations['params_file'] = str(tmp_path / 'params.yaml')
-    assert loaded('replay').cameras(context) == named
+    context = _context(params_file=_written(tmp_path, text))
+    names, *_ = loaded('perception').perception(context)
+    names.execute(context)
+    assert loaded('perception').cameras(context) == named
     record, play = loaded('replay').player_and_recorder(context)
     for each in (f'{name}/labels' for name in named or ['sds_perception']):
         assert each in _told(record) and each in _told(play)
@@ -139,10 +182,7 @@ def test_a_replay_awaits_and_records_the_cameras_of_the_parameter_file(tmp_path,
 
 @needs_launch
 def test_a_replay_leaves_out_what_a_node_recorded_before(tmp_path):
-    from launch import LaunchContext
-
-    context = LaunchContext()
-    context.launch_configurations['params_file'] = str(ROOT / 'config/vehicle/perception.yaml')
+    context = _context(sds_perception_cameras='')
     _, play = loaded('replay').player_and_recorder(context)
     assert '--except sds_perception /diagnostics --await' in _told(play)
 
@@ -212,12 +252,28 @@ def _told(node) -> str:
 
 def _given(**arguments: str) -> list[dict[str, object]]:
     """The parameters that the launch file adds to the parameter file."""
+    return loaded('perception').overrides(_context(**arguments))
+
+
+def _remapped(names: list[str], **arguments: str) -> list[tuple[str, str]]:
+    return loaded('perception').remappings(_context(**arguments), names)
+
+
+def _context(**arguments: str):
+    """As `ros2 launch perception.launch.py` would have it with these arguments."""
     from launch import LaunchContext
 
     context = LaunchContext()
-    none = dict.fromkeys(('release', 'device', 'engine', 'precision', 'use_sim_time'), '')
-    context.launch_configurations.update(none | arguments)
-    return loaded('perception').overrides(context)
+    for each in loaded('perception').arguments():
+        if each.name != 'params_file' and each.name != 'dds_profile':  # found where installed
+            context.launch_configurations[each.name] = _performed(each.default_value)
+    context.launch_configurations.update(arguments)
+    return context
+
+
+def _written(folder: Path, text: str) -> str:
+    (folder / 'params.yaml').write_text(text)
+    return str(folder / 'params.yaml')
 
 
 def _share() -> str | None:

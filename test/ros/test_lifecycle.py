@@ -70,6 +70,15 @@ def test_a_bad_release_fails_in_one_sentence_and_can_be_replaced(
     assert node.trigger_configure().name == 'SUCCESS'
 
 
+def test_a_configure_that_fails_leaves_no_publisher_behind(graph: Graph, tmp_path: Path) -> None:
+    node = graph.node(hood_mask=str(tmp_path / 'no.png'))
+    publishers = len(list(node.publishers))
+    for _ in range(2):
+        assert node.trigger_configure().name == 'FAILURE'
+    assert 'no.png cannot be read' in node.trouble[1]
+    assert len(list(node.publishers)) == publishers
+
+
 def test_cuda_without_cuda_is_refused_not_replaced(graph: Graph, monkeypatch) -> None:
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     node = graph.node(device='cuda')

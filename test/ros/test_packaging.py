@@ -36,13 +36,27 @@ def test_colcon_sees_an_ament_package():
     assert 'sds_perception' in listed and 'ros.ament_python' in listed
 
 
-@needs_colcon
-def test_colcon_builds_it_with_all_that_a_vehicle_needs(tmp_path):
-    folders = [f'--{name}-base={tmp_path / name}' for name in ('build', 'install', 'test-result')]
-    build = [COLCON, f'--log-base={tmp_path}/log', 'build', '--base-paths', str(ROOT)]
-    done = subprocess.run([*build, *folders], cwd=tmp_path, capture_output=True, text=True)
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory) -> Path:
+    """Where colcon installed the package."""
+    base = tmp_path_factory.mktemp('colcon')
+    folders = [f'--{name}-base={base / name}' for name in ('build', 'install', 'test-result')]
+    build = [COLCON, f'--log-base={base}/log', 'build', '--base-paths', str(ROOT)]
+    done = subprocess.run([*build, *folders], cwd=base, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    prefix = tmp_path / 'install' / 'sds_perception'
+    return base / 'install' / 'sds_perception'
+
+
+@needs_colcon
+def test_the_installed_commands_start_the_python_they_were_built_with(prefix):
+    building = Path(COLCON).read_text().splitlines()[0].removeprefix('#!')
+    for name in commands():
+        first = (prefix / 'lib' / 'sds_perception' / name).read_text().splitlines()[0]
+        assert Path(first.removeprefix('#!')).parent == Path(building).parent, name
+
+
+@needs_colcon
+def test_colcon_builds_it_with_all_that_a_vehicle_needs(prefix):
     share = prefix / 'share' / 'sds_perception'
     for folder, pattern in (('launch', '*.launch.py'), ('config/vehicle', '*')):
         shipped = {file.name for file in (ROOT / folder).glob(pattern)}

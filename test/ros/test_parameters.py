@@ -9,8 +9,10 @@ from node_graph import Graph
 from rclpy.parameter import Parameter
 
 import sds_perception.ros
+from sds_perception.release import ReleaseError, default_release, read_release
+from sds_perception.ros.building import named_release
 from sds_perception.ros.node_config import NodeConfig, ParameterError
-from sds_perception.ros.parameters import descriptor
+from sds_perception.ros.parameters import descriptor, start_value
 
 
 def test_every_parameter_is_read_somewhere() -> None:
@@ -38,6 +40,7 @@ def test_every_parameter_says_what_it_is_and_its_default_is_allowed() -> None:
         {'output_size': '1.5'},
         {'output_size': 'huge'},
         {'scale_source': ('lidar',)},
+        {'lens': 'bent'},
         {'cameras': ('front', 'front')},
         {'cameras': ('front camera',)},
         {'cameras': ('före',)},
@@ -47,6 +50,65 @@ def test_every_parameter_says_what_it_is_and_its_default_is_allowed() -> None:
 def test_an_impossible_value_is_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         NodeConfig(**wrong)
+
+
+SCHEMA = {each.name: each for each in fields(NodeConfig)}
+
+
+@pytest.mark.parametrize(
+    ('name', 'given', 'sentence'),
+    [
+        ('camera_height_m', True, 'camera_height_m must be a number, got True'),
+        ('threads', True, 'threads must be a whole number, got True'),
+        ('threads', 1.5, 'threads must be a whole number, got 1.5'),
+        ('always_run', 1, 'always_run must be true or false, got 1'),
+        ('output_size', 0.5, 'output_size must be a text, got 0.5'),
+        ('cameras', 'front', "cameras must be a list of texts, got 'front'"),
+        ('cameras', [1, 2], r'cameras must be a list of texts, got \[1, 2\]'),
+        ('max_depth_m', -1, 'max_depth_m must lie between 0 and 10000, got -1.0'),
+    ],
+)
+def test_a_start_value_of_another_kind_is_refused_with_what_was_wanted(
+    name: str, given: object, sentence: str
+) -> None:
+    with pytest.raises(ParameterError, match=f'^{sentence}$'):
+        start_value(SCHEMA[name], Parameter(name, value=given))
+
+
+@pytest.mark.parametrize(
+    ('name', 'given', 'value'),
+    [
+        ('max_depth_m', 80, 80.0),
+        ('cameras', [], ()),
+        ('cameras', [''], ()),
+        ('cameras', None, ()),  # what `cameras: []` in a file becomes: not set
+        ('cameras', ['front'], ('front',)),
+        ('scale_source', None, ('release', 'camera_height', 'fixed')),
+    ],
+)
+def test_a_start_value_may_be_whole_or_empty(name: str, given: object, value: object) -> None:
+    found = start_value(SCHEMA[name], Parameter(name, value=given))
+    assert found == value and type(found) is type(value)
+
+
+def test_a_node_without_a_release_says_how_to_give_one(graph: Graph) -> None:
+    node = graph.node(release='')
+    assert not configures(node)
+    assert "release is '', wanted a .safetensors file: launch with release:=FILE" in why(node)
+
+
+def test_the_release_called_demo_is_the_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert named_release('demo').digest == read_release(default_release()).digest
+    monkeypatch.setattr('sds_perception.ros.building.default_release', lambda: None)
+    with pytest.raises(ReleaseError, match="release is 'demo' and none ships"):
+        named_release('demo')
+
+
+def test_qos_overrides_are_for_the_topics_of_rclpy_only(graph: Graph) -> None:
+    assert configures(graph.node(**{'qos_overrides./clock.subscription.depth': 3}))
+    node = graph.node(**{'qos_overrides./image.subscription.depth': 3})
+    assert not configures(node)
+    assert 'qos_overrides./image.subscription.depth is not supported' in why(node)
 
 
 def test_an_unknown_parameter_fails_configure_and_names_the_nearest(graph: Graph) -> None:

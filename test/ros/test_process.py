@@ -93,6 +93,32 @@ with StopRequest() as stop:
             each.kill()
 
 
+def test_a_callback_that_does_not_end_is_left_at_the_second_ctrl_c_which_is_announced() -> None:
+    stuck = """
+import time
+from sds_perception.ros.process import StopRequest
+class Executor:
+    def spin_until_future_complete(self, stopped):
+        print('ready', flush=True)
+        time.sleep(30)
+with StopRequest() as stop:
+    stop.spin(Executor())
+"""
+    command = [sys.executable, '-c', stuck]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            assert child.stdout.readline() == 'ready\n'
+            child.send_signal(signal.SIGINT)
+            assert 'Ctrl-C again ends at once' in child.stderr.readline()
+            assert child.poll() is None
+            child.send_signal(signal.SIGINT)
+            assert child.wait(timeout=20) == 130
+        finally:
+            child.kill()
+
+
 @pytest.mark.parametrize('active', [False, True])
 @pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGINT] * 2, [signal.SIGTERM]])
 def test_a_signal_or_two_end_the_node_with_exit_code_0(process, signals, active, observer) -> None:

@@ -11,17 +11,19 @@ rclpy = pytest.importorskip('rclpy')
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rosbags.rosbag2 import Reader  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
 
 from sds_perception.offline.bag_source import open_bag  # noqa: E402
 from sds_perception.offline.frames import OfflineError  # noqa: E402
+from sds_perception.ros import record, replay  # noqa: E402
 from sds_perception.ros.bag_topics import (  # noqa: E402
     BagError,
     bag_qos,
-    matching_qos,
     message_class,
     offered_qos,
 )
 from sds_perception.ros.drive import as_drive, drive_in  # noqa: E402
+from sds_perception.ros.qos import matching_qos  # noqa: E402
 from sds_perception.ros.recorded import messages  # noqa: E402
 from sds_perception.ros.replay import Player, ReplayPlan  # noqa: E402
 from sds_perception.ros.tool_node import BadTopic, full_name  # noqa: E402
@@ -85,6 +87,18 @@ def test_the_player_keeps_the_pace_of_the_bag_times_the_rate(bag, node):
             assert player.played == 2 * FRAMES
 
 
+def test_a_player_that_waits_says_for_what_and_who_listens_elsewhere(
+    bag, node, monkeypatch, capfd
+):
+    monkeypatch.setattr(replay, 'FIRST_WORD_S', 0.0)
+    node.create_subscription(Image, '/drive/imgae', lambda _: None, 1)
+    with open_bag(bag) as reader:
+        Player(node, reader, ReplayPlan(bag, wait_s=0.3)).wait_for_subscriber()
+    (line,) = [each for each in capfd.readouterr().err.splitlines() if 'waiting for' in each]
+    assert 'waiting for a subscriber of /drive/image, 0 s more' in line
+    assert line.endswith('somebody listens to /drive/imgae, which nobody publishes')
+
+
 def test_a_topic_the_bag_lacks_is_refused_by_name(bag, node):
     with open_bag(bag) as reader, pytest.raises(BagError, match='no topic /rear'):
         Player(node, reader, ReplayPlan(bag, topics=('/rear',)))
@@ -132,6 +146,14 @@ def test_the_recorder_refuses_such_a_name_without_a_traceback(tmp_path):
     with pytest.raises(VehicleError, match=refusal), process:
         wait_until(lambda: not process.running, 20.0, 'its end')
     assert 'Traceback' not in log.read_text()
+
+
+@pytest.mark.parametrize('command', [record, replay])
+def test_what_ros_cannot_read_of_a_command_line_is_refused_in_one_sentence(command, capsys):
+    told = ['bag', '--topics', '/a', '--ros-args', '-r', 'image:=a:b']
+    assert command.main(told) == 2
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if ': Could' in each]
+    assert "Couldn't parse remap rule: '-r image:=a:b'" in line and '.c:' not in line
 
 
 def test_a_folder_without_a_bag_is_refused_in_one_sentence(tmp_path):

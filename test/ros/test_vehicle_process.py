@@ -14,8 +14,7 @@ from sds_perception.ros import vehicle_process
 from sds_perception.ros.vehicle_process import (
     ChildProcess,
     VehicleError,
-    bring_up,
-    perception_process,
+    active_node,
 )
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures('own_domain')]  # of the children, too
@@ -46,10 +45,10 @@ def test_another_node_of_the_same_name_is_named_and_not_configured(
 ) -> None:
     parameters = {'release': str(tiny_release), 'device': 'cpu'}
     monkeypatch.setattr(vehicle_process, '_FORGOTTEN_S', 1.0)
-    with perception_process(parameters, {}, tmp_path / 'first.log') as first:
-        bring_up(observer, first)
-        with (
-            pytest.raises(VehicleError, match='another /sds_perception runs in this ROS'),
-            perception_process(parameters, {}, tmp_path / 'second.log') as second,
-        ):
-            bring_up(observer, second)
+    with (
+        active_node(observer, parameters, {}, tmp_path / 'first.log') as first,
+        pytest.raises(VehicleError, match='another /sds_perception runs in this ROS'),
+        active_node(observer, parameters, {}, tmp_path / 'second.log'),
+    ):
+        pytest.fail('the second is active')
+    assert not first.running and not (tmp_path / 'second.log').exists()

@@ -1,0 +1,88 @@
+"""A topic asked for as its publishers offer it, and asked for anew where they call for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from sds_perception.ros.qos import NO_EVENTS
+
+
+class MatchedSubscription:
+    """Hears one topic from `open` to `close`."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        request: Callable[[Sequence[QoSProfile]], QoSProfile],
+    ) -> None:
+        """`request` makes what we ask for of what the publishers offer, which may be nothing."""
+        self.topic = topic
+        self._node, self._kind, self._callback, self._request = node, kind, callback, request
+        self._made: Any = None
+
+    @property
+    def is_open(self) -> bool:
+        """Between `open` and `close`."""
+        return self._made is not None
+
+    @property
+    def reliability(self) -> ReliabilityPolicy:
+        """What is asked for while it is open."""
+        return self._made.qos_profile.reliability
+
+    def publishers(self) -> list[TopicEndpointInfo]:
+        """Who publishes the topic."""
+        return self._node.get_publishers_info_by_topic(self.topic)
+
+    def offers(self) -> list[QoSProfile]:
+        """What each of them offers."""
+        return [each.qos_profile for each in self.publishers()]
+
+    def open(self) -> None:
+        """Subscribe, asking what the publishers that are there offer."""
+        self._subscribe(self._request(self.offers()))
+
+    def close(self) -> None:
+        """Hear no more."""
+        if self._made is not None:
+            self._node.destroy_subscription(self._made)
+        self._made = None
+
+    def follow(self, *, may_lose: bool) -> None:
+        """Subscribe anew where the publishers call for another request.
+
+        A best-effort one hears every publisher, and messages get lost while subscribing anew: it
+        becomes reliable only where they `may_lose`.
+        """
+        if self._made is None:
+            return
+        offers = self.offers()
+        wanted, present = self._request(offers), self._made.qos_profile
+        weaker = present.reliability == ReliabilityPolicy.BEST_EFFORT
+        if not offers or _same(wanted, present) or (weaker and not may_lose):
+            return
+        self._node.get_logger().info(f'{self.topic} is {_words(wanted)}: subscribing anew')
+        self.close()
+        self._subscribe(wanted)
+
+    def _subscribe(self, qos: QoSProfile) -> None:
+        self._made = self._node.create_subscription(
+            self._kind, self.topic, self._callback, qos, event_callbacks=NO_EVENTS
+        )
+
+
+def _same(one: QoSProfile, other: QoSProfile) -> bool:
+    return (one.reliability, one.durability) == (other.reliability, other.durability)
+
+
+def _words(qos: QoSProfile) -> str:
+    policies = (qos.reliability.name, qos.durability.name)
+    return ', '.join(each.lower().replace('_', ' ') for each in policies)
