@@ -135,8 +135,9 @@ def _plot(path: Path, outcomes: Sequence[Outcome], keys: Sequence[str]) -> None:
 
     base, others = _base_and_others(outcomes)
     rows = 2 if base and others else 1
-    size = (4 * max(1, len(keys)), 3 * rows)
-    figure, axes = pyplot.subplots(rows, max(1, len(keys)), figsize=size, squeeze=False)
+    columns = max(1, len(keys))
+    size = (3 + 3 * columns, 3 * rows)  # the names stand at the left only
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, sharey='row')
     for column, key in enumerate(keys):
         score = SCORES[key]
         values = {each.name: each.values(key) for each in outcomes}
@@ -157,6 +158,6 @@ def _draw(axis: Any, lines: dict[str, list[float]], title: str) -> None:
             axis.plot(values, [place] * len(values), '.', color='tab:orange', zorder=3)
             axis.errorbar(mean(values), place, xerr=bar, fmt='o', color='tab:blue', capsize=3)
     axis.set_yticks(range(len(lines)), list(lines))
-    axis.invert_yaxis()
+    axis.set_ylim(len(lines) - 0.5, -0.5)
     axis.set_title(title, fontsize=8)
     axis.grid(axis='x', alpha=0.3)
