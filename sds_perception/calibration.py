@@ -6,14 +6,18 @@ back, so that the node and the offline tool cannot disagree.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sds_perception.camera import Camera, CameraError
 from sds_perception.rectification import Rectifier
+from sds_perception.resampling import resized_to
 
 
 class Region(Protocol):
@@ -50,6 +54,12 @@ class Calibration:
     r: NDArray[np.float64]  # (9,)
     p: NDArray[np.float64]  # (3, 4) at the camera's size, with the stereo baseline in it
     rectifier: Rectifier | None = None  # None where the picture is taken as it comes
+
+    def outside(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """Where a scene of `size` (H, W) shows what no ray of the lens reaches; None: nowhere."""
+        if self.rectifier is None or self.rectifier.outside is None:
+            return None
+        return resized_to(self.rectifier.outside.view(np.uint8), size, cv2.INTER_NEAREST) != 0
 
     def published(self, camera: Camera) -> dict[str, Any]:
         """The fields of the CameraInfo of an output with the intrinsics `camera`."""
@@ -111,6 +121,14 @@ def calibration_of_rectified(info: InfoFields, width: int, height: int) -> Calib
     whole = Camera.from_matrix(p[:, :3], info.width, info.height)
     camera = _fitted(whole, info, width, height)
     return replace(pinhole(camera), p=_projection(info, camera))
+
+
+# How pictures come: through the lens; to be taken out of it here; out of it already (image_rect).
+READINGS: dict[str, Callable[[InfoFields, int, int], Calibration]] = {
+    'raw': calibration_from_info,
+    'rectify': partial(calibration_from_info, rectify=True),
+    'rectified': calibration_of_rectified,
+}
 
 
 def _fitted(whole: Camera, info: InfoFields, width: int, height: int) -> Camera:

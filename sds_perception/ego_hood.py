@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from sds_perception.image_codec import BrokenImage, rgb_from_file
-from sds_perception.labels import UNLABELLED
 from sds_perception.resampling import resized_to
 from sds_perception.scene import Scene
 
@@ -34,6 +32,4 @@ class HoodMask:
         """Take label, confidence and depth from the hidden pixels, in place."""
         if self._hidden.shape != scene.size:
             self._hidden = resized_to(self._mask, scene.size, cv2.INTER_NEAREST) != 0
-        scene.labels[self._hidden] = UNLABELLED
-        scene.confidence[self._hidden] = 0
-        scene.depth[self._hidden] = np.nan
+        scene.blank(self._hidden)

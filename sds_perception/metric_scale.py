@@ -20,6 +20,7 @@ from sds_perception.scene import Scene
 
 Source = Literal['release', 'fixed', 'camera_height']
 Status = Literal['measured', 'held', 'unknown']
+_FADED = 0.05  # a measurement of full quality comes to this in 430 frames without road
 
 
 @dataclass(frozen=True)
@@ -136,18 +137,25 @@ class CameraHeightScale:
 
 
 class FirstKnown:
-    """Asks several sources in order; the first that knows wins, none means relative depth."""
+    """Asks several sources in order; the first that knows wins, none means relative depth.
+
+    What was held for so long that hardly anything is left of its quality wins only where no other
+    source knows better.
+    """
 
     def __init__(self, scales: Sequence[MetricScale]) -> None:
         self._scales = tuple(scales)
 
     def update(self, scene: Scene) -> ScaleEstimate | None:
         """The first estimate with a factor; None where nobody knows one."""
+        faded: list[ScaleEstimate] = []
         for scale in self._scales:
             estimate = scale.update(scene)
-            if estimate.factor is not None:
+            if estimate.factor is not None and estimate.quality >= _FADED:
                 return estimate
-        return None
+            if estimate.factor is not None:
+                faded.append(estimate)
+        return max(faded, key=lambda each: each.quality, default=None)
 
     def reset(self) -> None:
         """Every source forgets its past."""

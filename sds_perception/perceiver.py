@@ -20,6 +20,7 @@ from sds_perception.engines import Engine, EngineOutput
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.parity import build_checked_engine
 from sds_perception.labels import SKY
+from sds_perception.network.disparity import inverse_depth
 from sds_perception.release import Release, read_release
 from sds_perception.resampling import fine_labels, nearest_to, resized_to
 from sds_perception.scene import DepthKind, Scene
@@ -161,8 +162,7 @@ class Perceiver:
         """(H, W) depth. Its inverse is resized: blended metres make points that fly at edges."""
         nearest, farthest = self.release.network_config.depth_range
         # 1 / depth while it is small: bilinear weights add up to 1, so it resizes to the same.
-        inverse = disparity * np.float32((1 / nearest - 1 / farthest) / scale)
-        inverse += np.float32(1 / farthest / scale)
+        inverse = inverse_depth(disparity, (nearest * scale, farthest * scale))
         full = resized_to(inverse, (labels.shape[0], labels.shape[1]), cv2.INTER_LINEAR)
         depth: NDArray[np.float32] = np.divide(np.float32(1), full, out=full)
         np.copyto(depth, np.nan, where=labels == SKY)  # it has no depth to speak of

@@ -55,6 +55,7 @@ class Rectifier:
             and np.allclose(r, np.eye(3))
             and np.allclose(self.camera.matrix, source.matrix)
         )
+        self.outside: NDArray[np.bool_] | None = None  # (H, W), where there is no picture
         if not self.is_identity:
             make = (
                 cv2.fisheye.initUndistortRectifyMap
@@ -62,6 +63,8 @@ class Rectifier:
                 else cv2.initUndistortRectifyMap
             )
             self._maps = make(source.matrix, d, r, self.camera.matrix, size, cv2.CV_16SC2)
+            outside = self(np.full((height, width), 255, np.uint8)) < 255
+            self.outside = outside if outside.any() else None
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W[, 3]) rectified; the input itself where there is nothing to do; black outside."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.camera import Camera
+from sds_perception.labels import UNLABELLED
 
 DepthKind = Literal['relative', 'metric']
 
@@ -28,3 +29,9 @@ class Scene:
     def size(self) -> tuple[int, int]:
         """(H, W) in pixels."""
         return self.labels.shape[0], self.labels.shape[1]
+
+    def blank(self, hidden: NDArray[np.bool_]) -> None:
+        """Take label, confidence and depth from the (H, W) pixels where `hidden`, in place."""
+        self.labels[hidden] = UNLABELLED
+        self.confidence[hidden] = 0
+        self.depth[hidden] = np.nan

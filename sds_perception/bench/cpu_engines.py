@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sds_perception.engines import Engine
-from sds_perception.engines.calibration import calibrate, calibrated_path
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.precision import cpu_computes_bf16
+from sds_perception.engines.quantise import calibrate, calibrated_path
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.release import Release
 

@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENGINES = ('torch', 'onnxruntime', 'openvino')
+PROVIDERS = {  # of ONNX Runtime
+    'cpu': 'CPUExecutionProvider',
+    'cuda': 'CUDAExecutionProvider',
+    'tensorrt': 'TensorrtExecutionProvider',
+}
 Precision = Literal['fp32', 'fp16', 'bf16', 'int8']
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 

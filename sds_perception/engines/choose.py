@@ -7,7 +7,7 @@ from typing import Any
 
 from sds_perception.engines import ENGINES, Engine, EngineError
 from sds_perception.engines.graph import Detail
-from sds_perception.engines.precision import bf16_pays
+from sds_perception.engines.precision import bf16_pays, require_precision
 from sds_perception.release import Release
 
 
@@ -34,9 +34,7 @@ def build_engine(
         EngineError: when it cannot be had here; another one is never taken in its place.
     """
     size = input_size or release.input_size
-    multiple = release.network_config.size_multiple
-    if min(size) < multiple or any(side % multiple for side in size):
-        raise EngineError(f'input size is {size[1]}x{size[0]}, wanted multiples of {multiple}')
+    require_size(release, size)
     if detail not in ('fast', 'fine'):
         raise EngineError(f"detail is {detail!r}, wanted 'fast' or 'fine'")
     if engine == 'torch':
@@ -52,6 +50,37 @@ def build_engine(
 
         return OpenVinoEngine(release, device, input_size=size, detail=detail, **options)
     raise EngineError(f'engine is {engine!r}, wanted one of {ENGINES}')
+
+
+def require_size(release: Release, size: tuple[int, int]) -> None:
+    """Refuse (H, W) that the network of this release cannot take."""
+    multiple = release.network_config.size_multiple
+    if min(size) < multiple or any(side % multiple for side in size):
+        raise EngineError(f'input size is {size[1]}x{size[0]}, wanted multiples of {multiple}')
+
+
+def require_int8(engine: str, device: str, provider: str | None = None) -> None:
+    """Refuse what does not compute in int8 here, before minutes go into calibrating for it."""
+    if engine == 'torch':
+        raise EngineError('int8 is for engine onnxruntime or openvino, not torch')
+    if engine == 'openvino':
+        from sds_perception.engines.openvino_engine import require_openvino
+
+        return require_openvino(device)
+    from sds_perception.engines.onnx_session import parsed_device, require_provider
+
+    kind, _ = parsed_device(device)
+    require_provider(provider or kind, kind)
+    require_precision('int8', provider or kind)
+
+
+def said_in_vain(engine: str, provider: str | None, cache: object) -> str:
+    """The option that does nothing for this engine, in a sentence; '' where all count."""
+    if provider and engine != 'onnxruntime':
+        return f'--provider is for engine onnxruntime, and the engine is {engine}'
+    if cache and engine == 'torch':
+        return '--cache is for engines that are built, and torch is not'
+    return ''
 
 
 def quickest_engine(device: str) -> tuple[str, str]:

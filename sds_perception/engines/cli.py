@@ -17,12 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import ENGINES, Engine, EngineError
-from sds_perception.engines.calibration import METHODS, calibrate
-from sds_perception.engines.choose import build_engine
+from sds_perception.engines import ENGINES, PROVIDERS, Engine, EngineError
+from sds_perception.engines.choose import (
+    build_engine,
+    require_int8,
+    require_size,
+    said_in_vain,
+)
 from sds_perception.engines.export import GraphShape
-from sds_perception.engines.onnx_session import PROVIDERS
 from sds_perception.engines.parity import LIMITS, ParityReport, frames_for, measure_parity
+from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.engines.reference_frames import user_frames
 from sds_perception.input_size import input_size
 from sds_perception.release import Release, ReleaseError, read_release
@@ -56,9 +60,9 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
     if (wanted.calibrate is None) == (wanted.precision == 'int8'):
         raise EngineError('--calibrate FRAMES and --precision int8 go together')
     if wanted.calibrate is not None:
-        if wanted.engine == 'torch':
-            raise EngineError('int8 is for engine onnxruntime or openvino, not torch')
+        require_int8(wanted.engine, wanted.device, wanted.provider)
         size = wanted.input_size or release.input_size
+        require_size(release, size)
         on_cpu = (wanted.provider or wanted.device) == 'cpu'
         shape = GraphShape(size, wanted.detail, for_cpu=on_cpu)
         frames = user_frames(wanted.calibrate, size, CALIBRATION_FRAMES, wanted.topic)
@@ -93,10 +97,8 @@ def _frames(wanted: argparse.Namespace, engine: Engine) -> NDArray[np.uint8]:
 
 def _said_in_vain(wanted: argparse.Namespace) -> str:
     """The option that could do nothing beside the others, in a sentence; '' where all count."""
-    if wanted.provider and wanted.engine != 'onnxruntime':
-        return f'--provider is for engine onnxruntime, and the engine is {wanted.engine}'
-    if wanted.cache and wanted.engine == 'torch':
-        return '--cache is for engines that are built, and torch is not'
+    if in_vain := said_in_vain(wanted.engine, wanted.provider, wanted.cache):
+        return in_vain
     if wanted.method and not wanted.calibrate:
         return '--method is for --calibrate FRAMES, which is not given'
     if wanted.topic and not (wanted.frames or wanted.calibrate):

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.engines import EngineOutput, Precision, require_frames
-from sds_perception.engines.calibration import calibrated_onnx
 from sds_perception.engines.export import INPUT, GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.onnx_session import (
@@ -19,6 +18,7 @@ from sds_perception.engines.onnx_session import (
     require_provider,
 )
 from sds_perception.engines.precision import require_precision
+from sds_perception.engines.quantise import calibrated_onnx
 from sds_perception.release import Release
 
 NUMPY_TYPES = {'tensor(uint8)': np.uint8, 'tensor(float)': np.float32}

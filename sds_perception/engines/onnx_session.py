@@ -9,16 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from sds_perception.engines import EngineError, Precision
+from sds_perception.engines import PROVIDERS, EngineError, Precision
 from sds_perception.engines.export import cache_folder
 
 log = logging.getLogger(__name__)
-
-PROVIDERS = {
-    'cpu': 'CPUExecutionProvider',
-    'cuda': 'CUDAExecutionProvider',
-    'tensorrt': 'TensorrtExecutionProvider',
-}
 
 
 def parsed_device(device: str) -> tuple[str, int]:

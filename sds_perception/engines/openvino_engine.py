@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
-from sds_perception.engines.calibration import calibrated_onnx
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import require_openvino_precision
+from sds_perception.engines.quantise import calibrated_onnx
 from sds_perception.engines.signal_stack import signal_stack_kept
 from sds_perception.release import Release
 
@@ -57,8 +57,7 @@ class OpenVinoEngine:
         threads: int = 0,
         cache: str | os.PathLike[str] | None = None,
     ) -> None:
-        if device != 'cpu':
-            raise EngineError(f"device is '{device}', engine openvino runs on 'cpu' only")
+        require_openvino(device)
         self.precision = require_openvino_precision(precision)
         self.input_size = input_size or release.input_size
         if self.precision == 'int8':
@@ -107,6 +106,13 @@ def _compiled(path: Path, precision: Precision, threads: int) -> Any:
         ) from problem
     log.info('engine: openvino %s ready in %.1f s', precision, perf_counter() - began)
     return compiled
+
+
+def require_openvino(device: str) -> None:
+    """Refuse a device that is not the CPU, and an installation without OpenVINO."""
+    if device != 'cpu':
+        raise EngineError(f"device is '{device}', engine openvino runs on 'cpu' only")
+    _runtime()
 
 
 def _runtime() -> Any:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.engines import Engine, EngineOutput
-from sds_perception.engines.calibration import kept_frames
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.graph import Detail
+from sds_perception.engines.quantise import kept_frames
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.network import depth_from_disparity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 
-from sds_perception.calibration import Calibration, calibration_from_info, pinhole
+from sds_perception.calibration import READINGS, Calibration
 from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage, rgb_of
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
+from sds_perception.offline.lens import lens_note, through
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 INFO = 'sensor_msgs/msg/CameraInfo'
@@ -31,10 +32,10 @@ class BagSource:
         path: bag folder, or a .db3 or .mcap file.
         topic: of the pictures; may be left out where the bag has only one such topic.
         choice: a camera that takes the place of the bag's own.
-        rectify: take the lens out by CameraInfo.
+        lens: how the bag's CameraInfo is read: 'raw', 'rectify' or 'rectified'.
 
     Raises:
-        OfflineError: no such bag or topic, or nothing to rectify by.
+        OfflineError: no such bag or topic.
     """
 
     def __init__(
@@ -42,28 +43,27 @@ class BagSource:
         path: Path,
         topic: str | None = None,
         choice: CameraChoice | None = None,
-        *,
-        rectify: bool = False,
+        lens: str = 'raw',
     ) -> None:
         self._path, self._choice = path, choice
         self._types = get_typestore(Stores.LATEST)
         with open_bag(path) as reader:
             self._pictures = _picture_topic(path, reader.connections, topic)
             info = None if choice else _info_topic(reader.connections, self._pictures.topic)
-            if rectify and info is None:
-                why = '--camera takes its place' if choice else f'{path} has none for this topic'
-                raise OfflineError(f'--rectify needs the CameraInfo of the bag, and {why}')
-            self._infos = _Infos(self._messages_of(reader, info), rectify=rectify)
+            self._infos = _Infos(self._readable(reader, info), lens)
             same = [each for each in reader.connections if _same(each, self._pictures)]
             self.count = sum(each.msgcount for each in same)
-        self.has_camera = choice is not None or info is not None
-        self.note = choice.note if choice else _note_on(self._pictures.topic, info)
+        self.has_camera = choice is not None or bool(self._infos)
+        lost = info.msgcount - len(self._infos) if info else 0
+        damage = f'{lost} CameraInfo of the bag cannot be read' if lost else ''
+        notes = _note_on(self._pictures.topic, info), damage, self._infos.note
+        self.note = choice.note if choice else '; '.join(filter(None, notes))
 
     def frames(self) -> Iterator[Frame | Skipped]:
         """Every picture once, in the bag's order."""
         with open_bag(self._path) as reader:
             wanted = [each for each in reader.connections if _same(each, self._pictures)]
-            for number, (_, logged_ns, data) in enumerate(reader.messages(wanted)):
+            for number, (_, logged_ns, data) in enumerate(read(reader, wanted)):
                 try:
                     yield self._frame(f'{number:06d}', logged_ns, data)
                 except UNUSABLE as problem:
@@ -74,27 +74,30 @@ class BagSource:
         rgb, stamp_ns = rgb_of(message), stamp_of(message.header)
         height, width = rgb.shape[:2]
         if self._choice:
-            calibration: Calibration | None = pinhole(self._choice(width, height))
+            calibration: Calibration | None = self._choice(width, height)
         else:
             calibration = self._infos.calibration(stamp_ns, width, height)
-        if calibration and calibration.rectifier:
-            rgb = calibration.rectifier(rgb)
-        return Frame(name, rgb, stamp_ns, logged_ns, message.header.frame_id, calibration)
+        seen, frame_id = through(calibration, rgb), message.header.frame_id
+        return Frame(name, seen, stamp_ns, logged_ns, frame_id, calibration)
 
-    def _messages_of(self, reader: Reader, wanted: Connection | None) -> Iterator[Any]:
-        if wanted is not None:
-            for connection, _, data in reader.messages([wanted]):
+    def _readable(self, reader: Reader, wanted: Connection | None) -> Iterator[Any]:
+        for connection, _, data in read(reader, [wanted]) if wanted else ():
+            with suppress(SerdeError):  # damaged; its neighbours say the same
                 yield self._types.deserialize_cdr(data, connection.msgtype)
 
 
 class _Infos:
     """All CameraInfo of a camera by stamp; the lens maps are made once per calibration."""
 
-    def __init__(self, messages: Iterator[Any], *, rectify: bool) -> None:
+    def __init__(self, messages: Iterator[Any], lens: str) -> None:
         found = sorted(((stamp_of(each.header), each) for each in messages), key=lambda x: x[0])
         self._stamps, self._messages = [s for s, _ in found], [m for _, m in found]
-        self._rectify = rectify
+        self._understand = READINGS[lens]
+        self.note = next(filter(None, (lens_note(each, lens) for each in self._messages)), '')
         self._known: dict[tuple[object, ...], Calibration] = {}
+
+    def __len__(self) -> int:
+        return len(self._messages)
 
     def calibration(self, stamp_ns: int, width: int, height: int) -> Calibration | None:
         """Of the info with this stamp, or else the last before it, or else the first."""
@@ -103,7 +106,7 @@ class _Infos:
         info = self._messages[max(bisect_right(self._stamps, stamp_ns) - 1, 0)]
         key = (_numbers(info), width, height)
         if key not in self._known:
-            self._known[key] = calibration_from_info(info, width, height, rectify=self._rectify)
+            self._known[key] = self._understand(info, width, height)
         return self._known[key]
 
 
@@ -116,10 +119,24 @@ def stamp_of(header: Any) -> int:
 def open_bag(path: Path) -> Iterator[Reader]:
     """Open a ROS 2 bag folder or file; OfflineError says what is wrong with it."""
     try:
-        with Reader(path) as reader:
-            yield reader
-    except (ReaderError, OSError) as problem:
+        reader = Reader(path)
+        reader.open()
+    except Exception as problem:  # rosbags lets those of its parsers through, of many kinds
         raise OfflineError(f'{path} is not a readable ROS 2 bag: {problem}') from problem
+    try:
+        yield reader
+    except ReaderError as problem:
+        raise OfflineError(f'{path} is not a readable ROS 2 bag: {problem}') from problem
+    finally:
+        reader.close()
+
+
+def read(reader: Reader, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+    """Connection, time and bytes of every message; OfflineError where the bag is damaged."""
+    try:
+        yield from reader.messages(connections)
+    except Exception as problem:  # apsw's, zstd's, an OverflowError: not what the caller raises
+        raise OfflineError(f'{reader.path} is a damaged ROS 2 bag: {problem}') from problem
 
 
 def _picture_topic(path: Path, connections: list[Connection], topic: str | None) -> Connection:

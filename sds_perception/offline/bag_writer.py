@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ _VERSION = 9  # of the metadata: Jazzy and newer write it
 class BagWriter:
     """Writes pictures and CameraInfo of frames, and keeps a digest of (topic, time, bytes)."""
 
-    def __init__(self, path: Path, storage: str = 'mcap') -> None:
+    def __init__(
+        self, path: Path, storage: str = 'mcap', custom: Mapping[str, str] | None = None
+    ) -> None:
+        """Make the bag; `custom` goes into its metadata."""
         self._types = get_typestore(Stores.LATEST)
         self._connections: dict[str, Connection] = {}
         self._digest = hashlib.sha256()
@@ -33,6 +36,8 @@ class BagWriter:
         try:
             self._writer = Writer(path, version=_VERSION, storage_plugin=STORAGES[storage])
             self._writer.open()
+            for name, said in (custom or {}).items():
+                self._writer.set_custom_data(name, said)
         except (WriterError, OSError) as problem:
             raise OfflineError(f'cannot write the bag {path}: {problem}') from problem
 

@@ -3,9 +3,10 @@
     sds-perceive street.jpg --output seen --camera 60
     sds-perceive drive.mcap --output seen_drive --scale height:1.65
 
-A bag gives a bag with the node's topics, the original stamps and frame ids; anything else gives
-files. Metres need the focal length, which pictures and videos do not bring: give --camera. The
-same input, release and options give the same bytes; their digest is printed.
+A bag gives a bag with four of the node's topics, labels, depth (or depth_relative), confidence and
+camera_info, under the original stamps and frame ids; anything else gives files. Metres need the
+focal length, which pictures and videos do not bring: give --camera. The same input, release and
+options give the same bytes; their digest is printed.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sds_perception.engines import ENGINES, PRECISIONS
+from sds_perception.engines import ENGINES, PRECISIONS, PROVIDERS
 from sds_perception.input_size import input_size
+from sds_perception.offline.lens import LENSES
 
 HELP_DETAIL = 'label edges: fast (nearest) or fine (from class scores) (default: fast)'
 HELP_CAMERA = (
     'calibration file, or horizontal field of view in degrees; without it pictures and videos '
     'have depth without unit'
+)
+HELP_LENS = (
+    'pictures are raw and stay so, raw to rectify here, or rectified already (image_rect) '
+    '(default: raw)'
 )
 HELP_SCALE = (
     'where metres come from, the first that knows of release, height:METRES, fixed:FACTOR, none; '
@@ -38,6 +44,12 @@ def _metres(text: str) -> float:
     if not metres >= 0:  # NaN is refused as well
         raise argparse.ArgumentTypeError(f'{text!r} is no distance, wanted 0 or more metres')
     return metres
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of threads, wanted 0 or more')
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,11 +75,14 @@ def parser() -> argparse.ArgumentParser:
     add('--device', help='cpu, cuda or cuda:N (default: cuda where there is one)')
     add('--engine', choices=ENGINES, default='torch', help='how to run it (default: torch)')
     add('--precision', choices=PRECISIONS, help="of its arithmetic (default: the engine's own)")
+    add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (default: that of --device)')
+    add('--threads', type=_count, default=0, help='CPU threads (default: 0, one per core)')
+    add('--cache', type=Path, help='folder of built engines (default: the user cache)')
     add('--detail', choices=('fast', 'fine'), default='fast', help=HELP_DETAIL)
     add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
     add('--camera', metavar='FILE|DEGREES', help=HELP_CAMERA)
     add('--topic', help='topic of the pictures, where a bag has several')
-    add('--rectify', action='store_true', help="take the lens out by the bag's CameraInfo")
+    add('--lens', choices=LENSES, default='raw', help=HELP_LENS)
     add('--scale', default='release', help=HELP_SCALE)
     add('--max-depth', type=_metres, default=80.0, metavar='M', help=HELP_FAR)
     add('--hood-mask', type=Path, metavar='PICTURE', help='non-zero where the vehicle sees itself')
@@ -77,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; 0 done, 2 refused in one sentence, 130 stopped by Ctrl-C."""
+    """Entry point; 0 done, 2 refused in one sentence, 130 stopped by Ctrl-C or SIGTERM."""
     wanted = parser().parse_args(arguments)
     try:
         # torch takes seconds to import: not before the command line is known to be right

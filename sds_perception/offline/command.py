@@ -6,12 +6,14 @@ import argparse
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from sds_perception.camera import CameraError
 from sds_perception.ego_hood import HoodMask
 from sds_perception.engines import EngineError
+from sds_perception.engines.choose import said_in_vain
 from sds_perception.metric_scale import (
     CameraHeightScale,
     FirstKnown,
@@ -22,6 +24,7 @@ from sds_perception.metric_scale import (
 from sds_perception.network import NETWORKS
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, Source
+from sds_perception.offline.origin import origin_of
 from sds_perception.offline.pictures import PICTURE_SUFFIXES, PictureFiles, Video
 from sds_perception.offline.run import perceive_all, printed
 from sds_perception.offline.sinks import BagSink, FileSink
@@ -40,7 +43,7 @@ UNTRAINED_SIZE = (256, 512)
 
 
 def run_or_refuse(wanted: argparse.Namespace) -> int:
-    """Do what the command line asks: 0 done, 130 stopped by Ctrl-C, 2 refused in one sentence."""
+    """Do what the command line asks: 0 done, 130 stopped, 2 refused in one sentence."""
     try:
         return run(wanted)
     except PROBLEMS as problem:
@@ -53,6 +56,7 @@ def run(wanted: argparse.Namespace) -> int:
     scale = scale_named(wanted.scale)
     source = open_source(wanted)
     refuse_in_vain(wanted, source)
+    sink = open_sink(wanted)
     hood = HoodMask(wanted.hood_mask) if wanted.hood_mask else None
     release = chosen_release(wanted)
     device = wanted.device or ('cuda' if torch.cuda.is_available() else 'cpu')
@@ -60,12 +64,13 @@ def run(wanted: argparse.Namespace) -> int:
         release,
         device=device,
         engine=wanted.engine,
-        precision=wanted.precision,
         detail=wanted.detail,
         input_size=wanted.input_size,
+        **engine_options(wanted),
     )
     printed(note for note in (_about(release, device), source.note) if note)
-    with open_sink(wanted) as sink:
+    sink.origin = origin_of(wanted, release, perceiver.engine)
+    with sink:
         tally = perceive_all(source, perceiver, scale, sink, wanted.max_depth, hood)
     printed([*tally.lines(), *sink.report()])
     if tally.stopped:
@@ -78,16 +83,16 @@ def run(wanted: argparse.Namespace) -> int:
 def open_source(wanted: argparse.Namespace) -> Source:
     """The frames of what INPUT turns out to be."""
     path: Path = wanted.input
-    choice = CameraChoice(wanted.camera) if wanted.camera else None
+    choice = CameraChoice(wanted.camera, wanted.lens) if wanted.camera else None
     if not path.exists():
         raise OfflineError(f'{path} does not exist')
     if is_bag(path):
         require_rosbags(path)
         from sds_perception.offline.bag_source import BagSource
 
-        return BagSource(path, wanted.topic, choice, rectify=wanted.rectify)
-    if wanted.topic or wanted.rectify:
-        raise OfflineError(f'--topic and --rectify are for bags, and {path} is none')
+        return BagSource(path, wanted.topic, choice, wanted.lens)
+    if wanted.topic:
+        raise OfflineError(f'--topic is for bags, and {path} is none')
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         return PictureFiles(path, choice)
     return Video(path, choice)
@@ -116,6 +121,13 @@ def refuse_in_vain(wanted: argparse.Namespace, source: Source) -> None:
             f'--scale {wanted.scale} measures in pixels of a known camera, and {wanted.input} '
             'brings none: give it with --camera'
         )
+    if wanted.lens != 'raw' and not source.has_camera:
+        raise OfflineError(
+            f'--lens {wanted.lens} reads the calibration of a camera, and {wanted.input} brings '
+            'none: give it with --camera'
+        )
+    if in_vain := said_in_vain(wanted.engine, wanted.provider, wanted.cache):
+        raise OfflineError(in_vain)
     if makes_bag(wanted) and (wanted.depth_png or not wanted.pictures):
         raise OfflineError(
             '--depth-png and --no-pictures are for files, and a bag is written: add --write files'
@@ -142,6 +154,17 @@ def chosen_release(wanted: argparse.Namespace) -> Release:
             '--untrained tiny'
         )
     return read_release(path)
+
+
+def engine_options(wanted: argparse.Namespace) -> dict[str, Any]:
+    """What only some engines know; torch takes its threads for the whole process."""
+    options: dict[str, Any] = {'precision': wanted.precision}
+    if wanted.engine == 'torch':
+        if wanted.threads:
+            torch.set_num_threads(wanted.threads)
+        return options
+    options |= {'threads': wanted.threads, 'cache': wanted.cache}
+    return options | ({'provider': wanted.provider} if wanted.engine == 'onnxruntime' else {})
 
 
 def scale_named(text: str) -> FirstKnown:

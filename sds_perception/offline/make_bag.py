@@ -6,6 +6,7 @@ python -m sds_perception.offline.make_bag FOLDER --camera FILE --rate 10 --outpu
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, without_holes
+from sds_perception.offline.lens import LENSES
 from sds_perception.offline.pictures import PictureFiles, Video
 
 
@@ -20,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 2 where the pictures or the camera cannot be used."""
     wanted = _parse(arguments)
     try:
-        choice = CameraChoice(wanted.camera)
+        choice = CameraChoice(wanted.camera, wanted.lens)
         if wanted.input.is_dir():
             source: PictureFiles | Video = PictureFiles(wanted.input, choice, wanted.rate)
         else:
@@ -40,12 +42,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _rate(text: str) -> float:
+    try:
+        rate_hz = float(text)
+    except ValueError:
+        rate_hz = 0.0
+    if not 0 < rate_hz < math.inf:  # NaN is refused as well
+        raise argparse.ArgumentTypeError(f'{text!r} is no rate, wanted more than 0 Hz')
+    return rate_hz
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     made = argparse.ArgumentParser('make_bag', description=__doc__.splitlines()[0])
     add = made.add_argument
-    add('input', type=Path, help='folder of pictures in the order of their names, or a video')
+    add(
+        'input',
+        type=Path,
+        help='folder of pictures in the order of their names (2 before 10), or a video',
+    )
     add('--camera', required=True, metavar='FILE|DEGREES', help='calibration or field of view')
-    add('--rate', type=float, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
+    add('--lens', choices=LENSES, default='raw', help='as for sds-perceive (raw)')
+    add('--rate', type=_rate, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
     add('--output', type=Path, required=True, help='bag to make; must not exist yet')
     add('--topic', default='/camera/image_raw', help='of the pictures (/camera/image_raw)')
     add('--storage', choices=('mcap', 'db3'), default='mcap')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +12,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.calibration import Calibration, pinhole
 from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, rgb_from_file
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
+from sds_perception.offline.lens import through
 
-PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 FOLDER_RATE_HZ = 10.0  # where nobody says how fast the pictures were taken
 
 
 class PictureFiles:
-    """One picture, or those of a folder and of the folders in it, by path."""
+    """One picture, or those of a folder and of the folders in it, by path: 2 before 10."""
 
     def __init__(
         self, path: Path, choice: CameraChoice | None, rate_hz: float = FOLDER_RATE_HZ
@@ -56,14 +57,14 @@ class Video:
         capture.release()
 
     def frames(self) -> Iterator[Frame | Skipped]:
-        """Every frame once, stamped by number and rate; reading goes on after a damaged one."""
-        capture = self._opened()
+        """Every frame once, in its own time; reading goes on after a damaged one."""
+        capture, stamp_ns = self._opened(), -1
         try:
             for number in itertools.count():
                 found, bgr = capture.read()
                 if found:
                     rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
-                    stamp_ns = round(number / self._rate_hz * 1e9)
+                    stamp_ns = self._stamp_ns(capture, number, stamp_ns)
                     yield _frame(f'{number:06d}', rgb, stamp_ns, self._choice)
                 elif number < self.count:
                     yield Skipped(f'{number:06d}', 'cannot be decoded')
@@ -72,12 +73,19 @@ class Video:
         finally:
             capture.release()
 
+    def _stamp_ns(self, capture: cv2.VideoCapture, number: int, last_ns: int) -> int:
+        """Of the frame just read: the file's own, or by number and rate where it stands still."""
+        own_ns = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+        by_rate_ns = round(number / self._rate_hz * 1e9), last_ns + round(1e9 / self._rate_hz)
+        return own_ns if own_ns > last_ns else max(by_rate_ns)
+
     def _opened(self) -> cv2.VideoCapture:
         if _printable(str(self._path)) != str(self._path):  # on which OpenCV crashes
             raise OfflineError(f'{self._path} has a name that is not UTF-8, which a video needs')
         capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
             raise OfflineError(f'{self._path} is no picture, no bag and no video OpenCV can read')
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # as the camera gave it, like a picture
         return capture
 
 
@@ -85,23 +93,28 @@ def _frame(
     name: str, rgb: NDArray[np.uint8], stamp_ns: int, choice: CameraChoice | None
 ) -> Frame | Skipped:
     try:
-        calibration = _calibration(choice, rgb)
+        calibration = choice(rgb.shape[1], rgb.shape[0]) if choice else None
     except CameraError as problem:
         return Skipped(name, str(problem))
-    return Frame(name, rgb, stamp_ns, stamp_ns, 'camera', calibration)
-
-
-def _calibration(choice: CameraChoice | None, rgb: NDArray[np.uint8]) -> Calibration | None:
-    return pinhole(choice(rgb.shape[1], rgb.shape[0])) if choice else None
+    seen = through(calibration, rgb)
+    return Frame(name, seen, stamp_ns, stamp_ns, 'camera', calibration)
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    files = sorted(f for f in folder.rglob('*') if f.suffix.lower() in PICTURE_SUFFIXES)
+    files = [each for each in folder.rglob('*') if each.suffix.lower() in PICTURE_SUFFIXES]
+    files.sort(key=lambda file: [_natural(part) for part in file.relative_to(folder).parts])
     if not files:
         raise OfflineError(
             f'{folder} holds no picture ({", ".join(PICTURE_SUFFIXES)}) and is no ROS 2 bag'
         )
     return files
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """A key to sort by in which frame_2 comes before frame_10."""
+    parts: list[str | int] = list(re.split(r'([0-9]+)', name))
+    parts[1::2] = [int(each) for each in parts[1::2]]  # texts and numbers in turn
+    return parts, name
 
 
 def _unique_names(files: list[Path], folder: Path) -> list[str]:

@@ -59,7 +59,7 @@ def perceive_all(
     max_depth_m: float | None = None,
     hood: HoodMask | None = None,
 ) -> Tally:
-    """Run the source to its end or to Ctrl-C; a frame that cannot be used is named and skipped."""
+    """Run the source to its end or a stop; what cannot be used is named and skipped."""
     tally, last_ns = Tally(source.count), 0
     with _progress(source.count) as tick, _asked_to_stop() as asked:
         for item in source.frames():
@@ -94,6 +94,8 @@ def _perceive(
     began = time.perf_counter()
     if hood is not None:
         hood.blank(scene)
+    if frame.calibration and (outside := frame.calibration.outside(scene.size)) is not None:
+        scene.blank(outside)
     estimate = scale.update(scene)
     scene = in_metres(scene, estimate, max_depth_m)
     scaled = time.perf_counter()
@@ -107,18 +109,20 @@ def _perceive(
 
 @contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
-    """Set by Ctrl-C, so that the frame in hand is written whole; a second one ends at once."""
+    """Set by Ctrl-C or SIGTERM: the frame in hand is written whole; a second one ends at once."""
     asked = threading.Event()
 
     def ask(*_: object) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in before:
+            signal.signal(each, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager

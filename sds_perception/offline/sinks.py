@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -20,12 +24,17 @@ from sds_perception.offline.frames import Frame, OfflineError
 from sds_perception.resampling import resized_to
 from sds_perception.scene import Scene
 
+if TYPE_CHECKING:
+    from sds_perception.offline.bag_writer import BagWriter
+
 BAG_PREFIX = '/sds_perception'  # the node's own name, so that its consumers find the topics
 _FARTHEST_MM = np.iinfo(np.uint16).max
 
 
 class Sink(Protocol):
-    """Takes every scene of a run, in order."""
+    """Takes every scene of a run, in order; a run without any leaves nothing behind."""
+
+    origin: Mapping[str, object]  # what made the run; to be set before the first scene
 
     def write(self, frame: Frame, scene: Scene, estimate: ScaleEstimate | None) -> None:
         """Store one scene with the frame it was made from."""
@@ -37,7 +46,7 @@ class Sink(Protocol):
 
 
 class FileSink(AbstractContextManager['FileSink']):
-    """A folder per product, a file per frame, and `frames.jsonl` that says what each one is.
+    """A folder per product, a file per frame, and what they are: `run.json` and `frames.jsonl`.
 
     Depth is float32 .npy in its own unit, under `depth_m/` when that is metres and under
     `depth_relative/` when it has none; with `depth_png` metres become 16-bit millimetres, 0 where
@@ -47,17 +56,19 @@ class FileSink(AbstractContextManager['FileSink']):
     def __init__(self, folder: Path, *, pictures: bool = True, depth_png: bool = False) -> None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OfflineError(f'{folder} exists already and is not an empty folder')
+        require_room(folder)
         self._folder, self._pictures, self._depth_png = folder, pictures, depth_png
-        self._digest, self._counts = hashlib.sha256(), {'frames.jsonl': 1}
-        self._lines: list[str] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        self._digest, self._counts = hashlib.sha256(), Counter[str]()  # files; lines of the list
+        self.origin: Mapping[str, object] = {}
 
     def __exit__(self, *_: object) -> None:
-        """Write the list of frames, also of a run that was stopped."""
-        self._put(Path('frames.jsonl'), ''.join(self._lines).encode())
+        """Nothing is left to do: what was written is whole after every frame."""
 
     def write(self, frame: Frame, scene: Scene, estimate: ScaleEstimate | None) -> None:
         """Write labels, depth, confidence and, for people, overlay and sheet of one frame."""
+        if not self._counts:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._put(Path('run.json'), (json.dumps(self.origin, indent=2) + '\n').encode())
         self._file('labels', f'{frame.name}.png', encode_png(scene.labels).tobytes())
         self._file('confidence', f'{frame.name}.png', encode_png(scene.confidence).tobytes())
         self._depth(frame.name, scene)
@@ -67,10 +78,14 @@ class FileSink(AbstractContextManager['FileSink']):
             self._file('overlay', f'{frame.name}.jpg', encode_jpeg(tinted).tobytes())
             sheet = render.side_by_side(rgb, scene)
             self._file('side_by_side', f'{frame.name}.jpg', encode_jpeg(sheet).tobytes())
-        self._lines.append(json.dumps(_line(frame, scene, estimate)) + '\n')
+        self._put(
+            Path('frames.jsonl'), (json.dumps(_line(frame, scene, estimate)) + '\n').encode()
+        )
 
     def report(self) -> list[str]:
         """Counts per folder and the digest over names and bytes of all files."""
+        if not self._counts:
+            return []
         names = [f'{count} in {name}' for name, count in sorted(self._counts.items())]
         lines = [f'{self._folder}: {", ".join(names)}', f'digest {self._digest.hexdigest()}']
         unscaled = self._counts.get('depth_relative', 0)
@@ -90,40 +105,65 @@ class FileSink(AbstractContextManager['FileSink']):
     def _file(self, folder: str, name: str, data: bytes) -> None:
         (self._folder / folder).mkdir(exist_ok=True)
         self._put(Path(folder, name), data)
-        self._counts[folder] = self._counts.get(folder, 0) + 1
 
     def _put(self, path: Path, data: bytes) -> None:
-        (self._folder / path).write_bytes(data)
+        with (self._folder / path).open('ab' if path.name == 'frames.jsonl' else 'xb') as file:
+            file.write(data)
+        self._counts[path.parts[0]] += 1
         self._digest.update(f'{path.as_posix()} {len(data)} '.encode())
         self._digest.update(data)
 
 
 class BagSink(AbstractContextManager['BagSink']):
-    """The node's topics with the stamps and frame ids of the input."""
+    """Four of the node's topics with the stamps and frame ids of the input.
+
+    The origin of the run is in metadata.yaml, as `sds_perception` of its custom data.
+    """
 
     def __init__(self, path: Path, storage: str) -> None:
-        from sds_perception.offline.bag_writer import BagWriter  # needs rosbags, files do not
-
-        self._path, self._bag = path, BagWriter(path, storage)
+        if path.exists():
+            raise OfflineError(f'{path} exists already')
+        require_room(path)
+        self._path, self._storage = path, storage
+        self._bag: BagWriter | None = None
+        self.origin: Mapping[str, object] = {}
 
     def __exit__(self, *_: object) -> None:
         """Close the bag so that it can be read, also of a run that was stopped."""
-        self._bag.__exit__()
+        if self._bag is not None:
+            self._bag.__exit__()
 
     def write(self, frame: Frame, scene: Scene, estimate: ScaleEstimate | None) -> None:
         """Write labels, depth, confidence and camera_info of one frame."""
+        bag = self._bag = self._bag or self._begun()
         depth = 'depth' if scene.depth_kind == 'metric' else 'depth_relative'
-        self._bag.image(f'{BAG_PREFIX}/labels', scene.labels, 'mono8', frame)
-        self._bag.image(f'{BAG_PREFIX}/{depth}', scene.depth, '32FC1', frame)
-        self._bag.image(f'{BAG_PREFIX}/confidence', scene.confidence, 'mono8', frame)
+        bag.image(f'{BAG_PREFIX}/labels', scene.labels, 'mono8', frame)
+        bag.image(f'{BAG_PREFIX}/{depth}', scene.depth, '32FC1', frame)
+        bag.image(f'{BAG_PREFIX}/confidence', scene.confidence, 'mono8', frame)
         if frame.calibration is not None and scene.camera is not None:
             topic = f'{BAG_PREFIX}/camera_info'
-            self._bag.camera_info(topic, frame.calibration, scene.camera, frame)
+            bag.camera_info(topic, frame.calibration, scene.camera, frame)
 
     def report(self) -> list[str]:
         """Counts per topic and the digest over (topic, time, bytes) of all messages."""
+        if self._bag is None:
+            return []
         names = [f'{count} on {topic}' for topic, count in self._bag.counts.items()]
         return [f'{self._path}: {", ".join(names)}', f'digest {self._bag.digest}']
+
+    def _begun(self) -> BagWriter:
+        from sds_perception.offline.bag_writer import BagWriter  # needs rosbags, files do not
+
+        return BagWriter(
+            self._path, self._storage, custom={'sds_perception': json.dumps(self.origin)}
+        )
+
+
+def require_room(path: Path) -> None:
+    """Refuse an output that cannot be made, before the work that is to fill it."""
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise OfflineError(f'{path} cannot be made: {there} is no folder that can be written')
 
 
 def _picture(frame: Frame, scene: Scene) -> NDArray[np.uint8]:
@@ -150,5 +190,6 @@ def _line(frame: Frame, scene: Scene, estimate: ScaleEstimate | None) -> dict[st
         'stamp_ns': frame.stamp_ns,
         'frame_id': frame.frame_id,
         'depth_kind': scene.depth_kind,
+        'camera': scene.camera and asdict(scene.camera),
         'scale': scale,
     }

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from sensor_msgs.msg import CameraInfo
 
-from sds_perception.calibration import (
-    Calibration,
-    calibration_from_info,
-    calibration_of_rectified,
-)
-
-READINGS: dict[str, Callable[[CameraInfo, int, int], Calibration]] = {
-    'raw': calibration_from_info,
-    'rectify': partial(calibration_from_info, rectify=True),
-    'rectified': calibration_of_rectified,
-}
+from sds_perception.calibration import READINGS, Calibration
 
 
 class CalibrationReader:

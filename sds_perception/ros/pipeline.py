@@ -162,6 +162,8 @@ class Pipeline:
     def _publish(self, frame: Frame, scene: Scene) -> None:
         channel = self._channels[frame.camera_name]
         began = time.perf_counter()
+        if frame.calibration and (outside := frame.calibration.outside(scene.size)) is not None:
+            scene.blank(outside)
         scene = channel.finish(scene, self._config())
         channel.source.health.scale = channel.finish.scale
         finished = time.perf_counter()

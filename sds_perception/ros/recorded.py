@@ -13,7 +13,7 @@ from rclpy.serialization import deserialize_message
 
 from sds_perception import render
 from sds_perception.labels import CLASSES, UNLABELLED
-from sds_perception.offline.bag_source import open_bag
+from sds_perception.offline.bag_source import open_bag, read
 from sds_perception.ros.bag_topics import message_class
 from sds_perception.ros.drive import Drive
 from sds_perception.ros.messages import rgb_from_message
@@ -29,7 +29,7 @@ def messages(bag: Path, topics: Sequence[str]) -> Iterator[tuple[str, int, Any]]
     """Topic, header stamp in ns and message, in the bag's order."""
     with open_bag(bag) as reader:
         wanted = [each for each in reader.connections if each.topic in topics]
-        for connection, _, data in reader.messages(wanted):
+        for connection, _, data in read(reader, wanted):
             message = deserialize_message(bytes(data), message_class(connection.msgtype))
             stamp = message.header.stamp
             yield connection.topic, stamp.sec * 1_000_000_000 + stamp.nanosec, message

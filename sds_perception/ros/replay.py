@@ -22,7 +22,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosgraph_msgs.msg import Clock
 
-from sds_perception.offline.bag_source import COMPRESSED, IMAGE, open_bag
+from sds_perception.offline.bag_source import COMPRESSED, IMAGE, open_bag, read
 from sds_perception.offline.frames import OfflineError
 from sds_perception.ros.bag_topics import BagError, message_class, offered_qos
 from sds_perception.ros.tool_node import full_name, own_arguments, tool_node, until_stopped
@@ -123,7 +123,7 @@ class Player:
     def _play_once(self) -> None:
         self._start_s, self._start_ns = time.monotonic(), self._reader.start_time
         wanted = [each for each in self._reader.connections if each.topic in self._by_topic]
-        for connection, stamp_ns, data in self._reader.messages(wanted):
+        for connection, stamp_ns, data in read(self._reader, wanted):
             if not self._sleep_until(stamp_ns):
                 return
             self._by_topic[connection.topic].publish(bytes(data))

@@ -130,6 +130,15 @@ def test_infos_of_another_picture_are_refused(changes, sentence) -> None:
         calibration_from_info(info(**changes), 320, 240)
 
 
+def test_outside_of_a_rectified_picture_is_told_at_any_size() -> None:
+    wide = [30.0, 0, 31.5, 0, 0, 30.0, 23.5, 0, 0, 0, 1, 0]
+    seen = info(width=64, height=48, k=[60.0, 0, 31.5, 0, 60.0, 23.5, 0, 0, 1], p=wide)
+    outside = calibration_from_info(seen, 64, 48, rectify=True).outside((24, 32))
+    assert outside is not None and outside.shape == (24, 32)
+    assert outside[0, 0] and not outside[12, 16] and 0.5 < outside.mean() < 0.9
+    assert calibration_from_info(seen, 64, 48).outside((24, 32)) is None
+
+
 def test_a_pinhole_publishes_itself() -> None:
     camera = Camera.guess(64, 48)
     fields = pinhole(camera).published(camera)

@@ -21,6 +21,15 @@ def test_a_mask_whose_name_is_not_utf_8_is_read(tmp_path: Path) -> None:
     assert scene.labels.tolist() == [[7, 255], [7, 7]]
 
 
+def test_nothing_is_known_where_the_vehicle_sees_itself(tmp_path: Path) -> None:
+    (tmp_path / 'hood.png').write_bytes(encode_png(np.array([[0, 1]], np.uint8)).tobytes())
+    scene = Scene(*(np.full((1, 2), 7, kind) for kind in ('u1', 'f4', 'u1')), 'relative')
+    HoodMask(tmp_path / 'hood.png').blank(scene)
+    assert scene.labels.tolist() == [[7, 255]]
+    assert scene.confidence.tolist() == [[7, 0]]
+    np.testing.assert_array_equal(scene.depth, [[7, np.nan]])
+
+
 @pytest.mark.parametrize(
     ('content', 'sentence'),
     [

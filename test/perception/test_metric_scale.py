@@ -114,6 +114,7 @@ def test_too_little_road_holds_the_scale_and_ages_it() -> None:
     assert all(each.factor == seen.factor for each in held)
     assert held[1].quality == pytest.approx(seen.quality / 2)
     assert scale.update(street(unit_m=5.0)).age_frames == 0
+    assert scale.update(without_road(street())).age_frames == 1
 
 
 def test_before_the_first_road_and_after_a_reset_nothing_is_known() -> None:
@@ -129,6 +130,12 @@ def test_a_scene_without_camera_measures_nothing() -> None:
     scene = street()
     blind = Scene(scene.labels, scene.depth, scene.confidence, 'relative')
     assert CameraHeightScale(HEIGHT_M).update(blind).status == 'unknown'
+
+
+def test_another_camera_looks_along_its_own_rays() -> None:
+    scale = CameraHeightScale(HEIGHT_M, window_frames=1)
+    for camera in (CAMERA, Camera(220.0, 220.0, 79.5, 44.0, W, H), CAMERA):
+        assert scale.update(street(unit_m=3.0, camera=camera)).factor == pytest.approx(3, rel=1e-5)
 
 
 def test_one_bad_frame_moves_nothing_and_a_new_scale_is_believed() -> None:
@@ -215,6 +222,21 @@ def test_of_several_sources_the_first_that_knows_wins() -> None:
     scales.reset()
     assert scales.update(without_road(scene)).source == 'fixed'
     assert FirstKnown([ReleaseScale()]).update(scene) is None
+
+
+def test_a_height_held_for_long_gives_way_to_a_source_that_knows_better() -> None:
+    held = CameraHeightScale(HEIGHT_M, half_life_frames=1)
+    scales, alone = FirstKnown([held, FixedScale(9.0)]), CameraHeightScale(HEIGHT_M)
+    assert scales.update(street(unit_m=5.0)).source == 'camera_height'
+    seen = [scales.update(without_road(street())).source for _ in range(10)]
+    assert seen[0] == 'camera_height' and seen[-1] == 'fixed'
+    assert scales.update(street(unit_m=5.0)).source == 'camera_height'
+    alone.half_life_frames = 1
+    only = FirstKnown([alone])
+    only.update(street(unit_m=5.0))
+    for _ in range(10):  # nobody knows better: held, and its quality says how far to believe it
+        last = only.update(without_road(street()))
+    assert last.status == 'held' and last.quality < 0.01
 
 
 def test_metres_beyond_the_range_are_unknown_and_relative_depth_has_no_range() -> None:

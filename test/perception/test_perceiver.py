@@ -104,6 +104,13 @@ def test_a_lens_twice_as_long_makes_metric_depth_twice_as_far(perceiver):
     np.testing.assert_allclose(long.depth, 2 * short.depth, rtol=1e-6)
 
 
+@pytest.mark.parametrize(('stretched', 'farther'), [('fx', 1.0), ('fy', 2.0)])
+def test_metres_follow_the_vertical_focal_length_alone(perceiver, stretched, farther):
+    lens = replace(view(), **{stretched: 2 * getattr(view(), stretched)})
+    depth = perceiver(frame(), view()).depth
+    np.testing.assert_allclose(perceiver(frame(), lens).depth, farther * depth, rtol=1e-6)
+
+
 def test_with_the_training_camera_metric_depth_is_the_releases_own(release, perceiver, camera):
     rgb = frame(64, 128)
     np.testing.assert_allclose(perceiver(rgb, camera).depth, perceiver(rgb).depth, rtol=1e-6)

@@ -121,3 +121,17 @@ def test_a_picture_of_another_size_is_refused() -> None:
     rectify = Rectifier(K, LENSES['plumb_bob'], np.eye(3), P, 'plumb_bob', SIZE)
     with pytest.raises(CameraError, match='the picture is'):
         rectify(np.zeros((100, 100, 3), np.uint8))
+
+
+def test_where_the_lens_shows_nothing_is_outside() -> None:
+    wide = P * np.array([[0.5], [0.5], [1.0]]) + np.array([[0, 0, 79, 0], [0, 0, 60, 0], [0] * 4])
+    rectify = Rectifier(K, LENSES['plumb_bob'], np.eye(3), wide, 'plumb_bob', SIZE)
+    white = rectify(np.full((SIZE[1], SIZE[0]), 255, np.uint8))
+    np.testing.assert_array_equal(rectify.outside, white < 255)
+    assert 0.1 < rectify.outside.mean() < 0.9
+
+
+def test_a_picture_that_is_whole_has_no_outside() -> None:
+    near = np.diag([400.0, 400.0, 1.0]) @ np.eye(3, 4) + [[0, 0, 158, 0], [0, 0, 121, 0], [0] * 4]
+    assert Rectifier(K, [0] * 5, np.eye(3), near, 'plumb_bob', SIZE).outside is None
+    assert Rectifier(K, [0] * 5, np.zeros(9), np.zeros(12), 'plumb_bob', SIZE).outside is None

@@ -192,6 +192,17 @@ def test_rectified_outputs_say_so(graph: Graph) -> None:
     assert received[0].p[0] == received[0].k[0]
 
 
+def test_where_a_rectified_picture_shows_nothing_nothing_is_known(graph: Graph) -> None:
+    graph.active(lens='rectify')
+    labels, confidence = graph.collect('labels'), graph.collect('confidence')
+    info = camera_info()
+    info.p[0] = info.p[5] = info.k[0] / 2  # twice the view that the lens has
+    send_until(graph, lambda: labels and confidence, 'labels came', info=info)
+    corner, middle = (0, 0), (24, 32)
+    assert pixels_of(labels[0])[corner] == 255 and pixels_of(confidence[0])[corner] == 0
+    assert pixels_of(labels[0])[middle] < 255
+
+
 def test_pictures_that_come_rectified_are_taken_by_p_which_bends_nothing(graph: Graph) -> None:
     graph.active(lens='rectified')
     received = graph.collect('camera_info', CameraInfo)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from sds_perception.engines import EngineError
-from sds_perception.engines.calibration import calibrate
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.openvino_engine import OpenVinoEngine
 from sds_perception.engines.parity import build_checked_engine
 from sds_perception.engines.precision import cpu_computes_bf16
+from sds_perception.engines.quantise import calibrate
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sds_perception.engines import EngineError, choose, parity
-from sds_perception.engines.calibration import calibrate, kept_frames
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.parity import build_checked_engine, measure_parity
+from sds_perception.engines.quantise import calibrate, kept_frames
 from sds_perception.engines.reference_frames import synthetic_frames, user_frames
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.perceiver import Perceiver

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
 from sds_perception.engines import cli
 from sds_perception.engines.cli import main
+from sds_perception.engines.reference_frames import synthetic_frames
+from sds_perception.image_codec import encode_png
 from sds_perception.offline.bag_writer import BagWriter
 from sds_perception.offline.frames import Frame
 from sds_perception.release import Release, write_release
@@ -48,6 +52,38 @@ def test_options_that_could_do_nothing_are_refused(arguments, sentence, capsys) 
     with pytest.raises(SystemExit, match='2'):
         main([command, 'missing', *options])
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['--device', 'tpu'], "device is 'tpu'"),
+        (['--provider', 'tensorrt'], 'tensorrt does not run on device cpu'),
+        (['--device', 'cuda', '--provider', 'cuda'], "no CUDAExecutionProvider|is 'int8' on cuda"),
+        (['--engine', 'openvino', '--device', 'cuda'], "runs on 'cpu' only"),
+        (['--engine', 'torch'], 'not torch'),
+    ],
+)
+def test_what_cannot_run_in_int8_is_refused_before_frames_are_read(
+    arguments, sentence, release, capsys
+) -> None:
+    asked = ['build', release, '--precision', 'int8', '--calibrate', 'missing', *arguments]
+    assert main(asked) == 2
+    assert re.search(sentence, capsys.readouterr().err)
+
+
+def test_the_command_that_int8_is_refused_with_makes_it(release, tmp_path, capsys) -> None:
+    cache, frames = str(tmp_path / 'my cache'), tmp_path / 'frames'
+    frames.mkdir()
+    for number, picture in enumerate(synthetic_frames((64, 96), 2)):
+        (frames / f'{number}.png').write_bytes(encode_png(picture).tobytes())
+    asked = ['check', release, '--precision', 'int8', '--detail', 'fine', '--cache', cache]
+    asked += ['--input-size', '64x32']
+    assert main(asked) == 2
+    advice = capsys.readouterr().err.rsplit('run sds-engine ', 1)[1]
+    words = shlex.split(advice.replace('RELEASE', release).replace('FRAMES', str(frames)))
+    assert main(words) != 2
+    assert main(asked) != 2
 
 
 def test_of_two_cameras_in_a_bag_one_is_chosen_by_its_topic(release, tmp_path, capsys) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
-from sds_perception.offline.bag_source import BagSource
+from sds_perception.offline.bag_source import BagSource, open_bag
 from sds_perception.offline.bag_writer import BagWriter, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
@@ -124,33 +125,32 @@ def test_broken_and_foreign_frames_are_skipped_by_name(frames, tmp_path) -> None
         for frame in frames:
             bag.camera_info('/c/camera_info', frame.calibration, frame.calibration.camera, frame)
         bag.image('/c/image', frames[0].rgb, 'rgb8', frames[0])
-        bag.image('/c/image', frames[1].rgb, 'bayer_rggb8', frames[1])
+        bag.image('/c/image', frames[1].rgb, 'nv24', frames[1])
         bag.image('/c/image', big, 'rgb8', frames[2])
         bag.image('/c/image', frames[3].rgb[..., :2].copy(), 'rgb8', frames[3])
         bag.image('/c/image', frames[4].rgb, 'rgb8', frames[4])
     items = list(BagSource(tmp_path / 'mixed').frames())
     assert [type(item) for item in items] == [Frame, Skipped, Skipped, Skipped, Frame]
-    assert 'bayer_rggb8' in items[1].reason
+    assert 'nv24' in items[1].reason
     assert 'camera_info is for 80x48, the image is 160x96' in items[2].reason
     assert 'smaller than a row' in items[3].reason
+
+
+def test_the_mosaic_of_a_bag_needs_no_ros_to_be_read(frames, tmp_path) -> None:
+    with BagWriter(tmp_path / 'raw') as bag:
+        bag.image('/c/image', np.full((48, 80), 90, np.uint8), 'bayer_rggb8', frames[0])
+    (read,) = BagSource(tmp_path / 'raw').frames()
+    np.testing.assert_array_equal(read.rgb, np.full((48, 80, 3), 90, np.uint8))
 
 
 def test_rectified_frames_have_lost_their_lens(frames, tmp_path) -> None:
     camera = frames[0].calibration.camera
     bent = replace(pinhole(camera), d=np.array([-0.3, 0.1, 0, 0, 0]))
     write_bag(tmp_path / 'bent', [replace(f, calibration=bent) for f in frames])
-    read = next(BagSource(tmp_path / 'bent', rectify=True).frames())
+    read = next(BagSource(tmp_path / 'bent', lens='rectify').frames())
     assert read.calibration.rectifier is not None
     np.testing.assert_array_equal(read.rgb, read.calibration.rectifier(frames[0].rgb))
     assert not np.array_equal(read.rgb, frames[0].rgb)
-
-
-def test_rectifying_without_the_bags_own_camera_info_is_refused(bag, frames, tmp_path) -> None:
-    with pytest.raises(OfflineError, match='--rectify needs .* --camera takes its place'):
-        BagSource(bag, choice=CameraChoice('60'), rectify=True)
-    write_bag(tmp_path / 'blind', [replace(f, calibration=None) for f in frames])
-    with pytest.raises(OfflineError, match='--rectify needs .*blind has none'):
-        BagSource(tmp_path / 'blind', rectify=True)
 
 
 def test_each_frame_has_the_camera_info_of_its_stamp(frames, tmp_path) -> None:
@@ -181,6 +181,44 @@ def test_a_cut_bag_is_refused_in_a_sentence(bag) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(OfflineError, match='not a readable ROS 2 bag'):
         list(BagSource(bag).frames())
+
+
+@pytest.mark.parametrize('start', [0.02, 0.3, 0.5, 0.7, 0.95])
+def test_a_bag_damaged_anywhere_is_read_as_far_as_it_goes_or_refused_in_a_sentence(
+    start, bag
+) -> None:
+    file = next(path for path in bag.iterdir() if path.suffix in ('.mcap', '.db3'))
+    data = bytearray(file.read_bytes())
+    place = int(start * len(data))
+    data[place : place + 5000] = bytes(len(data[place : place + 5000]))
+    file.write_bytes(data)
+    try:
+        items = list(BagSource(bag).frames())
+    except OfflineError as refused:
+        assert re.search('not a readable ROS 2 bag|is a damaged ROS 2 bag', str(refused))
+    else:
+        assert len(items) <= 5
+
+
+def test_a_camera_info_that_cannot_be_read_is_left_out_and_counted(
+    frames, tmp_path, monkeypatch
+) -> None:
+    with BagWriter(tmp_path / 'torn') as bag:
+        for frame in frames:
+            camera = frame.calibration.camera
+            bag.image('/c/image', frame.rgb, 'rgb8', frame)
+            bag.camera_info('/c/camera_info', frame.calibration, camera, frame)
+        whole = bag._types.serialize_cdr
+        monkeypatch.setattr(bag._types, 'serialize_cdr', lambda *said: whole(*said)[:40])
+        bag.camera_info('/c/camera_info', frame.calibration, camera, frame)
+    source = BagSource(tmp_path / 'torn')
+    assert '1 CameraInfo of the bag cannot be read' in source.note
+    assert [read.calibration.camera for read in source.frames()] == [camera] * 5
+
+
+def test_what_the_reader_of_a_bag_does_wrong_is_not_blamed_on_the_bag(bag) -> None:
+    with pytest.raises(FileNotFoundError), open_bag(bag):
+        raise FileNotFoundError
 
 
 def test_an_existing_bag_is_not_written_over(bag, frames) -> None:

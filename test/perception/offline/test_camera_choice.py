@@ -17,19 +17,20 @@ camera_name: front
 camera_matrix: {rows: 3, cols: 3, data: [500.0, 0, 320, 0, 510.0, 240, 0, 0, 1]}
 distortion_model: plumb_bob
 """
+BENT = 'distortion_coefficients: {data: [-0.4, 0.1, 0, 0, 0]}\n'
 PROJECTION = 'projection_matrix: {data: [400.0, 0, 310, 0, 0, 410.0, 230, 0, 0, 0, 1, 0]}\n'
 
 
 def test_an_angle_is_a_centred_pinhole_and_says_it_was_assumed() -> None:
     choice = CameraChoice('75')
-    assert choice(640, 480) == Camera.guess(640, 480, 75.0)
+    assert choice(640, 480).camera == Camera.guess(640, 480, 75.0)
     assert 'assumed' in choice.note
 
 
 def test_cityscapes_files_mean_the_picture_as_it_is(tmp_path) -> None:
     file = tmp_path / 'camera.json'
     file.write_text(json.dumps({'intrinsic': {'fx': 300, 'fy': 301, 'u0': 99, 'v0': 50}}))
-    assert CameraChoice(str(file))(200, 100) == Camera(300, 301, 99, 50, 200, 100)
+    assert CameraChoice(str(file))(200, 100).camera == Camera(300, 301, 99, 50, 200, 100)
     assert CameraChoice(str(file)).note == ''
 
 
@@ -37,16 +38,56 @@ def test_driver_files_follow_the_size_of_the_picture(tmp_path) -> None:
     file = tmp_path / 'front.yaml'
     file.write_text(DRIVER)
     wanted = Camera(500, 510, 320, 240, 640, 480)
-    assert CameraChoice(str(file))(640, 480) == wanted
-    assert CameraChoice(str(file))(320, 240) == wanted.resized(320, 240)
+    assert CameraChoice(str(file))(640, 480).camera == wanted
+    assert CameraChoice(str(file))(320, 240).camera == wanted.resized(320, 240)
     with pytest.raises(CameraError, match='another shape'):
         CameraChoice(str(file))(640, 240)
 
 
-def test_the_rectified_projection_wins(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ('lens', 'wanted'),
+    [
+        ('raw', Camera(500, 510, 320, 240, 640, 480)),
+        ('rectify', Camera(400, 410, 310, 230, 640, 480)),
+        ('rectified', Camera(400, 410, 310, 230, 640, 480)),
+    ],
+)
+@pytest.mark.parametrize('shrunk', [1, 2])
+def test_the_projection_is_that_of_rectified_pictures_only(tmp_path, lens, wanted, shrunk) -> None:
     file = tmp_path / 'front.yaml'
     file.write_text(DRIVER + PROJECTION)
-    assert CameraChoice(str(file))(640, 480) == Camera(400, 410, 310, 230, 640, 480)
+    width, height = 640 // shrunk, 480 // shrunk
+    seen = CameraChoice(str(file), lens)(width, height)
+    assert seen.camera == wanted.resized(width, height)
+    assert (seen.rectifier is not None) == (lens == 'rectify')
+
+
+def test_a_raw_picture_keeps_its_lens_and_the_note_says_what_that_costs(tmp_path) -> None:
+    file = tmp_path / 'front.yaml'
+    file.write_text(DRIVER + BENT)
+    choice = CameraChoice(str(file))
+    assert choice(640, 480).d.tolist() == [-0.4, 0.1, 0, 0, 0]
+    assert 'metres are off at the sides' in choice.note
+    assert CameraChoice(str(file), 'rectify').note == ''
+
+
+@pytest.mark.parametrize(
+    ('lens', 'content', 'sentence'),
+    [
+        ('rectified', DRIVER, r'P\[0\] .* is 0'),
+        ('rectify', DRIVER.replace('plumb_bob', 'kannala') + BENT, "'kannala' is not supported"),
+        ('rectify', DRIVER + 'distortion_coefficients: {data: [0.1, 0.2]}\n', 'wants 4 or 5'),
+        ('raw', DRIVER + 'projection_matrix: {data: [1.0]}\n', 'has 1 numbers, not 12'),
+        ('rectify', None, '--lens rectify needs a ROS driver.s file, and 60 has no lens'),
+    ],
+)
+def test_a_lens_that_cannot_be_read_is_refused_before_the_first_picture(
+    tmp_path, lens, content, sentence
+) -> None:
+    file = tmp_path / 'front.yaml'
+    file.write_text(content or '')
+    with pytest.raises(OfflineError, match=sentence):
+        CameraChoice(str(file) if content else '60', lens)
 
 
 @pytest.mark.parametrize(

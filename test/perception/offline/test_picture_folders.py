@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,15 @@ import pytest
 
 from sds_perception.engines.reference_frames import user_frames
 from sds_perception.image_codec import encode_jpeg, rgb_from_compressed
+from sds_perception.offline.command import open_source
 from sds_perception.offline.frames import OfflineError, Skipped
 from sds_perception.offline.pictures import PictureFiles
 
 
 def grey(path: Path, value: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((4, 6, 3), value, np.uint8))
+    picture = np.full((4, 6) if path.suffix == '.pgm' else (4, 6, 3), value, np.uint8)
+    assert cv2.imwrite(str(path), picture)
 
 
 def test_pictures_of_folders_in_a_folder_come_in_the_order_of_their_paths(tmp_path) -> None:
@@ -29,6 +32,23 @@ def test_pictures_of_folders_in_a_folder_come_in_the_order_of_their_paths(tmp_pa
     assert source.count == 5
     assert [frame.rgb[0, 0, 0] for frame in frames] == [0, 10, 20, 30, 40]
     assert [frame.name for frame in frames] == ['1', '0', '2', 'e', 'z']
+
+
+def test_numbers_in_names_count_as_numbers(tmp_path) -> None:
+    names = ['run2/a.png', 'run10/1.png', 'run10/2.png', 'run10/010.png', 'run10/10.png', 'x.png']
+    for name in names:
+        grey(tmp_path / name, 0)
+    assert [
+        path.relative_to(tmp_path).as_posix() for path in PictureFiles(tmp_path, None)._files
+    ] == names
+
+
+@pytest.mark.parametrize('suffix', ['.ppm', '.pgm', '.PNG'])
+def test_pictures_of_every_kind_keep_their_names_alone_and_in_a_folder(tmp_path, suffix) -> None:
+    grey(tmp_path / f'street{suffix}', 7)
+    for path in (tmp_path, tmp_path / f'street{suffix}'):
+        source = open_source(Namespace(input=path, camera=None, topic=None, lens='raw'))
+        assert [frame.name for frame in source.frames()] == ['street']
 
 
 @pytest.mark.parametrize(

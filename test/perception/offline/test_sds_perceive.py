@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +10,18 @@ import cv2
 import numpy as np
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
+from ruamel.yaml import YAML
 
+from sds_perception.camera import Camera
 from sds_perception.labels import NAMES
-from sds_perception.metric_scale import FirstKnown, ReleaseScale
 from sds_perception.network import NETWORKS
 from sds_perception.offline.bag_source import stamp_of
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.cli import main
 from sds_perception.offline.make_bag import main as make_bag
-from sds_perception.offline.pictures import PictureFiles
-from sds_perception.offline.run import perceive_all
 from sds_perception.offline.sinks import FileSink
-from sds_perception.perceiver import Perceiver
 from sds_perception.release import untrained_release, write_release
+from sds_perception.scene import Scene
 
 TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
 
@@ -46,6 +44,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 def read(product: Path) -> np.ndarray:
     first = str(min(product.iterdir()))
     return np.load(first) if first.endswith('npy') else cv2.imread(first, cv2.IMREAD_UNCHANGED)
+
+
+def lines(folder: Path) -> list[dict]:
+    """Of the list of frames, as far as it goes."""
+    file = folder / 'frames.jsonl'
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def digest_in(said: str) -> str:
@@ -141,6 +145,14 @@ def test_millimetres_are_metres_rounded_and_zero_where_unknown(folder, tmp_path)
     assert not stored[~shown].any()
 
 
+def test_what_millimetres_cannot_hold_is_zero_and_never_wraps_around(frames, tmp_path) -> None:
+    depth_m = np.array([[1.0004, 65.5, 65.6, 131.1, np.inf, np.nan]], np.float32)
+    nothing = np.zeros(depth_m.shape, np.uint8)
+    with FileSink(tmp_path / 'mm', pictures=False, depth_png=True) as sink:
+        sink.write(frames[0], Scene(nothing, depth_m, nothing, 'metric'), None)
+    assert read(tmp_path / 'mm' / 'depth_mm').tolist() == [[1000, 65500, 0, 0, 0, 0]]
+
+
 def test_frames_without_metres_for_the_millimetres_are_told(folder, tmp_path, capsys) -> None:
     main([str(folder), '--output', str(tmp_path / 'seen'), *TINY, '--depth-png'])
     assert '5 frames have no metres for --depth-png' in capsys.readouterr().out
@@ -161,48 +173,28 @@ def test_a_picture_and_a_video_are_inputs_too(folder, frames, tmp_path) -> None:
     assert stamps == [100_000_000 * number for number in range(len(frames))]
 
 
-def test_ctrl_c_finishes_the_frame_and_lists_what_there_is(folder, tmp_path) -> None:
-    class Interrupted(PictureFiles):
-        def frames(self):
-            for number, item in enumerate(super().frames()):
-                if number == 2:
-                    signal.raise_signal(signal.SIGINT)
-                yield item
-
-    before = signal.getsignal(signal.SIGINT)
-    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
-    with FileSink(tmp_path / 'seen') as sink:
-        source = Interrupted(folder, None)
-        tally = perceive_all(source, perceiver, FirstKnown([ReleaseScale()]), sink)
-    assert (tally.stopped, tally.done) == (True, 3)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert 'stopped after 3 of 5 frames' in next(tally.lines())
-    for product in ('labels', 'depth_relative', 'overlay'):
-        assert len(list((tmp_path / 'seen' / product).iterdir())) == 3
-    assert len((tmp_path / 'seen' / 'frames.jsonl').read_text().splitlines()) == 3
-
-
-def test_a_jump_back_in_time_resets_the_scale(frames, tmp_path) -> None:
-    class Remembering(FirstKnown):
-        def __init__(self) -> None:
-            super().__init__([])
-            self.resets = 0
-
-        def reset(self) -> None:
-            self.resets += 1
-
-    class Looped(PictureFiles):
-        def frames(self):
-            yield from frames
-            yield from (replace(f, name=f'again_{f.name}') for f in frames)
-
-    (tmp_path / 'in').mkdir()
-    (tmp_path / 'in' / 'a.png').write_bytes(b'')
-    scale = Remembering()
-    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
-    with FileSink(tmp_path / 'seen', pictures=False) as sink:
-        perceive_all(Looped(tmp_path / 'in', None), perceiver, scale, sink)
-    assert scale.resets == 1
+def test_an_output_says_what_made_it_and_through_which_camera(folder, bag, tmp_path) -> None:
+    arguments = [
+        *TINY,
+        '--camera',
+        '60',
+        '--scale',
+        'fixed:2',
+        '--no-pictures',
+        '--write',
+        'files',
+    ]
+    assert main([str(folder), '--output', str(tmp_path / 'files'), *arguments]) == 0
+    origin = json.loads((tmp_path / 'files' / 'run.json').read_text())
+    wanted = {'input': 'pictures', 'release': None, 'trained': False, 'input_size': '64x32'}
+    assert wanted.items() <= origin.items()
+    assert (origin['engine'], origin['precision']) == ('torch cpu float32', 'fp32')
+    assert {'camera': '60', 'scale': 'fixed:2', 'lens': 'raw'}.items() <= origin['options'].items()
+    assert Camera(**lines(tmp_path / 'files')[0]['camera']) == Camera.guess(80, 48, 60.0)
+    assert main([str(bag), '--output', str(tmp_path / 'bag'), *TINY]) == 0
+    about = YAML(typ='safe').load(tmp_path / 'bag' / 'metadata.yaml')
+    said = about['rosbag2_bagfile_information']['custom_data']['sds_perception']
+    assert json.loads(said)['engine'] == origin['engine']
 
 
 def test_the_ego_hood_is_unlabelled_and_has_no_depth(folder, tmp_path) -> None:
@@ -217,6 +209,16 @@ def test_the_ego_hood_is_unlabelled_and_has_no_depth(folder, tmp_path) -> None:
         with_hood, without = (read(tmp_path / run / product) for run in ('seen', 'free'))
         np.testing.assert_array_equal(with_hood[36:], np.full_like(with_hood[36:], nothing))
         np.testing.assert_array_equal(with_hood[:36], without[:36])
+
+
+def test_an_engine_is_built_into_the_cache_that_is_named(folder, tmp_path) -> None:
+    engine = ['--engine', 'onnxruntime', '--provider', 'cpu', '--threads', '1']
+    place = ['--cache', str(tmp_path / 'cache'), '--output', str(tmp_path / 'seen')]
+    assert main([str(folder), *TINY, *engine, *place]) == 0
+    assert list((tmp_path / 'cache').glob('*.onnx'))
+    origin = json.loads((tmp_path / 'seen' / 'run.json').read_text())
+    assert origin['engine'] == 'onnxruntime cpu fp32'
+    assert 'cache' not in origin['options']
 
 
 def test_a_release_file_is_used_and_named_by_its_digest(folder, tmp_path, capsys) -> None:

@@ -13,6 +13,7 @@ from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.cli import main
 from sds_perception.offline.command import scale_named
 from sds_perception.offline.frames import OfflineError
+from sds_perception.offline.make_bag import main as make_bag
 
 TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
 
@@ -35,11 +36,17 @@ def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys
         (['good', '--camera', 'text.txt'], "neither 'intrinsic' nor 'camera_matrix'"),
         (['good', '--topic', '/image'], 'for bags'),
         (['good', '--output', 'good'], 'not an empty folder'),
+        (['blind', '--output', 'good'], 'good exists already'),
+        (['good', '--output', 'text.txt/seen'], 'seen cannot be made: .*text.txt is no folder'),
         (['good', '--device', 'tpu'], 'device'),
+        (['good', '--provider', 'cpu'], '--provider is for engine onnxruntime'),
+        (['good', '--cache', 'there'], '--cache is for engines that are built'),
         (['good', '--hood-mask', 'text.txt'], 'hood mask text.txt is not a picture'),
         (['good', '--scale', 'release,height:1.65'], 'good brings none: give it with --camera'),
         (['blind', '--scale', 'height:1.65'], 'blind brings none: give it with --camera'),
-        (['blind', '--rectify'], '--rectify needs the CameraInfo'),
+        (['blind', '--lens', 'rectify'], 'blind brings none: give it with --camera'),
+        (['good', '--lens', 'rectified'], 'good brings none: give it with --camera'),
+        (['good', '--lens', 'rectify', '--camera', '60'], '60 has no lens'),
         (['blind', '--depth-png'], 'a bag is written: add --write files'),
         (['good', '--write', 'bag', '--no-pictures'], 'a bag is written: add --write files'),
     ],
@@ -57,6 +64,7 @@ def test_what_cannot_work_is_refused_in_one_sentence(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith('sds-perceive: ')
     assert re.search(sentence, said)
+    assert not (tmp_path / 'seen').exists()
 
 
 @pytest.mark.parametrize('far', ['-1', 'nan', 'far'])
@@ -64,6 +72,13 @@ def test_a_range_limit_that_cannot_be_meant_is_refused(far, capsys) -> None:
     with pytest.raises(SystemExit, match='2'):
         main(['good', '--output', 'seen', '--max-depth', far])
     assert 'wanted 0 or more metres' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('rate', ['0', '-5', 'nan', 'inf', 'fast'])
+def test_a_rate_at_which_no_picture_can_be_taken_is_refused(rate, capsys) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        make_bag(['good', '--camera', '60', '--output', 'bag', f'--rate={rate}'])
+    assert 'is no rate, wanted more than 0 Hz' in capsys.readouterr().err
 
 
 def test_without_rosbags_pictures_are_perceived_and_bags_refused(
@@ -80,6 +95,21 @@ def test_without_rosbags_pictures_are_perceived_and_bags_refused(
     for arguments in ([str(tmp_path / 'drive')], [str(folder), '--write', 'bag']):
         assert perceive([*arguments, '--output', str(tmp_path / 'bag'), *TINY]) == 2
         assert 'the package rosbags is not installed' in capsys.readouterr().err
+
+
+def test_the_output_is_looked_at_before_the_release(folder, tmp_path, capsys) -> None:
+    arguments = ['--output', str(folder), '--release', str(tmp_path / 'none.safetensors')]
+    assert main([str(folder), *arguments]) == 2
+    assert 'not an empty folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('write', ['files', 'bag'])
+def test_a_run_that_used_no_frame_leaves_nothing_behind(write, tmp_path, capsys) -> None:
+    (tmp_path / 'bad.png').write_bytes(b'no picture')
+    arguments = ['--output', str(tmp_path / 'seen'), '--write', write, *TINY]
+    assert main([str(tmp_path / 'bad.png'), *arguments]) == 2
+    assert 'no frame of' in capsys.readouterr().err
+    assert not (tmp_path / 'seen').exists()
 
 
 def test_a_release_that_is_none_is_refused(folder, tmp_path, capsys) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import cv2
@@ -16,9 +17,9 @@ from sds_perception.offline.run import Tally
 GREYS = [0, 40, 80, 120, 160]
 
 
-def film(path: Path) -> Path:
-    """Motion JPEG, a grey after the other."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, (80, 48))
+def film(path: Path, codec: str = 'MJPG') -> Path:
+    """A grey after the other at 10 Hz."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10, (80, 48))
     for grey in GREYS:
         writer.write(np.full((48, 80, 3), grey, np.uint8))
     writer.release()
@@ -43,6 +44,37 @@ def test_a_damaged_frame_is_named_and_those_after_it_are_read(tmp_path, damaged)
         if number != damaged:
             assert isinstance(item, Frame) and abs(int(item.rgb[0, 0, 0]) - GREYS[number]) < 4
             assert item.stamp_ns == 100_000_000 * number
+
+
+def pace(path: Path, ticks: list[int]) -> None:
+    """Let every frame of an MP4 last so many of 10240 ticks per second."""
+    data = path.read_bytes()
+    table = b''.join(struct.pack('>II', 1, each) for each in ticks)
+    place = data.index(b'stts') - 4
+    head, tail = bytearray(data[:place]), data[place + 24 :]
+    for name in (b'moov', b'trak', b'mdia', b'minf', b'stbl'):  # the boxes it lies in
+        start = head.index(name) - 4
+        size = int.from_bytes(head[start : start + 4], 'big') + len(table) - 8
+        head[start : start + 4] = size.to_bytes(4, 'big')
+    box = struct.pack('>I4sII', 16 + len(table), b'stts', 0, len(ticks)) + table
+    path.write_bytes(bytes(head) + box + tail)
+
+
+def test_the_frames_of_a_video_of_varying_rate_are_stamped_in_their_own_time(tmp_path) -> None:
+    path = film(tmp_path / 'drive.mp4', 'mp4v')
+    pace(path, [512, 2048, 512, 1024, 1024])
+    stamps_ms = [item.stamp_ns // 1_000_000 for item in Video(path, None).frames()]
+    assert stamps_ms == [0, 50, 250, 300, 400]
+
+
+def test_a_video_is_seen_as_its_camera_gave_it_however_players_turn_it(tmp_path) -> None:
+    path, whole = film(tmp_path / 'drive.mp4', 'mp4v'), 0x10000
+    upright = struct.pack('>9i', whole, 0, 0, 0, whole, 0, 0, 0, 0x40000000)
+    turned = struct.pack('>9i', 0, whole, 0, -whole, 0, 0, 0, 0, 0x40000000)
+    head, tail = path.read_bytes().rsplit(upright, 1)  # of the track, after that of the movie
+    path.write_bytes(head + turned + tail)
+    assert cv2.VideoCapture(str(path)).read()[1].shape == (80, 48, 3)  # OpenCV understands it
+    assert {item.rgb.shape for item in Video(path, None).frames()} == {(48, 80, 3)}
 
 
 def test_a_video_that_does_not_know_its_length_ends_where_nothing_can_be_read(tmp_path) -> None:

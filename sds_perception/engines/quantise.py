@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -50,9 +51,23 @@ def calibrated_onnx(
     if not path.is_file():
         raise EngineError(
             f'precision int8 is not calibrated for this release at {shape}: '
-            'run sds-engine build RELEASE --precision int8 --calibrate FRAMES'
+            f'run {_calibrating(release, shape, cache)}'
         )
     return path
+
+
+def _calibrating(release: Release, shape: GraphShape, cache: str | os.PathLike[str] | None) -> str:
+    """The command that puts this very graph into this cache."""
+    (height, width), words = shape.input_size, ['sds-engine build RELEASE --precision int8']
+    if not shape.for_cpu:
+        words.append('--device cuda --provider tensorrt')
+    if shape.input_size != release.input_size:
+        words.append(f'--input-size {width}x{height}')
+    if shape.detail != 'fast':
+        words.append(f'--detail {shape.detail}')
+    if cache:
+        words.append(f'--cache {shlex.quote(str(cache))}')
+    return ' '.join([*words, '--calibrate FRAMES'])
 
 
 def kept_frames(graph: Path) -> NDArray[np.uint8] | None:

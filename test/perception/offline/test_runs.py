@@ -1,0 +1,87 @@
+"""A run over a source: how it can end early, and what it does on the way."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sds_perception.metric_scale import FirstKnown, ReleaseScale
+from sds_perception.network import NETWORKS
+from sds_perception.offline.pictures import PictureFiles
+from sds_perception.offline.run import perceive_all
+from sds_perception.offline.sinks import FileSink
+from sds_perception.perceiver import Perceiver
+from sds_perception.release import untrained_release
+
+
+def lines(folder: Path) -> list[dict]:
+    """Of the list of frames, as far as it goes."""
+    file = folder / 'frames.jsonl'
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.mark.parametrize('heard', [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_finish_the_frame_and_list_what_there_is(
+    heard, folder, tmp_path
+) -> None:
+    class Interrupted(PictureFiles):
+        def frames(self):
+            for number, item in enumerate(super().frames()):
+                if number == 2:
+                    signal.raise_signal(heard)
+                yield item
+
+    before = signal.getsignal(heard)
+    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
+    with FileSink(tmp_path / 'seen') as sink:
+        source = Interrupted(folder, None)
+        tally = perceive_all(source, perceiver, FirstKnown([ReleaseScale()]), sink)
+    assert (tally.stopped, tally.done) == (True, 3)
+    assert signal.getsignal(heard) is before
+    assert 'stopped after 3 of 5 frames' in next(tally.lines())
+    for product in ('labels', 'depth_relative', 'overlay'):
+        assert len(list((tmp_path / 'seen' / product).iterdir())) == 3
+    assert len((tmp_path / 'seen' / 'frames.jsonl').read_text().splitlines()) == 3
+
+
+def test_frames_are_listed_as_they_are_written_so_that_a_power_cut_leaves_the_list(
+    folder, tmp_path
+) -> None:
+    class Watched(PictureFiles):
+        def frames(self):
+            for number, item in enumerate(super().frames()):
+                listed.append((number, len(lines(tmp_path / 'seen'))))
+                yield item
+
+    listed: list[tuple[int, int]] = []
+    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
+    with FileSink(tmp_path / 'seen', pictures=False) as sink:
+        perceive_all(Watched(folder, None), perceiver, FirstKnown([]), sink)
+    assert listed == [(number, number) for number in range(5)]
+
+
+def test_a_jump_back_in_time_resets_the_scale(frames, tmp_path) -> None:
+    class Remembering(FirstKnown):
+        def __init__(self) -> None:
+            super().__init__([])
+            self.resets = 0
+
+        def reset(self) -> None:
+            self.resets += 1
+
+    class Looped(PictureFiles):
+        def frames(self):
+            yield from frames
+            yield from (replace(f, name=f'again_{f.name}') for f in frames)
+
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in' / 'a.png').write_bytes(b'')
+    scale = Remembering()
+    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
+    with FileSink(tmp_path / 'seen', pictures=False) as sink:
+        perceive_all(Looped(tmp_path / 'in', None), perceiver, scale, sink)
+    assert scale.resets == 1
