@@ -38,6 +38,7 @@ def mean_release(releases: Sequence[Release]) -> Release:
         raise ReleaseError('one release has no mean, wanted two or more')
     for other in others:
         _require_relatives(first, other)
+    _require_different(releases)
     weights = {name: _mean([r.weights[name] for r in releases]) for name in first.weights}
     parts = [_identity(each) for each in releases]
     provenance = {**first.provenance, 'mean_of': parts, 'scores': {}}
@@ -79,6 +80,21 @@ def _require_relatives(first: Release, other: Release) -> None:
         )
 
 
+def _require_different(releases: Sequence[Release]) -> None:
+    """Refuse a release that would count twice: a slip of the command line."""
+    digests = [each.digest for each in releases]
+    twice = next((each for each in digests if digests.count(each) > 1), None)
+    if twice is not None:
+        raise ReleaseError(f'release {twice[:12]} is given twice, wanted different ones')
+
+
+def _require_new(output: Path) -> None:
+    if output.exists():
+        raise ReleaseError(
+            f'{output} exists already; the first path is the file to write: name a new one'
+        )
+
+
 def _mean(parts: list[Tensor]) -> Tensor:
     if not parts[0].is_floating_point():
         return parts[0]  # counters of BatchNorm, which nothing reads
@@ -106,10 +122,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog='sds-average', description='Write the mean of releases that grew from one.'
     )
-    parser.add_argument('output', type=Path, help='release file to write (.safetensors)')
+    parser.add_argument(
+        'output', type=Path, help='release file to write (.safetensors), a new one'
+    )
     parser.add_argument('releases', type=Path, nargs='+', help='releases of several runs')
     words = parser.parse_args(arguments)
     try:
+        _require_new(words.output)
         mean = mean_release([read_release(each) for each in words.releases])
         digest = write_release(words.output, mean)
     except (ReleaseError, OSError) as problem:

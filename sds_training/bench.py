@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from sds_training.devices import launched
 from sds_training.learner import Learner
 from sds_training.networks import joint
 from sds_training.passport import data_passport
+from sds_training.train import PROBLEMS
 
 
 class Clock:
@@ -114,16 +116,27 @@ def cache_gain(config: DataConfig, batches: int) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the figures and the machine's facts as JSON."""
+    """Print the figures and the machine's facts as JSON; 2 with a sentence where it cannot."""
     parser = argparse.ArgumentParser(prog='bench', description=__doc__)
     parser.add_argument('config', help='training file')
     parser.add_argument('--rounds', type=int, default=20)
     options, words = parser.parse_known_args(arguments)
+    try:
+        figures = measured(options.config, options.rounds, words)
+    except PROBLEMS as problem:
+        print(f'bench: {problem}', file=sys.stderr)
+        return 2
+    print(json.dumps(figures, indent=1))
+    return 0
+
+
+def measured(file: str, rounds: int, words: list[str]) -> dict[str, Any]:
+    """The machine's facts and the figures of a training file with its overrides."""
     with tempfile.TemporaryDirectory() as folder:
         words = [*words, f'--run_dir={Path(folder)}', '--teacher.start_step=0']
-        config = read_config([options.config, *words], 'bench')
-        figures = {'share of depth with backward': depth_cost(config, options.rounds)}
-        figures |= step_shares(config, options.rounds)
+        config = read_config([file, *words], 'bench')
+        figures = {'share of depth with backward': depth_cost(config, rounds)}
+        figures |= step_shares(config, rounds)
         if config.data.use_cache:
             figures['cache gain over originals'] = cache_gain(config.data, 4)
     facts = {
@@ -132,8 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         'crop': list(config.data.crop),
         'batch': config.data.labelled_batch + config.data.unlabelled_batch,
     }
-    print(json.dumps({**facts, **{name: round(v, 4) for name, v in figures.items()}}, indent=1))
-    return 0
+    return {**facts, **{name: round(value, 4) for name, value in figures.items()}}
 
 
 if __name__ == '__main__':

@@ -6,62 +6,21 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sds_perception.engines import ENGINES, PRECISIONS, EngineError
-from sds_perception.labels import NAMES
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError
-from sds_perception.scene import Scene
-from sds_training.data.cityscapes import DataError, digest_of
+from sds_training.data.cityscapes import DataError
 from sds_training.data.config import DataConfig
 from sds_training.data.validation import ValidationFrame, validation_frames
-from sds_training.metrics import PROTOCOLS, Confusion, DepthProtocol, DepthScores
+from sds_training.metrics import PROTOCOLS, DepthProtocol, Judged, Scores, Tally
 from sds_training.metrics.semantics import FOLDS
 from sds_training.report import PictureRows, write_report
-
-
-class Judged(NamedTuple):
-    """One frame as the Perceiver saw it, beside its truth."""
-
-    frame: ValidationFrame
-    rgb: NDArray[np.uint8]  # (H, W, 3)
-    scene: Scene
-    labels: NDArray[np.uint8] | None  # (H, W) true train ids
-    depth_m: NDArray[np.float32] | None  # (H, W) true metres
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What a release is worth on a set of frames; None where there was no truth to compare."""
-
-    frames: int
-    frames_sha256: str  # of the frames' names, one per line
-    labelled_frames: int
-    mean_iou: float | None
-    iou: dict[str, float | None]  # by class; None where neither truth nor prediction is
-    accuracy: float | None
-    confusion: list[list[int]]  # truth by prediction, the last column unlabelled
-    fold: dict[str, str]
-    depth_frames: int
-    depth_kind: str
-    depth_protocol: str
-    depth_coverage: float | None
-    depth: dict[str, float | None]  # as predicted: means nothing for relative depth
-    depth_median_scaled: dict[str, float | None]
-    seconds_per_frame: float
-
-    def as_dict(self) -> dict[str, object]:
-        """The scores as plain JSON values."""
-        return asdict(self)
 
 
 def evaluate(
@@ -73,56 +32,18 @@ def evaluate(
     on_frame: Callable[[int, Judged], None] = lambda place, judged: None,
 ) -> Scores:
     """Score `perceiver` on `frames`; `on_frame` sees each one with its place, for pictures."""
-    frames = list(frames)
-    confusion, depth = Confusion(fold), DepthScores(protocol)
-    labelled, seconds, kinds = 0, 0.0, set()
+    tally = Tally(fold, protocol)
     for place, frame in enumerate(frames):
         rgb = frame.rgb()
+        height, width = size = rgb.shape[:2]
+        camera = frame.camera_at(width, height)
         began = perf_counter()
-        scene = perceiver(rgb, frame.camera_at(rgb.shape[1], rgb.shape[0]))
-        seconds += perf_counter() - began
-        judged = Judged(frame, rgb, scene, frame.labels(), frame.depth_m())
-        if judged.labels is not None:
-            confusion.add(judged.labels, scene.labels)
-            labelled += 1
-        if judged.depth_m is not None:
-            depth.add(judged.depth_m, scene.depth)
-            kinds.add(scene.depth_kind)
+        scene = perceiver(rgb, camera)
+        seconds = perf_counter() - began
+        judged = Judged(frame, rgb, scene, frame.labels(size), frame.depth_m(size))
+        tally.add(judged, seconds)
         on_frame(place, judged)
-    return Scores(
-        frames=len(frames),
-        frames_sha256=digest_of([frame.name for frame in frames]),
-        labelled_frames=labelled,
-        **_semantic_scores(confusion),
-        fold=dict(fold or {}),
-        depth_frames=depth.pictures,
-        depth_kind=' and '.join(sorted(kinds)) or 'none',
-        depth_protocol=protocol.describe(),
-        **_depth_scores(depth),
-        seconds_per_frame=seconds / max(1, len(frames)),
-    )
-
-
-def _semantic_scores(confusion: Confusion) -> dict:
-    return {
-        'mean_iou': _known(confusion.mean_iou),
-        'iou': {name: _known(v) for name, v in zip(NAMES, confusion.iou, strict=True)},
-        'accuracy': _known(confusion.accuracy),
-        'confusion': confusion.counts.tolist(),
-    }
-
-
-def _depth_scores(depth: DepthScores) -> dict:
-    plain, scaled = (depth.mean(median_scaling=scaling) for scaling in (False, True))
-    return {
-        'depth_coverage': _known(depth.coverage),
-        'depth': {name: _known(value) for name, value in plain.items()},
-        'depth_median_scaled': {name: _known(value) for name, value in scaled.items()},
-    }
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return tally.scores()
 
 
 def read_fold(source: str) -> dict[str, str]:
@@ -157,16 +78,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _evaluate_and_write(options: argparse.Namespace) -> None:
-    fold = read_fold(options.fold)
+    fold, protocol = read_fold(options.fold), PROTOCOLS[options.depth_protocol]
     frames = validation_frames(DataConfig(root=str(options.root)), options.split)
-    perceiver = Perceiver.from_release(
-        options.release,
-        device=options.device,
-        engine=options.engine,
-        detail=options.detail,
-        **({'precision': options.precision} if options.precision else {}),
-    )
-    protocol = PROTOCOLS[options.depth_protocol]
+    perceiver = _perceiver(options)
+    options.output.mkdir(parents=True, exist_ok=True)  # told now, not after all frames
     rows = PictureRows(len(frames), options.pictures, fold, protocol)
     with tqdm(total=len(frames), disable=not sys.stderr.isatty(), unit='frame') as bar:
 
@@ -175,19 +90,35 @@ def _evaluate_and_write(options: argparse.Namespace) -> None:
             bar.update()
 
         scores = evaluate(perceiver, frames, fold=fold, protocol=protocol, on_frame=show)
+    _write(options, perceiver, scores, rows)
+    print(_summary(scores))
+    print(f'{options.output / "scores.json"} and {options.output / "report.html"} written')
+
+
+def _perceiver(options: argparse.Namespace) -> Perceiver:
+    return Perceiver.from_release(
+        options.release,
+        device=options.device,
+        engine=options.engine,
+        detail=options.detail,
+        **({'precision': options.precision} if options.precision else {}),
+    )
+
+
+def _write(
+    options: argparse.Namespace, perceiver: Perceiver, scores: Scores, rows: PictureRows
+) -> None:
     facts = {
         'release': str(options.release),
         'release_sha256': perceiver.release.digest,
         'trained': perceiver.release.trained,
         'split': options.split,
-        'engine': f'{perceiver.engine.name}, detail {options.detail}',
+        'engine': perceiver.engine.name,
+        'detail': options.detail,
     }
-    options.output.mkdir(parents=True, exist_ok=True)
     document = {**facts, **scores.as_dict(), 'provenance': perceiver.release.provenance}
     (options.output / 'scores.json').write_text(json.dumps(document, indent=1) + '\n')
     write_report(options.output / 'report.html', facts, scores, rows)
-    print(_summary(scores))
-    print(f'{options.output / "scores.json"} and {options.output / "report.html"} written')
 
 
 def _summary(scores: Scores) -> str:
@@ -202,7 +133,7 @@ def _summary(scores: Scores) -> str:
             f'{scores.depth["abs_rel"]:.4f}, '
             f'median-scaled {scores.depth_median_scaled["abs_rel"]:.4f}'
         )
-    return '\n'.join(lines)
+    return '\n'.join([*lines, *scores.gaps])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from sds_training.data.clips import (
     Pools,
     require_mounting,
     require_neighbours,
+    require_some_neighbours,
     require_vehicles,
 )
 from sds_training.data.config import DataConfig
@@ -49,6 +50,8 @@ def require_teachers(config: TrainingConfig, pools: Pools) -> None:
         require_mounting(pools)
     if config.stage == 'depth':
         require_neighbours(pools, config.data)
+    elif config.loss.depth:
+        require_some_neighbours(pools, config.data, f'loss.depth is {config.loss.depth}')
 
 
 def canonical_camera(config: DataConfig, steps: StepBatches) -> Camera:

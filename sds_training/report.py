@@ -6,7 +6,6 @@ import base64
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,11 +13,8 @@ from numpy.typing import NDArray
 
 from sds_perception.labels import PALETTE, TRAIN_ID, UNLABELLED
 from sds_perception.render import color_depth, color_labels, overlay
-from sds_training.metrics import DepthProtocol, fold_table
+from sds_training.metrics import DepthProtocol, Judged, Scores, fold_table
 from sds_training.metrics.depth import METRICS, counted_pixels
-
-if TYPE_CHECKING:  # evaluate writes reports, so the import must not run both ways
-    from sds_training.evaluate import Judged, Scores
 
 RGB = NDArray[np.uint8]
 PICTURE_WIDTH_PX = 360
@@ -97,6 +93,7 @@ def write_report(
     body = [
         '<h1>Evaluation</h1>',
         _facts(facts, scores),
+        *(f'<p>{escape(gap)}.</p>' for gap in scores.gaps),
         _class_table(scores),
         _depth_table(scores),
         *(_picture_row(name, row) for name, row in pictures.rows),
@@ -123,6 +120,8 @@ def _facts(facts: Mapping[str, object], scores: Scores) -> str:
 def _class_table(scores: Scores) -> str:
     if not scores.labelled_frames:
         return '<p>No labels, so no class scores.</p>'
+    if scores.mean_iou is None:
+        return ''
     rows = [f'<tr><th>mean IoU</th><th>{_figure(scores.mean_iou)}</th><th></th></tr>']
     for name, iou in scores.iou.items():
         if name in scores.fold:

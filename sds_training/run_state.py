@@ -10,6 +10,8 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig
+from sds_training.folder_lock import held
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,35 @@ def decisive(values: dict[str, Any]) -> dict[str, Any]:
     """Of a config's plain values, those that decide what is learnt."""
     kept = {name: each for name, each in values.items() if name not in UNIMPORTANT}
     return kept | {name: values['fabric'][name] for name in ('accumulate', 'precision')}
+
+
+@contextmanager
+def only_run(run_dir: Path) -> Iterator[None]:
+    """Make the folder of a run and hold it: a second run would write into the same files."""
+    busy = RunStateError(
+        f'another process is writing the run {run_dir}; wait for it, or choose another run_dir'
+    )
+    with ExitStack() as stack:
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(run_dir, busy))
+        except OSError as problem:
+            raise unwritable(run_dir, problem) from problem
+        yield
+
+
+def describe_run(run_dir: Path, documents: dict[str, dict[str, Any]]) -> None:
+    """Write what describes a run into its folder, as JSON."""
+    try:
+        for name, values in documents.items():
+            (run_dir / f'{name}.json').write_text(json.dumps(values, indent=1) + '\n')
+    except OSError as problem:
+        raise unwritable(run_dir, problem) from problem
+
+
+def unwritable(run_dir: Path, problem: OSError) -> RunStateError:
+    """What is said of a folder that no run can be written to."""
+    return RunStateError(f'run_dir {run_dir} cannot be written ({problem}); choose another')
 
 
 def save_state(
@@ -87,9 +119,7 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as problem:  # torch raises its own kinds for every sort of damage
-        raise RunStateError(
-            f'state {path} is damaged or no state of a run: {problem}'
-        ) from problem
+        raise RunStateError(f'state {path} is damaged or no state of a run') from problem
     if not isinstance(state, dict) or 'config_digest' not in state:
         raise RunStateError(f'state {path} is a torch file but no state of a run')
     return state

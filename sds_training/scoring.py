@@ -5,46 +5,62 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
-from sds_training.data.validation import validation_frames
-from sds_training.evaluate import Scores, evaluate
+from sds_training.data.validation import ValidationFrame, validation_frames
+from sds_training.evaluate import evaluate
 from sds_training.export import release_of
 from sds_training.journal import Journal
 from sds_training.learner import Learner
-from sds_training.metrics import PROTOCOLS
+from sds_training.metrics import PROTOCOLS, Scores
 
 logger = logging.getLogger(__name__)
 
-RELEASE = 'release.safetensors'
+RELEASE, SCORES = 'release.safetensors', 'scores.json'
+PROTOCOL = PROTOCOLS['full']  # how a run is scored, told beside its scores; and the detail
+DETAIL: Literal['fine'] = 'fine'
 
 
 def scored(
     config: TrainingConfig, learner: Learner, passport: dict[str, Any], journal: Journal | None
-) -> dict[str, float]:
-    """Scores of the teacher on the validation split, through the vehicle's own Perceiver."""
+) -> dict[str, Any] | None:
+    """Scores of the teacher on the validation split, through the vehicle's own Perceiver.
+
+    Empty where there is nothing to score. None where a file of the split cannot be used, which is
+    logged: a validation file must not cost a run; and None in all processes but the first.
+    """
     learner.fabric.barrier()
     if not learner.fabric.is_global_zero:
+        return None
+    frames = frames_to_score(config)
+    if not frames:
         return {}
+    device, release = str(learner.fabric.device), released(config, learner, passport)
+    perceiver = Perceiver.from_release(release, device=device, detail=DETAIL)
+    try:
+        scores = evaluate(perceiver, frames, protocol=PROTOCOL)
+    except DataError as problem:
+        logger.warning('not scored after step %d: %s', learner.step, problem)
+        return None
+    if journal:
+        journal.record(learner.step, 'evaluate', headline(scores))
+    how = {'frames': scores.frames, 'depth_protocol': scores.depth_protocol, 'detail': DETAIL}
+    return {**headline(scores), **how}
+
+
+def frames_to_score(config: TrainingConfig) -> list[ValidationFrame]:
+    """The validation frames, thinned out evenly to as many as the config wants; maybe none."""
     try:
         frames = validation_frames(config.data, 'val')
     except DataError as nothing:
-        logger.info('not evaluated: %s', nothing)
-        return {}
+        logger.info('not scored: %s', nothing)
+        return []
     most = config.journal.evaluate_frames
-    if most and len(frames) > most:
-        frames = frames[:: -(-len(frames) // most)]
-    perceiver = Perceiver.from_release(
-        released(config, learner, passport), device=str(learner.fabric.device), detail='fine'
-    )
-    figures = headline(evaluate(perceiver, frames, protocol=PROTOCOLS['full']))
-    if journal:
-        journal.record(learner.step, 'evaluate', figures)
-    return figures
+    return frames[:: -(-len(frames) // most)] if most and len(frames) > most else frames
 
 
 def headline(scores: Scores) -> dict[str, float]:
@@ -61,7 +77,7 @@ def released(
     config: TrainingConfig,
     learner: Learner,
     passport: dict[str, Any],
-    scores: dict[str, float] | None = None,
+    scores: dict[str, Any] | None = None,
 ) -> Release:
     """The teacher as it is now (the student in depth pre-training, which has no teacher)."""
     which = 'teacher' if config.stage == 'joint' else 'student'
@@ -71,10 +87,16 @@ def released(
 
 
 def finish(config: TrainingConfig, learner: Learner, passport: dict[str, Any]) -> Path:
-    """Score the trained network and write its release."""
+    """Score the trained network and write its release, and the scores where there are any.
+
+    Without them the same command scores again, once the file that prevented it is mended.
+    """
     path = Path(config.run_dir, RELEASE)
     scores = scored(config, learner, passport, None)
     if learner.fabric.is_global_zero:
-        (path.parent / 'scores.json').write_text(json.dumps(scores, indent=1) + '\n')
+        file = path.with_name(SCORES)
+        file.unlink(missing_ok=True)
+        if scores is not None:
+            file.write_text(json.dumps(scores, indent=1) + '\n')
         write_release(path, released(config, learner, passport, scores))
     return path

@@ -1,4 +1,4 @@
-"""The loop, in the order things happen: batch, step, journal, pictures, scores, state, release."""
+"""The loop, in the order things happen: batch, step, journal, pictures, state, scores, release."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ from sds_training.passport import data_passport
 from sds_training.pictures import step_pictures
 from sds_training.run_state import (
     RunStateError,
+    describe_run,
     newest_state,
+    only_run,
     read_origin,
     require_same_data,
     save_state,
@@ -60,6 +63,14 @@ def train(config: TrainingConfig) -> Path | None:
     Returns the release; None in all processes but the first.
     """
     fabric = launched(config)
+    first = fabric.is_global_zero
+    with only_run(Path(config.run_dir)) if first else nullcontext():
+        path = train_on(fabric, config)
+    return path if first else None
+
+
+def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
+    """The same on launched devices, alone in the run's folder; the path of the release."""
     if fabric.is_global_zero:
         render_streets(config)
     fabric.barrier()
@@ -68,7 +79,7 @@ def train(config: TrainingConfig) -> Path | None:
     learner = Learner(config, fabric, passport['camera']['fy'])
     passport['started_from'] = begin(learner, passport)
     if fabric.is_global_zero:
-        open_run_dir(run_dir, {'config': asdict(config), 'passport': passport})
+        describe_run(run_dir, {'config': asdict(config), 'passport': passport})
     journal = Journal(run_dir, learner.step, config.steps) if fabric.is_global_zero else None
     with stop_requests() as stop:
         try:
@@ -79,8 +90,7 @@ def train(config: TrainingConfig) -> Path | None:
         finally:
             if journal:
                 journal.close()
-    path = finish(config, learner, passport)
-    return path if fabric.is_global_zero else None
+    return finish(config, learner, passport)
 
 
 def walk(
@@ -101,10 +111,10 @@ def walk(
         step, last = learner.step, learner.step == config.steps
         if journal:
             report(journal, learner, terms, lap, often, last)
-        if often.evaluate_every and step % often.evaluate_every == 0 and not last:
-            scored(config, learner, passport, journal)
         if step % often.save_every == 0 or last:
             save_state(fabric, config, learner.state(), passport)
+        if often.evaluate_every and step % often.evaluate_every == 0 and not last:
+            scored(config, learner, passport, journal)
         if stop_wanted(fabric, stop) and not last:
             raise Interrupted(f'stopped after step {step}; the same command continues')
 
@@ -157,18 +167,6 @@ def render_streets(config: TrainingConfig) -> None:
             problem = Interrupted if code == STOPPED else ConfigError
             raise problem(f'streets for {root} could not be rendered to the end')
     part.replace(root)
-
-
-def open_run_dir(run_dir: Path, documents: dict[str, dict[str, Any]]) -> None:
-    """Make the folder of a run, and write what describes it there as JSON."""
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        for name, values in documents.items():
-            (run_dir / f'{name}.json').write_text(json.dumps(values, indent=1) + '\n')
-    except OSError as problem:
-        raise RunStateError(
-            f'run_dir {run_dir} cannot be written ({problem}); choose another'
-        ) from problem
 
 
 def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:

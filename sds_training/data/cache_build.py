@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +25,7 @@ from sds_training.data.cache import (
     resized_pixels,
 )
 from sds_training.data.config import DataConfig
+from sds_training.folder_lock import held
 
 SHARD_FILES = 256
 
@@ -44,7 +43,8 @@ def build_cache(
     """
     folder = config.cache_dir
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_writer(folder):
+    with held(folder, CacheError(f'another process is writing the cache {folder}')):
+        _require_own_root(config)
         groups, first = _plan(paths, config, processes)
         total = sum(map(len, groups))
         done = 0
@@ -70,15 +70,20 @@ def _plan(
     return groups, first
 
 
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; it is free again when the process ends, however it ends."""
-    with (folder / 'lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as problem:
-            raise CacheError(f'another process is writing the cache {folder}') from problem
-        yield
+def _require_own_root(config: DataConfig) -> None:
+    """Refuse a folder of another root, whose shards would all be swept out as stale.
+
+    A cache inside its root needs no note, and is moved with it.
+    """
+    if not config.cache:
+        return
+    note, root = config.cache_dir / 'root.txt', str(Path(config.root).resolve())
+    if note.is_file() and note.read_text() != root:
+        raise CacheError(
+            f'the cache {config.cache_dir} holds pictures of {note.read_text()}, not of {root}; '
+            f'choose another cache, or delete {note} if that root was moved'
+        )
+    note.write_text(root)
 
 
 def _write_shards(
@@ -91,11 +96,14 @@ def _write_shards(
     # Spawned, not forked: the caller may hold threads of torch, and a fork would inherit locks.
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(processes, context, initializer=_begin_worker) as pool:
-        jobs = [
-            pool.submit(write_shard, first + n, group, config) for n, group in enumerate(groups)
-        ]
         try:
+            jobs = [pool.submit(write_shard, first + n, g, config) for n, g in enumerate(groups)]
             yield from (job.result() for job in as_completed(jobs))
+        except BrokenExecutor as problem:
+            raise CacheError(
+                f'a process writing the cache {config.cache_dir} was ended from outside, perhaps '
+                'for want of memory; the same command goes on, fewer --workers need less'
+            ) from problem
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -103,9 +111,24 @@ def _write_shards(
 
 def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
     """Write one shard, pixels first and its index last; return how many files it holds."""
-    folder, root = config.cache_dir, Path(config.root)
+    raw = raw_file(config.cache_dir, number)
+    try:
+        index = _write_pixels(raw, paths, config)
+        _write_index(config.cache_dir, number, index)
+    except OSError as problem:
+        for partial in raw.parent.glob(f'{raw.stem}*partial'):
+            partial.unlink()
+        raise CacheError(
+            f'shard {raw} could not be written ({problem}); finished shards stay, and the same '
+            'command goes on'
+        ) from problem
+    return len(index)
+
+
+def _write_pixels(raw: Path, paths: list[Path], config: DataConfig) -> dict[str, Stored]:
+    root = Path(config.root)
     index: dict[str, Stored] = {}
-    partial = raw_file(folder, number).with_suffix('.partial')
+    partial = raw.with_suffix('.partial')
     with partial.open('wb') as out:
         for path in paths:
             status = path.stat()
@@ -115,9 +138,8 @@ def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
             )
             out.write(np.ascontiguousarray(pixels).data)
         _flush(out)
-    os.replace(partial, raw_file(folder, number))
-    _write_index(folder, number, index)
-    return len(index)
+    os.replace(partial, raw)
+    return index
 
 
 def _write_index(folder: Path, number: int, index: dict[str, Stored]) -> None:

@@ -86,20 +86,21 @@ class Layout:
         return groups
 
     def snippet_frames(self, positions: tuple[int, ...] | str) -> list[str]:
-        """Names of the sequence frames at `positions` of their snippet, sorted.
+        """Names of the frames at `positions` of their snippet, sorted; they may not be there.
 
         Position 19 is the frame with a camera file or a picture in leftImg8bit; where a sequence
         has neither, its first frame is position 0. 'all' takes every frame of the sequences.
         """
         if positions == 'all':
             return sorted(self.sequence)
-        wanted = {
-            shifted(anchor, position - LABELLED_POSITION)
-            for anchor in self._anchors()
-            for position in positions
-            if isinstance(position, int)
-        }
-        return sorted(wanted & self.sequence.keys())
+        return sorted(
+            {
+                shifted(anchor, position - LABELLED_POSITION)
+                for anchor in self._anchors()
+                for position in positions
+                if isinstance(position, int)
+            }
+        )
 
     def _anchors(self) -> list[str]:
         """One frame name per snippet, standing at the labelled position."""

@@ -117,9 +117,19 @@ def require_vehicles(pools: Pools, asked: str, otherwise: str) -> None:
     _refuse_silent_vehicles(pools.clips, asked, otherwise)
 
 
+def require_some_neighbours(pools: Pools, config: DataConfig, asked: str) -> None:
+    """Refuse pools none of whose frames can teach depth; the sentence begins with who `asked`."""
+    drawn = _drawn(pools, config)
+    if not any(clip.neighbours for clip in drawn):
+        raise DataError(
+            f'{asked} but none of {len(drawn)} frames to draw has neighbours to learn it from; '
+            'fetch leftImg8bit_sequence, or set loss.depth to 0'
+        )
+
+
 def require_neighbours(pools: Pools, config: DataConfig) -> None:
     """Refuse pools that depth pre-training would draw frames without neighbours from."""
-    drawn = pools.clips if config.labelled_batch else pools.unlabelled
+    drawn = _drawn(pools, config)
     lone = [clip.name for clip in drawn if not clip.neighbours]
     if lone:
         raise DataError(
@@ -138,6 +148,13 @@ def require_mounting(pools: Pools) -> None:
             f'with a height over the road, extrinsic.z (first: {unknown[0]}); add it, or set '
             'loss.road to 0'
         )
+
+
+def _drawn(pools: Pools, config: DataConfig) -> tuple[Clip, ...]:
+    """The frames that batches are made of: a pool without a place in them teaches nothing."""
+    if not config.labelled_batch:
+        return pools.unlabelled
+    return pools.clips if config.unlabelled_batch else pools.labelled
 
 
 def _clip(layout: Layout, name: str, config: DataConfig, with_label: bool = False) -> Clip:
@@ -160,14 +177,17 @@ def _clip(layout: Layout, name: str, config: DataConfig, with_label: bool = Fals
 
 def _extra_clips(layout: Layout, config: DataConfig) -> list[Clip]:
     """The sequence frames asked for that have both neighbours and are in no pool already."""
-    names = layout.snippet_frames(config.extra_unlabelled)
-    clips = [_clip(layout, name, config) for name in names if name not in layout.images]
-    whole = [clip for clip in clips if clip.neighbours]
-    if len(whole) < len(clips):
+    asked = layout.snippet_frames(config.extra_unlabelled)
+    new = [name for name in asked if name not in layout.images]
+    there = [_clip(layout, name, config) for name in new if name in layout.sequence]
+    whole = [clip for clip in there if clip.neighbours]
+    if len(whole) < len(new):
         logger.info(
-            '%d of %d frames that data.extra_unlabelled asks for lack a neighbour and stay out',
-            len(clips) - len(whole),
-            len(clips),
+            'of %d frames that data.extra_unlabelled asks for %d are not in leftImg8bit_sequence '
+            'and %d lack a neighbour; these stay out',
+            len(asked),
+            len(new) - len(there),
+            len(there) - len(whole),
         )
     return whole
 
@@ -205,7 +225,8 @@ def _refuse_empty(pools: Pools, config: DataConfig, split: str) -> None:
     if config.unlabelled_batch and not pools.unlabelled:
         raise DataError(
             f'data.unlabelled_batch is {config.unlabelled_batch} but the unlabelled pool of '
-            f'{split!r} is empty; set data.extra_unlabelled or data.pool_includes_labelled'
+            f'{split!r} is empty; set data.extra_unlabelled (sds-prepare: --extra-unlabelled all) '
+            'or data.pool_includes_labelled'
         )
 
 

@@ -20,6 +20,10 @@ from sds_training.data.odometry import Mounting, VehicleState
 HIGHEST_LABEL_ID = 33
 
 
+class FileError(DataError):
+    """A file that is not what its name says; the message begins with the file."""
+
+
 class StereoCamera(NamedTuple):
     """The numbers of a Cityscapes camera file; the picture's size is not among them."""
 
@@ -40,7 +44,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     try:
         return rgb_from_file(path.read_bytes())
     except (BrokenImage, OSError) as problem:
-        raise DataError(
+        raise FileError(
             f'{path} cannot be read as a picture; is the file cut short? ({problem})'
         ) from problem
 
@@ -54,10 +58,10 @@ def read_label_ids(path: Path) -> NDArray[np.uint8]:
     """Read a labelIds file as it is, (H, W) label ids; other label types are refused."""
     ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if ids is None:
-        raise DataError(f'{path} cannot be read as a label picture; is the file cut short?')
+        raise FileError(f'{path} cannot be read as a label picture; is the file cut short?')
     problem = wrong_label_type(ids)
     if problem:
-        raise DataError(f'{path} {problem}')
+        raise FileError(f'{path} {problem}')
     return ids
 
 
@@ -88,8 +92,8 @@ def read_camera(path: Path) -> StereoCamera:
         mounting = Mounting(*place, z_m=float(extrinsic.get('z', 'nan')))
         camera = StereoCamera(fx, fy, u0, v0, baseline_m, mounting)
         camera.at(1, 1)
-    except (KeyError, TypeError, ValueError, CameraError) as problem:
-        raise DataError(f'{path} is not a Cityscapes camera file: {problem}') from problem
+    except (AttributeError, KeyError, TypeError, ValueError, CameraError) as problem:
+        raise FileError(f'{path} is not a Cityscapes camera file: {problem}') from problem
     return camera
 
 
@@ -100,16 +104,16 @@ def read_vehicle(path: Path) -> VehicleState:
         numbers = _read_json(path)
         return VehicleState(float(numbers['speed']), float(numbers['yawRate']))
     except (KeyError, TypeError, ValueError) as problem:
-        raise DataError(f'{path} is not a Cityscapes vehicle file: {problem}') from problem
+        raise FileError(f'{path} is not a Cityscapes vehicle file: {problem}') from problem
 
 
 def read_disparity_depth_m(path: Path, camera: StereoCamera) -> NDArray[np.float32]:
     """Depth of a stereo disparity file in metres, (H, W) float32, NaN where there is none."""
     raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
-        raise DataError(f'{path} is not a 16-bit disparity picture')
+        raise FileError(f'{path} is not a 16-bit disparity picture')
     if not camera.baseline_m > 0:
-        raise DataError(f'{path} needs the baseline, and its camera file has none')
+        raise FileError(f'{path} needs the baseline, and its camera file has none')
     disparity_px = (raw.astype(np.float32) - 1.0) / 256.0
     disparity_px[disparity_px <= 0] = np.nan
     return np.float32(camera.fx * camera.baseline_m) / disparity_px
@@ -117,9 +121,14 @@ def read_disparity_depth_m(path: Path, camera: StereoCamera) -> NDArray[np.float
 
 def read_depth_m(path: Path) -> NDArray[np.float32]:
     """Read exact depth in metres, (H, W) float32 from a .npy file, NaN where there is none."""
-    depth_m = np.load(path, allow_pickle=False)
+    try:
+        depth_m = np.load(path, allow_pickle=False)
+    except (EOFError, OSError, ValueError) as problem:
+        raise FileError(
+            f'{path} cannot be read as depth; is the file cut short? ({problem})'
+        ) from problem
     if depth_m.ndim != 2 or depth_m.dtype.kind != 'f':
-        raise DataError(f'{path} is {depth_m.dtype} of shape {depth_m.shape}, wanted float (H, W)')
+        raise FileError(f'{path} is {depth_m.dtype} of shape {depth_m.shape}, wanted float (H, W)')
     return np.where(np.isfinite(depth_m), depth_m, np.nan).astype(np.float32)
 
 
@@ -127,4 +136,4 @@ def _read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as problem:
-        raise DataError(f'{path} cannot be read as JSON: {problem}') from problem
+        raise FileError(f'{path} cannot be read as JSON: {problem}') from problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from sds_training.data.check import check_folder
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
+from sds_training.data.files import FileError
 from sds_training.data.loading import files_of
 
 PLAIN_LINE_EVERY_S = 10.0
@@ -35,8 +37,12 @@ def prepare(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 if the folder can be trained on, 1 with sentences if it cannot."""
+    """Run the command; 0 if the folder can be trained on, 1 with sentences if it cannot.
+
+    2 with one sentence where something else is in the way, such as a full disk.
+    """
     options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format='note: %(message)s')
     try:
         return _check_and_write(options)
     except KeyboardInterrupt:
@@ -55,13 +61,17 @@ def _check_and_write(options: argparse.Namespace) -> int:
     if options.check_only:
         return 0
     try:
-        return _write(options)
-    except (DataError, OSError) as problem:
+        _write(options)
+    except FileError as problem:
         print(f'PROBLEM: {problem}', file=sys.stderr)
         return 1
+    except (DataError, OSError) as problem:
+        print(f'sds-prepare: {problem}', file=sys.stderr)
+        return 2
+    return 0
 
 
-def _write(options: argparse.Namespace) -> int:
+def _write(options: argparse.Namespace) -> None:
     config = DataConfig(
         root=str(options.root),
         cache=options.cache,
@@ -79,7 +89,6 @@ def _write(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - began
     held = sum(path.stat().st_size for path in config.cache_dir.glob('*.raw'))
     print(f'{added} files added in {seconds:.1f} s; {config.cache_dir} holds {held / 1e6:.0f} MB')
-    return 0
 
 
 class Progress:

@@ -12,6 +12,7 @@ from sds_perception.camera import Camera
 from sds_training.data.cityscapes import DataError, scan
 from sds_training.data.config import DataConfig
 from sds_training.data.files import (
+    FileError,
     read_camera,
     read_depth_m,
     read_disparity_depth_m,
@@ -39,17 +40,33 @@ class ValidationFrame:
         """The camera of the recorded picture, None where there is no file."""
         return read_camera(self.camera).at(width, height) if self.camera else None
 
-    def labels(self) -> NDArray[np.uint8] | None:
-        """The truth, (H, W) train ids."""
-        return read_label(self.label) if self.label else None
+    def labels(self, size: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """The truth, (H, W) train ids, of a picture of this (height, width)."""
+        return _fitting(read_label(self.label), self.label, size) if self.label else None
 
-    def depth_m(self) -> NDArray[np.float32] | None:
-        """The truth in metres, (H, W), NaN unknown: exact depth if there is any, else stereo."""
+    def depth_m(self, size: tuple[int, int]) -> NDArray[np.float32] | None:
+        """The truth in metres, (H, W), NaN unknown: exact depth if there is any, else stereo.
+
+        The picture is of this (height, width).
+        """
         if self.depth is not None:
-            return read_depth_m(self.depth)
-        if self.disparity is not None and self.camera is not None:
-            return read_disparity_depth_m(self.disparity, read_camera(self.camera))
-        return None
+            return _fitting(read_depth_m(self.depth), self.depth, size)
+        if self.disparity is None or self.camera is None:
+            return None
+        stereo_m = read_disparity_depth_m(self.disparity, read_camera(self.camera))
+        return _fitting(stereo_m, self.disparity, size)
+
+    @property
+    def lone_disparity(self) -> bool:
+        """Whether its only depth truth is a disparity that no camera turns into metres."""
+        return self.disparity is not None and self.depth is None and self.camera is None
+
+
+def _fitting(truth: NDArray, path: Path, size: tuple[int, int]) -> NDArray:
+    if truth.shape != size:
+        there, wanted = (f'{width}x{height}' for height, width in (truth.shape, size))
+        raise FileError(f'{path} is {there}, its picture is {wanted}')
+    return truth
 
 
 def validation_frames(config: DataConfig, split: str = 'val') -> list[ValidationFrame]:

@@ -1,6 +1,7 @@
 """How good a scene is: classes by intersection over union, depth by the usual errors."""
 
 from sds_training.metrics.depth import PROTOCOLS, DepthProtocol, DepthScores, depth_errors
+from sds_training.metrics.scores import Judged, Scores, Tally
 from sds_training.metrics.semantics import Confusion, fold_table
 
 __all__ = [
@@ -8,6 +9,9 @@ __all__ = [
     'Confusion',
     'DepthProtocol',
     'DepthScores',
+    'Judged',
+    'Scores',
+    'Tally',
     'depth_errors',
     'fold_table',
 ]

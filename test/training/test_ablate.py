@@ -41,10 +41,12 @@ def test_every_line_has_the_same_data_steps_and_seed(variant: Variant) -> None:
 def test_each_part_alone_differs_from_the_base_in_that_part() -> None:
     base = config_of(CONFIG, [], BY_NAME['base'], 0)
     ccam = config_of(CONFIG, [], BY_NAME['base + CCAM'], 0)
-    affine = config_of(CONFIG, [], BY_NAME['base + AffineMix'], 0)
+    givers = config_of(CONFIG, [], BY_NAME['base + labelled givers'], 0)
+    affine = config_of(CONFIG, [], BY_NAME['base + labelled givers + AffineMix'], 0)
     color = config_of(CONFIG, [], BY_NAME['base + ColorAug'], 0)
     assert (base.network.config().exchange, ccam.network.config().exchange) == ('pad', 'ccam')
-    assert (base.mix.affine_mix, affine.mix.affine_mix) == (0.0, 0.5)
+    assert (givers.mix.affine_mix, affine.mix.affine_mix) == (0.0, 0.5)
+    assert base.mix.givers != givers.mix.givers == affine.mix.givers == 'labelled'
     assert (base.color_aug.probability, color.color_aug.probability) == (0.0, 0.5)
     assert (ccam.mix, affine.color_aug, color.network) == (base.mix, base.color_aug, base.network)
 
@@ -89,6 +91,14 @@ def test_a_finished_run_of_another_config_is_no_line_of_the_table(tmp_path: Path
     finish(config_of(CONFIG, words, BY_NAME['base'], 0))
     with pytest.raises(RunStateError, match=r'another config \(optimiser.rate, steps\)'):
         run(config_of(CONFIG, [*words, '--steps=9', '--optimiser.rate=1'], BY_NAME['base'], 0))
+
+
+def test_a_run_that_could_not_be_scored_is_no_line_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablate, 'train', lambda config: None)
+    with pytest.raises(RunStateError, match='seed_0 has no scores'):
+        run(config_of(CONFIG, [f'--run_dir={tmp_path}'], BY_NAME['base'], 0))
 
 
 def test_an_override_of_the_config_is_not_taken_for_an_option_of_the_table(
@@ -141,8 +151,35 @@ def test_all_lines_of_a_seed_start_from_its_own_run(
     monkeypatch.setattr(ablate, 'train', train)
     file = tmp_path / 'start.yaml'
     file.write_text(f'base: {Path(CONFIG).resolve()}\nrun_dir: {tmp_path}/start\n')
-    starts = [ablate.start_of(str(file), seed) for seed in (3, 3, 4)]
+    starts = [ablate.start_of(ablate.start_config(str(file), [], seed)) for seed in (3, 3, 4)]
     assert trained == [tmp_path / 'start/seed_3', tmp_path / 'start/seed_4']
     assert starts[0] == starts[1] == f'{tmp_path}/start/seed_3/states/step_00000004.pt'
     lines = [config_of(CONFIG, [f'--init_from={starts[0]}'], each, 3) for each in VARIANTS]
     assert {each.init_from for each in lines} == {starts[0]}
+
+
+def test_a_start_learns_from_the_data_of_its_lines_and_lies_beside_them(tmp_path: Path) -> None:
+    file = tmp_path / 'start.yaml'
+    base = Path(CONFIG).resolve()
+    file.write_text(f'base: {base}\nrun_dir: {tmp_path}/start\nsteps: 9\ndata: {{labels: 1}}\n')
+    words = ['--data.root', '/mine', '--steps=5', '--data.labels=50', '--optimiser.rate', '1']
+    line = config_of(CONFIG, words, BY_NAME['base'], 3)
+    start = ablate.start_config(str(file), words, 3)
+    assert start.data == line.data and start.data.root == '/mine' and start.data.labels == 50
+    assert start.steps == 9 and start.optimiser != line.optimiser  # these are the file's own
+    assert start.run_dir == f'{tmp_path}/start/seed_3'
+    elsewhere = ablate.start_config(str(file), [*words, '--run_dir', '/runs/mine'], 3)
+    assert elsewhere.run_dir == '/runs/mine/start/seed_3'
+
+
+def test_the_table_tells_of_the_start_and_lies_in_the_folder_of_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(ablate, 'train', finish)
+    file = tmp_path / 'start.yaml'
+    file.write_text(f'base: {Path(CONFIG).resolve()}\nsteps: 9\n')
+    words = [f'--run_dir={tmp_path / "runs"}', '--data.labels=2', '--only', 'base']
+    assert ablate.main([CONFIG, '--start', str(file), '--seeds', '3', *words]) == 0
+    table = tmp_path / 'runs/evidence.md'
+    assert capsys.readouterr().out == f'{table}\n'
+    assert f'* start: {file}, 9 steps, 2 labels\n' in table.read_text()

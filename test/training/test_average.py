@@ -59,7 +59,8 @@ def test_networks_that_never_were_one_have_no_mean(
 def test_lenses_that_differ_have_no_mean(tmp_path: Path, metric_release: Release) -> None:
     first = read_release(grown(tmp_path, metric_release, 0, 'origin'))
     assert first.camera is not None
-    longer = replace(first, camera=replace(first.camera, fy=1.1 * first.camera.fy))
+    camera = replace(first.camera, fy=1.1 * first.camera.fy)
+    longer = replace(first, camera=camera, digest='other')
     with pytest.raises(ReleaseError, match='differ by 4.8 % in focal length, wanted at most 2 %'):
         mean_release([first, longer])
 
@@ -79,3 +80,19 @@ def test_what_means_something_else_is_named(
 def test_one_release_alone_is_refused(tmp_path: Path, metric_release: Release) -> None:
     with pytest.raises(ReleaseError, match='wanted two or more'):
         mean_release([metric_release])
+
+
+def test_a_release_that_is_there_already_is_never_replaced(
+    tmp_path: Path, metric_release: Release, capsys: pytest.CaptureFixture
+) -> None:
+    runs = [grown(tmp_path, metric_release, seed, 'origin', 0.1 * seed) for seed in (0, 1, 2)]
+    before = runs[0].read_bytes()
+    assert main([*map(str, runs)]) == 2  # OUTPUT was forgotten
+    assert f'{runs[0]} exists already' in capsys.readouterr().err
+    assert runs[0].read_bytes() == before
+
+
+def test_a_release_given_twice_is_refused(tmp_path: Path, metric_release: Release) -> None:
+    release = read_release(grown(tmp_path, metric_release, 0, 'origin'))
+    with pytest.raises(ReleaseError, match=f'release {release.digest[:12]} is given twice'):
+        mean_release([release, release])

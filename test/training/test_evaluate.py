@@ -61,7 +61,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_stereo_disparity_becomes_metres(root: Path) -> None:
-    depth_m = validation_frames(DataConfig(root=str(root)))[0].depth_m()
+    depth_m = validation_frames(DataConfig(root=str(root)))[0].depth_m((96, 192))
     assert np.isnan(depth_m[:, :50]).all()
     np.testing.assert_allclose(depth_m[:, 50:], FX * BASELINE_M / 2.0)
 
@@ -72,7 +72,7 @@ def test_exact_depth_is_preferred_to_disparity(root: Path) -> None:
     exact = np.full((96, 192), 12.5, np.float16)
     exact[0] = np.inf
     np.save(folder / f'{NAME}_depth.npy', exact)
-    depth_m = validation_frames(DataConfig(root=str(root)))[0].depth_m()
+    depth_m = validation_frames(DataConfig(root=str(root)))[0].depth_m((96, 192))
     assert np.isnan(depth_m[0]).all() and (depth_m[1:] == 12.5).all()
 
 
@@ -104,11 +104,67 @@ def test_the_command_writes_scores_and_a_page_that_needs_nothing_else(
     assert main([str(release_file), str(root), '--output', str(out), '--fold', 'camvid']) == 0
     scores = json.loads((out / 'scores.json').read_text())
     assert scores['iou']['wall'] is None and scores['fold']['wall'] == 'fence'
-    assert scores['frames'] == 2 and 'rows 0.25 to 0.75' in scores['depth_protocol']
+    assert (
+        scores['detail'] == 'fast'
+        and scores['frames'] == 2
+        and 'rows 0.25 to 0.75' in scores['depth_protocol']
+    )
     page = (out / 'report.html').read_text()
     assert page.count('data:image/png;base64,') == 5 + 7  # depth truth for one frame only
     assert 'http' not in page and f'{scores["mean_iou"]:.4f}' in page
     assert 'mean IoU' in capsys.readouterr().out
+
+
+def test_labels_that_are_all_void_are_told_in_place_of_class_scores(
+    root: Path, release_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for path in (root / 'gtFine').rglob('*.png'):
+        cv2.imwrite(str(path), np.full_like(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), 3))
+    out = tmp_path / 'out'
+    assert main([str(release_file), str(root), '--output', str(out)]) == 0
+    told = 'the labels of all 2 labelled frames are void'
+    assert told in capsys.readouterr().out and told in (out / 'report.html').read_text()
+
+
+@pytest.mark.parametrize(
+    ('folder', 'ending', 'truth'),
+    [
+        ('gtFine', '_gtFine_labelIds.png', np.full((48, 96), 7, np.uint8)),
+        ('disparity', '_disparity.png', np.full((48, 96), 512, np.uint16)),
+        ('depth', '_depth.npy', np.full((48, 96), 9.0, np.float32)),
+    ],
+)
+def test_truth_of_another_size_than_its_picture_is_named(
+    root: Path, release_file: Path, capsys: pytest.CaptureFixture, folder: str, ending: str,
+    truth: np.ndarray,
+) -> None:  # fmt: skip
+    file = root / folder / f'val/ulm/{NAME}{ending}'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.save(file, truth) if file.suffix == '.npy' else cv2.imwrite(str(file), truth)
+    assert main([str(release_file), str(root)]) == 2
+    told = f'sds-evaluate: {file} is 96x48, its picture is 192x96\n'
+    assert capsys.readouterr().err == told
+
+
+def test_disparities_that_no_camera_turns_into_metres_are_counted(
+    root: Path, release_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    next((root / 'camera').rglob('*.json')).unlink()
+    out = tmp_path / 'out'
+    assert main([str(release_file), str(root), '--output', str(out)]) == 0
+    assert 'with a disparity file and no camera file (1 of 2)' in capsys.readouterr().out
+    scores = json.loads((out / 'scores.json').read_text())
+    assert (scores['depth_frames'], scores['disparities_without_camera']) == (0, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_first_frame(
+    root: Path, release_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(Perceiver, '__call__', lambda *frame: seen.append(frame))
+    (root / 'file').write_text('no folder')
+    assert main([str(release_file), str(root), '--output', str(root / 'file')]) == 2
+    assert not seen
 
 
 def test_a_fold_file_maps_class_to_class(tmp_path: Path) -> None:

@@ -38,6 +38,22 @@ def test_metres_by_speed_need_frames_that_move(tiny_run: Make, without: Callable
         data_passport(tiny_run(root))
 
 
+def test_depth_that_no_frame_could_teach_is_refused(tiny_run: Make, without: Callable) -> None:
+    words = (without('leftImg8bit_sequence'), '--loss.speed=0')
+    with pytest.raises(
+        DataError, match=r'loss.depth is 1.0 but none of 3 frames to draw .* fetch leftIm'
+    ):
+        data_passport(tiny_run(*words))
+    assert data_passport(tiny_run(*words, '--loss.depth=0'))['data']['pool'] == 3
+
+
+def test_frames_that_no_batch_draws_teach_no_depth(tiny_run: Make, without: Callable) -> None:
+    words = (without('*_000020_leftImg8bit.png'), '--loss.speed=0')  # the labelled are at 19
+    assert data_passport(tiny_run(*words))['data']['pool'] == 6
+    with pytest.raises(DataError, match='none of 2 frames to draw has neighbours'):
+        data_passport(tiny_run(*words, '--data.unlabelled_batch=0'))
+
+
 def test_odometry_that_no_term_listens_to_teaches_no_metres(tiny_run: Make) -> None:
     words = ('--pose.odometry=true', '--loss.speed=0')
     assert tiny_run(*words).scale_sources == ('vehicle speed',)

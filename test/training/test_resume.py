@@ -19,6 +19,7 @@ from lightning_fabric.plugins.precision import MixedPrecision
 
 from sds_training.config import TrainingConfig
 from sds_training.data.loading import batches
+from sds_training.folder_lock import held
 from sds_training.learner import DivergedError, Learner
 from sds_training.objective import JointObjective
 from sds_training.run_state import RunStateError, newest_state, read_state, saved_states
@@ -111,6 +112,25 @@ def test_a_run_folder_of_another_config_is_refused_by_field(tiny_run: Make) -> N
     train(tiny_run('--steps=1'))
     with pytest.raises(RunStateError, match=r'optimiser\.rate'):
         train(tiny_run('--steps=1', '--optimiser.rate=0.5'))
+
+
+def test_a_second_process_is_refused_and_changes_nothing(tiny_run: Make) -> None:
+    config = tiny_run('--steps=1')
+    train(config)
+    run_dir = Path(config.run_dir)
+    before = {each: each.stat().st_mtime_ns for each in run_dir.rglob('*')}
+    refusal = RunStateError(f'another process is writing the run {run_dir}')
+    with held(run_dir, refusal), pytest.raises(RunStateError, match='another process is writing'):
+        train(config)
+    assert {each: each.stat().st_mtime_ns for each in run_dir.rglob('*')} == before
+    train(config)
+
+
+def test_a_state_that_is_damaged_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / 'step_00000001.pt'
+    file.write_bytes(b'no zip')
+    with pytest.raises(RunStateError, match=f'^state {file} is damaged or no state of a run$'):
+        read_state(file)
 
 
 def test_a_run_whose_frames_changed_is_refused_by_what_changed(

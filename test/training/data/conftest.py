@@ -42,6 +42,14 @@ class CityFolder:
         cv2.imwrite(str(path), ids)
         return path
 
+    def void_label(self, name: str, split: str = 'test') -> Path:
+        """A label as Cityscapes ships those of its test split: the vehicle, the rim, void."""
+        path = self.label(name, split)
+        ids = np.full(SIZE[::-1], 3, np.uint8)
+        ids[-4:] = 1
+        cv2.imwrite(str(path), ids)
+        return path
+
     def camera(self, name: str, split: str = 'train') -> Path:
         path = self.path('camera', name, '_camera.json', split)
         path.write_text(json.dumps({'intrinsic': INTRINSIC, 'extrinsic': {'baseline': 0.2}}))
@@ -71,7 +79,7 @@ def city_folder(tmp_path: Path) -> CityFolder:
 
 @pytest.fixture
 def street(city_folder: CityFolder) -> CityFolder:
-    """Six labelled snippets in two cities, and two labelled frames without neighbours."""
+    """Six labelled snippets in two cities, two labelled frames without neighbours, a void test."""
     for sequence in range(4):
         city_folder.labelled_snippet('aachen', sequence)
     for sequence in range(2):
@@ -79,4 +87,6 @@ def street(city_folder: CityFolder) -> CityFolder:
     for number in (7, 8_000):
         city_folder.image(f'kiel_000000_{number:06d}')
         city_folder.label(f'kiel_000000_{number:06d}')
+    city_folder.image('mainz_000000_000019', split='test')
+    city_folder.void_label('mainz_000000_000019')
     return city_folder

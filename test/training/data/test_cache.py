@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,6 +92,45 @@ def test_two_writers_at_once_are_refused(config, files) -> None:
 
     with pytest.raises(CacheError, match='another process is writing'):
         build_cache(files, config, on_progress=start_another)
+
+
+def test_a_cache_folder_serves_one_root(config, files, tmp_path) -> None:
+    config = replace(config, cache=str(tmp_path / 'shared'))
+    build_cache(files, config)
+    other = replace(config, root=str(tmp_path / 'other'))
+    (tmp_path / 'other').mkdir()
+    with pytest.raises(CacheError, match=f'holds pictures of {config.root}, not of {other.root}'):
+        build_cache([], other)
+    CachedFiles(config, files)
+    assert build_cache(files, config) == 0
+
+
+def test_a_root_that_is_moved_keeps_the_cache_inside_it(config, files, tmp_path) -> None:
+    build_cache(files, config)
+    moved = Path(config.root).rename(tmp_path / 'moved')
+    there = [moved / path.relative_to(config.root) for path in files]
+    assert build_cache(there, replace(config, root=str(moved))) == 0
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_half_written(config, files, monkeypatch) -> None:
+    def full(out: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(cache_build.os, 'fsync', full)
+    told = 'shard .*/00000.raw could not be written .*No space left on device'
+    with pytest.raises(CacheError, match=told):
+        build_cache(files, config)
+    assert not list(config.cache_dir.glob('*partial'))
+
+
+def test_a_process_that_is_killed_is_told_in_a_sentence(config, files, monkeypatch) -> None:
+    monkeypatch.setattr(cache_build, 'write_shard', killed_writer)
+    with pytest.raises(CacheError, match='ended from outside, perhaps for want of memory'):
+        build_cache(files, config, processes=2)
+
+
+def killed_writer(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_file_that_is_no_picture_is_named(config, files) -> None:

@@ -58,9 +58,10 @@ def test_odometry_that_is_missing_is_named(street) -> None:
 
 def test_positions_asked_for_in_vain_are_counted(config, caplog) -> None:
     with caplog.at_level(logging.INFO):
-        pools = training_pools(replace(config, extra_unlabelled=(17, 18, 20)), 'train')
+        pools = training_pools(replace(config, extra_unlabelled=(5, 17, 18, 20)), 'train')
     assert any(clip.name.endswith('_000018') for clip in pools.unlabelled)
-    assert '6 of 18 frames that data.extra_unlabelled asks for lack a neighbour' in caplog.text
+    told = 'of 32 frames that data.extra_unlabelled asks for 14 are not in leftImg8bit_sequence'
+    assert f'{told} and 6 lack a neighbour' in caplog.text  # 8 snippets, 2 without a sequence
 
 
 def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:

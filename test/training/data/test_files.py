@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sds_training.data.cityscapes import DataError
-from sds_training.data.files import read_picture
+from sds_training.data.files import FileError, read_camera, read_depth_m, read_picture
 
 
 def test_a_picture_is_as_its_sensor_saw_it_whatever_its_exif(tmp_path: Path) -> None:
@@ -25,5 +24,23 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, content: bytes |
     file = tmp_path / 'street.png'
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(DataError, match='street.png cannot be read as a picture'):
+    with pytest.raises(FileError, match='street.png cannot be read as a picture'):
         read_picture(file)
+
+
+@pytest.mark.parametrize('kept', [0, 5, 100])
+def test_depth_that_is_cut_short_is_named(tmp_path: Path, kept: int) -> None:
+    file = tmp_path / 'street_depth.npy'
+    np.save(file, np.ones((20, 30), np.float32))
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(FileError, match='street_depth.npy cannot be read as depth; is the file'):
+        read_depth_m(file)
+
+
+@pytest.mark.parametrize('more', ['', ', "extrinsic": null', ', "extrinsic": []'])
+def test_a_camera_file_that_is_none_is_named(tmp_path: Path, more: str) -> None:
+    file = tmp_path / 'street_camera.json'
+    intrinsic = '{"fx": 9, "fy": 9, "u0": 4, "v0": 4}' if more else 'null'
+    file.write_text(f'{{"intrinsic": {intrinsic}{more}}}')
+    with pytest.raises(FileError, match='street_camera.json is not a Cityscapes camera file'):
+        read_camera(file)

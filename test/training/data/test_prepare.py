@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+
 import cv2
 import numpy as np
 import pytest
@@ -19,6 +21,14 @@ def test_a_good_folder_has_no_problems_and_its_gaps_are_notes(street) -> None:
     assert any(
         '2 frames (first: kiel_000000_000007) without the frames 1 earlier' in n for n in notes
     )
+
+
+def test_void_labels_are_what_a_test_split_has_and_no_split_to_learn_from(street) -> None:
+    notes = [finding.sentence for finding in check_folder(street.root)]
+    assert 'test: labels are void, as Cityscapes ships them' in notes
+    for path in (street.root / 'gtFine/train').rglob('*.png'):
+        street.void_label(path.name.removesuffix('_gtFine_labelIds.png'), 'train')
+    assert problems(street.root)[0].startswith('train: the label files look like train ids')
 
 
 def test_cameras_are_missed_under_the_neighbours_that_will_be_used(street) -> None:
@@ -46,6 +56,14 @@ def test_prepare_checks_writes_and_has_nothing_left_to_do(street, capsys) -> Non
     assert '\n0 files added' in capsys.readouterr().out
 
 
+def test_positions_asked_for_in_vain_are_told(street, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(logging.root, 'handlers', [])  # as they are outside pytest
+    monkeypatch.setattr(logging.root, 'level', logging.WARNING)
+    command = [str(street.root), '--size', '32x16', '--workers', '1']
+    assert main([*command, '--extra-unlabelled', '5,25']) == 0
+    assert 'of 16 frames that data.extra_unlabelled asks for 16 are' in capsys.readouterr().err
+
+
 def test_check_only_writes_nothing(street) -> None:
     assert main([str(street.root), '--check-only']) == 0
     assert not (street.root / '.sds_cache').exists()
@@ -63,12 +81,20 @@ def test_giving_a_folder_inside_the_root_is_told(street) -> None:
     assert 'give its parent' in problems(street.root / 'leftImg8bit')[0]
 
 
-@pytest.mark.parametrize('ending', ['_labelTrainIds', '_color', '_instanceIds'])
-def test_the_wrong_label_files_are_told_by_name(street, ending: str) -> None:
+@pytest.mark.parametrize(
+    ('ending', 'told'),
+    [
+        ('_gtFine_labelTrainIds', '_labelTrainIds'),
+        ('_gtFine_color', '_color'),
+        ('_gtFine_instanceIds', '_instanceIds'),
+        ('_gtCoarse_labelIds', '_gtCoarse_labelIds'),
+    ],
+)
+def test_the_wrong_label_files_are_told_by_name(street, ending: str, told: str) -> None:
     for path in (street.root / 'gtFine').rglob('*.png'):
-        path.rename(path.with_name(path.name.replace('_labelIds', ending)))
+        path.rename(path.with_name(path.name.replace('_gtFine_labelIds', ending)))
     assert any(
-        f'*{ending}.png and no *_gtFine_labelIds.png' in each for each in problems(street.root)
+        f'*{told}.png and no *_gtFine_labelIds.png' in each for each in problems(street.root)
     )
 
 
@@ -110,3 +136,28 @@ def test_a_picture_that_is_cut_short_is_a_sentence_not_a_trace(street, capsys) -
     path.write_bytes(b'')
     assert main([str(street.root), '--size', '32x16', '--workers', '1']) == 1
     assert f'{path} cannot be read' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('words', 'told'),
+    [
+        (['--split', 'nowhere'], "no pictures of the split 'nowhere'"),
+        (['--neighbour-gap', '0'], 'data.neighbour_gap is 0, wanted 1 or more'),
+        (['--cache', '{root}/gtFine/train/kiel/kiel_000000_000007_gtFine_labelIds.png'], 'Not a'),
+    ],
+)
+def test_what_is_no_problem_of_the_data_ends_as_in_every_command(
+    street, capsys, words: list[str], told: str
+) -> None:
+    given = [each.format(root=street.root) for each in words]
+    assert main([str(street.root), '--size', '32x16', '--workers', '1', *given]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith('sds-prepare: ') and told in said and said.count('\n') == 1
+
+
+def test_a_folder_of_sequences_alone_is_told_what_to_ask_for(city_folder, capsys) -> None:
+    city_folder.sequence([f'own_000000_{n:06d}' for n in range(3)])
+    command = [str(city_folder.root), '--size', '32x16', '--workers', '1']
+    assert main(command) == 2
+    assert 'sds-prepare: --extra-unlabelled all' in capsys.readouterr().err
+    assert main([*command, '--extra-unlabelled', 'all']) == 0

@@ -1,0 +1,80 @@
+"""What a run says of itself, and that a bad validation file costs neither steps nor release."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sds_perception.release import read_release
+from sds_training import train as module
+from sds_training.config import TrainingConfig
+from sds_training.run_state import newest_state
+from sds_training.train import train
+
+Make = Callable[..., TrainingConfig]
+OFTEN = ('--journal.evaluate_every=3', '--journal.save_every=3')
+
+
+@pytest.fixture
+def root(drive: Path, tmp_path: Path) -> Path:
+    """A copy of the drive to spoil."""
+    return Path(shutil.copytree(drive, tmp_path / 'drive'))
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def of_another_size(file: Path) -> None:
+    cv2.imwrite(str(file), np.full((8, 8), 7, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ('folder', 'spoil'), [('leftImg8bit', cut_short), ('gtFine', of_another_size)]
+)
+def test_a_bad_validation_file_costs_neither_steps_nor_release(
+    tiny_run: Make, root: Path, caplog: pytest.LogCaptureFixture, folder: str, spoil: Callable
+) -> None:
+    config = tiny_run(f'--data.root={root}', *OFTEN)
+    file = next((root / folder / 'val').rglob('*.png'))
+    whole = file.read_bytes()
+    spoil(file)
+    with caplog.at_level(logging.WARNING):
+        release = train(config)
+    assert newest_state(config)['step'] == 4
+    assert read_release(release).provenance['scores'] == {}
+    for step, said in zip((3, 4), caplog.messages, strict=True):
+        assert said.startswith(f'not scored after step {step}: {file} ')
+    scores = Path(config.run_dir, 'scores.json')
+    assert not scores.exists()  # nobody takes the run for one that was scored
+    file.write_bytes(whole)
+    train(config)
+    assert 0 <= json.loads(scores.read_text())['mean_iou'] <= 1
+
+
+def test_a_state_is_saved_before_it_is_scored(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise MemoryError('too many validation frames')
+
+    config = tiny_run(*OFTEN)
+    monkeypatch.setattr(module, 'scored', killed)
+    with pytest.raises(MemoryError):
+        train(config)
+    assert newest_state(config)['step'] == 3
+
+
+def test_a_runs_scores_say_how_they_were_taken(tiny_run: Make) -> None:
+    config = tiny_run('--steps=1')
+    released = read_release(train(config)).provenance['scores']
+    written = json.loads(Path(config.run_dir, 'scores.json').read_text())
+    assert written == released and written['detail'] == 'fine' and written['frames'] == 1
+    assert written['depth_protocol'].startswith('full: rows 0 to 1 of the height')
