@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,17 +28,29 @@ INFOS = ('sensor_msgs/msg/CameraInfo',)
 
 def check_topics(node: Node, config: NodeConfig, timeout_s: float) -> list[Finding]:
     """Wait up to `timeout_s` for a picture and a CameraInfo of each camera and look at them."""
-    node.get_logger().set_level(LoggingSeverity.WARN)  # of subscribing anew the node may tell
-    cameras = [_Heard(node, name, config) for name in config.cameras or ('',)]
-    give_up_s = time.monotonic() + timeout_s
-    while time.monotonic() < give_up_s and not all(each.complete for each in cameras):
-        rclpy.spin_once(node, timeout_sec=0.1)
+    with _hushed(node):
+        cameras = [_Heard(node, name, config) for name in config.cameras or ('',)]
+        give_up_s = time.monotonic() + timeout_s
+        while time.monotonic() < give_up_s and not all(each.complete for each in cameras):
+            rclpy.spin_once(node, timeout_sec=0.1)
+            for each in cameras:
+                each.source.look_around()
+        found = [finding for each in cameras for finding in each.findings(timeout_s)]
         for each in cameras:
-            each.source.look_around()
-    found = [finding for each in cameras for finding in each.findings(timeout_s)]
-    for each in cameras:
-        each.source.close()
+            each.source.close()
     return found
+
+
+@contextmanager
+def _hushed(node: Node) -> Iterator[None]:
+    """Without the node's word on subscribing anew; a logger is shared by all of its name."""
+    logger = node.get_logger()
+    before = logger.get_effective_level()
+    logger.set_level(LoggingSeverity.WARN)
+    try:
+        yield
+    finally:
+        logger.set_level(before)
 
 
 class _Heard:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from node_graph import camera_info, image
+from rclpy.logging import get_logger
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
@@ -195,6 +196,12 @@ def examined(graph, capsys, tiny_release, as_a_command):
 
 def test_a_camera_is_heard_as_the_node_hears_it_its_latched_info_too(examined):
     assert examined(image(), camera_info()) == []
+
+
+def test_the_nodes_logger_is_left_as_it_was(examined):
+    level = get_logger('sds_perception').get_effective_level()
+    examined(image(), camera_info())
+    assert get_logger('sds_perception').get_effective_level() == level
 
 
 def test_pictures_of_the_other_kind_are_a_fault_with_the_nodes_own_advice(examined):
