@@ -41,7 +41,8 @@ class Tally:
         seen = self.done + len(self.skipped)
         of = f' of {self.expected}' if seen < self.expected else ''
         kinds = ''.join(f', {count} with {kind} depth' for kind, count in self.kinds.items())
-        yield f'{"stopped after" if self.stopped else "perceived"} {self.done}{of} frames{kinds}'
+        frames = 'frame' if self.done == 1 and not of else 'frames'
+        yield f'{"stopped after" if self.stopped else "perceived"} {self.done}{of} {frames}{kinds}'
         if self.done:
             stages = (f'{k} {1e3 * s / self.done:.1f}' for k, s in self.seconds.items())
             yield f'milliseconds per frame: {", ".join(stages)}'

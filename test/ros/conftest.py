@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,7 @@ from sds_perception.release import untrained_release, write_release
 
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
-os.environ.setdefault('ROS_LOG_DIR', f'/tmp/ros-log-{os.getuid()}')
+os.environ.setdefault('ROS_LOG_DIR', f'{tempfile.gettempdir()}/ros-log-{os.getuid()}')
 
 if find_spec('rclpy') is None:
     collect_ignore_glob = ['test_*.py']

@@ -1,4 +1,4 @@
-"""A real ROS graph in this process: the node under test, a helper beside it, Fast DDS between."""
+"""A real ROS graph in this process: the node under test, an observer, and Fast DDS between."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def camera_info(width: int = 64, height: int = 48, *, frame: str = 'cam') -> Cam
 
 
 class Graph:
-    """The node under test and a helper node, spun by one executor on a thread."""
+    """The node under test and an observer, spun by one executor on a thread."""
 
     def __init__(self, release: Path) -> None:
         self._release = release
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.executor = MultiThreadedExecutor(num_threads=3, context=self.context)
-        self.helper = rclpy.create_node('helper', context=self.context)
-        self.executor.add_node(self.helper)
+        self.observer = rclpy.create_node('observer', context=self.context)
+        self.executor.add_node(self.observer)
         self.nodes: list[PerceptionNode] = []
         self._spinner = threading.Thread(target=self.executor.spin, daemon=True)
         self._spinner.start()
@@ -79,7 +79,7 @@ class Graph:
         """The messages that arrive on a topic of the node under test, as they arrive."""
         received: list[Any] = []
         name = topic if topic.startswith('/') else f'/sds_perception/{topic}'
-        self.helper.create_subscription(kind, name, received.append, qos)
+        self.observer.create_subscription(kind, name, received.append, qos)
         for node in self.nodes:
             for publisher in list(node.publishers):
                 if publisher.topic_name == name:
@@ -89,7 +89,7 @@ class Graph:
     def statuses(self) -> list[str]:
         """~/status as it arrives, one JSON string each."""
         lines: list[str] = []
-        self.helper.create_subscription(
+        self.observer.create_subscription(
             String, '/sds_perception/status', lambda message: lines.append(message.data), LATCHED
         )
         return lines
@@ -100,12 +100,12 @@ class Graph:
         kind: type = Image,
         reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
     ) -> Any:
-        """A publisher of the helper that the node under test already listens to as it wants."""
+        """A publisher of the observer that the node under test already listens to as it wants."""
         qos = QoSProfile(depth=5, reliability=reliability)
-        publisher = self.helper.create_publisher(kind, topic, qos)
+        publisher = self.observer.create_publisher(kind, topic, qos)
 
         def settled() -> bool:  # a node that was there first asks anew for what we offer
-            asked = self.helper.get_subscriptions_info_by_topic(topic)
+            asked = self.observer.get_subscriptions_info_by_topic(topic)
             alike = [each.qos_profile.reliability == reliability for each in asked]
             return alike == [True] and publisher.get_subscription_count() == 1
 
@@ -115,7 +115,7 @@ class Graph:
     def close(self) -> None:
         """End everything."""
         self.executor.shutdown()
-        for node in (*self.nodes, self.helper):
+        for node in (*self.nodes, self.observer):
             node.destroy_node()
         rclpy.shutdown(context=self.context)
         self._spinner.join()

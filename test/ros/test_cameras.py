@@ -64,5 +64,5 @@ def test_one_camera_nobody_listens_to_costs_nothing(graph: Graph) -> None:
 
 def test_a_single_camera_is_called_image(graph: Graph) -> None:
     graph.active()
-    names = dict(graph.helper.get_topic_names_and_types())
+    names = dict(graph.observer.get_topic_names_and_types())
     assert Image.__name__ in names['/image'][0]

@@ -184,9 +184,9 @@ def examined(graph, capsys, tiny_release, as_a_command):
     """The faults found with a camera that repeats a picture and has said its info once."""
 
     def examine(picture, info, *options: str, topic: str = '/image') -> list[str]:
-        camera = graph.helper.create_publisher(type(picture), topic, 5)
-        graph.helper.create_timer(0.05, lambda: camera.publish(picture))
-        graph.helper.create_publisher(CameraInfo, '/camera_info', LATCHED).publish(info)
+        camera = graph.observer.create_publisher(type(picture), topic, 5)
+        graph.observer.create_timer(0.05, lambda: camera.publish(picture))
+        graph.observer.create_publisher(CameraInfo, '/camera_info', LATCHED).publish(info)
         doctor.main(['--device', 'cpu', '--release', str(tiny_release), *options])
         lines = capsys.readouterr().out.splitlines()
         return [line[18:] for line in lines if line.startswith('FAULT')]

@@ -88,7 +88,7 @@ def test_cuda_without_cuda_is_refused_not_replaced(graph: Graph, monkeypatch) ->
 
 def test_the_state_can_be_changed_from_another_node(graph: Graph) -> None:
     graph.node()
-    client = graph.helper.create_client(ChangeState, '/sds_perception/change_state')
+    client = graph.observer.create_client(ChangeState, '/sds_perception/change_state')
     assert client.wait_for_service(5.0)
     for step in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
         answer = client.call_async(ChangeState.Request(transition=Transition(id=step)))

@@ -17,7 +17,7 @@ def test_a_latched_camera_info_that_is_published_once_is_heard_after_each_activa
     graph: Graph, first: str
 ) -> None:
     node = graph.active() if first == 'node' else None
-    graph.helper.create_publisher(CameraInfo, '/camera_info', LATCHED).publish(camera_info())
+    graph.observer.create_publisher(CameraInfo, '/camera_info', LATCHED).publish(camera_info())
     node = node or graph.active()
     for _ in range(2):
         until(lambda: node.camera().info, 'the camera_info arrived')
@@ -27,11 +27,11 @@ def test_a_latched_camera_info_that_is_published_once_is_heard_after_each_activa
 
 
 def test_a_camera_info_that_is_no_longer_latched_is_still_heard(graph: Graph) -> None:
-    latched = graph.helper.create_publisher(CameraInfo, '/camera_info', LATCHED)
+    latched = graph.observer.create_publisher(CameraInfo, '/camera_info', LATCHED)
     node = graph.active()
     latched.publish(camera_info())
     until(lambda: node.camera().info, 'the latched camera_info arrived')
-    volatile = graph.helper.create_publisher(CameraInfo, '/camera_info', QoSProfile(depth=1))
+    volatile = graph.observer.create_publisher(CameraInfo, '/camera_info', QoSProfile(depth=1))
 
     def heard() -> bool:
         volatile.publish(camera_info(80, 60))
@@ -43,13 +43,13 @@ def test_a_camera_info_that_is_no_longer_latched_is_still_heard(graph: Graph) ->
 
 def test_a_reliable_camera_is_asked_to_be_reliable_from_its_first_frame_on(graph: Graph) -> None:
     graph.active(diagnostics_period_s=60.0)  # nothing else makes the node look around
-    camera = graph.helper.create_publisher(Image, '/image', QoSProfile(depth=1))
+    camera = graph.observer.create_publisher(Image, '/image', QoSProfile(depth=1))
     until(camera.get_subscription_count, 'the node listens')
 
     def reliably() -> bool:
         camera.publish(image())
         time.sleep(0.02)
-        asked = graph.helper.get_subscriptions_info_by_topic('/image')
+        asked = graph.observer.get_subscriptions_info_by_topic('/image')
         return [each.qos_profile.reliability for each in asked] == [ReliabilityPolicy.RELIABLE]
 
     until(reliably, 'the node asked for reliable frames')

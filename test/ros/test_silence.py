@@ -38,7 +38,7 @@ def test_a_node_without_a_camera_says_so(graph: Graph) -> None:
 
 
 def test_a_node_with_a_camera_has_no_error_to_tell_when_it_is_activated(graph: Graph) -> None:
-    graph.helper.create_publisher(Image, '/image', QoSProfile(depth=1))
+    graph.observer.create_publisher(Image, '/image', QoSProfile(depth=1))
     node, lines = graph.node(), graph.statuses()
     until(lambda: node.count_publishers('/image'), 'the node saw the camera')
     node.trigger_configure()
@@ -68,19 +68,19 @@ def test_a_camera_that_comes_late_is_given_time_for_its_first_frame(graph: Graph
     node = graph.active()
     node.health().opened_s -= 10.0  # so long there was none
     lines = graph.statuses()
-    graph.helper.create_publisher(Image, '/image', QoSProfile(depth=1))
+    graph.observer.create_publisher(Image, '/image', QoSProfile(depth=1))
     waiting = 'waiting for the first frame on /image'
     until(lambda: any(waiting in line for line in lines), 'it was waited for')
 
 
 def test_a_best_effort_camera_that_comes_late_is_still_received(graph: Graph) -> None:
-    early = graph.helper.create_publisher(
+    early = graph.observer.create_publisher(
         Image, '/image', QoSProfile(depth=1, reliability=RELIABLE)
     )
     node = graph.active()  # only a reliable camera is there: the node may subscribe reliably
     received = graph.collect('labels')
     until(lambda: early.get_subscription_count() == 1, 'the node listens')
-    late = graph.helper.create_publisher(
+    late = graph.observer.create_publisher(
         Image, '/image', QoSProfile(depth=1, reliability=BEST_EFFORT)
     )
 
@@ -97,7 +97,7 @@ def test_a_reliable_request_to_a_best_effort_camera_is_named(graph: Graph) -> No
     graph.active(qos_reliability='reliable')
     graph.collect('labels')
     lines = graph.statuses()
-    publisher = graph.helper.create_publisher(
+    publisher = graph.observer.create_publisher(
         Image, '/image', QoSProfile(depth=1, reliability=BEST_EFFORT)
     )
     publisher.publish(image())
