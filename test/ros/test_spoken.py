@@ -13,11 +13,12 @@ Heard = Callable[[str], list[str]]
 @pytest.fixture
 def heard(capfd: pytest.CaptureFixture[str]) -> Heard:
     """The lines with these words that stood on the terminal so far."""
-    screen: list[str] = []
+    screen = ''
 
     def lines(words: str) -> list[str]:
-        screen.extend(capfd.readouterr().err.splitlines())
-        return [line for line in screen if words in line]
+        nonlocal screen
+        screen += capfd.readouterr().err  # may end in the middle of a line
+        return [line for line in screen.splitlines() if words in line]
 
     return lines
 
