@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sds_perception.camera import Camera, CameraError
 from sds_perception.rectification import Rectifier
-from sds_perception.resampling import resized_to
 
 
 class Region(Protocol):
@@ -57,9 +55,7 @@ class Calibration:
 
     def outside(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Where a scene of `size` (H, W) shows what no ray of the lens reaches; None: nowhere."""
-        if self.rectifier is None or self.rectifier.outside is None:
-            return None
-        return resized_to(self.rectifier.outside.view(np.uint8), size, cv2.INTER_NEAREST) != 0
+        return self.rectifier.outside_at(size) if self.rectifier else None
 
     def published(self, camera: Camera) -> dict[str, Any]:
         """The fields of the CameraInfo of an output with the intrinsics `camera`."""

@@ -195,17 +195,22 @@ def test_a_depth_that_is_no_number_does_not_end_the_process(tiny_run: Make) -> N
         train(tiny_run('--steps=40', '--journal.save_every=100', *words))
 
 
-def test_a_skipped_step_leaves_the_gradient_scaler_usable(
-    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def with_scaler(tiny_run: Make) -> tuple[Learner, torch.amp.GradScaler]:
+    """A learner in 16-mixed, which a CPU allows where the scaler is handed in."""
     config = tiny_run('--fabric.precision=16-mixed', '--teacher.start_step=100')
     scaler = torch.amp.GradScaler('cpu')
     fabric = Fabric(
         accelerator='cpu', devices=1, plugins=MixedPrecision('16-mixed', 'cpu', scaler)
     )
     fabric.launch()
-    learner = Learner(config, fabric, 50.0)
-    steps = batches(config.data, 'train', 0, 0, 2)
+    return Learner(config, fabric, 50.0), scaler
+
+
+def test_a_skipped_step_leaves_the_gradient_scaler_usable(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, _ = with_scaler(tiny_run)
+    steps = batches(learner.config.data, 'train', 0, 0, 2)
     call = learner.objective.__call__
 
     def poisoned(*arguments: Any) -> Any:
@@ -221,15 +226,9 @@ def test_a_skipped_step_leaves_the_gradient_scaler_usable(
 
 
 def test_a_gradient_that_is_no_number_is_counted_with_a_scaler_too(tiny_run: Make) -> None:
-    config = tiny_run('--fabric.precision=16-mixed', '--teacher.start_step=100')
-    scaler = torch.amp.GradScaler('cpu')
-    fabric = Fabric(
-        accelerator='cpu', devices=1, plugins=MixedPrecision('16-mixed', 'cpu', scaler)
-    )
-    fabric.launch()
-    learner = Learner(config, fabric, 50.0)
+    learner, scaler = with_scaler(tiny_run)
     learner.student.semantic_head.score.weight.register_hook(lambda each: each * math.nan)
-    steps = batches(config.data, 'train', 0, 0, 10)
+    steps = batches(learner.config.data, 'train', 0, 0, 10)
     before = {name: each.clone() for name, each in learner.bare.state_dict().items()}
     scale = scaler.get_scale()
     with pytest.raises(DivergedError, match='10 steps in a row'):
