@@ -19,7 +19,7 @@ from jsonargparse import (
     set_parsing_settings,
 )
 
-from sds_training.config import TrainingConfig
+from sds_training.config import TrainingConfig, layered_values
 
 UNKNOWN = (
     re.compile(r"Group '(?P<group>[\w.]+)' does not accept option '(?P<name>[\w.]+)'"),
@@ -70,16 +70,7 @@ def layered(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f'training file {path} holds no fields')
     base = values.pop('base', None)
-    return _merged(layered(path.parent / base), values) if base else values
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for name, value in above.items():
-        inner = merged.get(name)
-        both = isinstance(inner, dict) and isinstance(value, dict)
-        merged[name] = _merged(inner, value) if both else value
-    return merged
+    return layered_values(layered(path.parent / base), values) if base else values
 
 
 def with_suggestion(problem: str) -> str:

@@ -29,6 +29,16 @@ def require_at_least(least: int, group: Any, prefix: str, *names: str) -> None:
             raise ConfigError(f'{prefix}{name} is {value}, wanted {least} or more')
 
 
+def layered_values(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Plain values of a config, group by group those `above` on top of those `below`."""
+    merged = dict(below)
+    for name, value in above.items():
+        inner = merged.get(name)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        merged[name] = layered_values(inner, value) if both else value
+    return merged
+
+
 @dataclass(frozen=True)
 class NetworkChoice:
     """Which network is trained: a named one, with changes."""

@@ -21,13 +21,15 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from sds_perception.release import read_release
-from sds_training.config import TrainingConfig
+from sds_training.config import TrainingConfig, layered_values
 from sds_training.folder_lock import held
 
 logger = logging.getLogger(__name__)
 
 KEPT = 2  # states on disk; the older one is there if the newest cannot be read
-UNIMPORTANT = ('run_dir', 'journal', 'fabric')  # may change between the parts of one run
+# These may change between the parts of one run. Which frames there are is in its passport.
+UNIMPORTANT = ('run_dir', 'journal', 'fabric')
+UNIMPORTANT_OF_DATA = ('root', 'cache', 'use_cache', 'workers')
 
 
 class RunStateError(ValueError):
@@ -41,9 +43,17 @@ def config_digest(config: TrainingConfig) -> str:
 
 
 def decisive(values: dict[str, Any]) -> dict[str, Any]:
-    """Of a config's plain values, those that decide what is learnt."""
+    """Of a config's plain values, those that decide what is learnt.
+
+    Batches are told as all processes together see them: the same step on more devices is the same.
+    """
     kept = {name: each for name, each in values.items() if name not in UNIMPORTANT}
-    return kept | {name: values['fabric'][name] for name in ('accumulate', 'precision')}
+    data, fabric = values['data'], values['fabric']
+    processes = fabric['devices'] * fabric['num_nodes']
+    whole = {name: processes * data[name] for name in ('labelled_batch', 'unlabelled_batch')}
+    kept_data = {name: each for name, each in data.items() if name not in UNIMPORTANT_OF_DATA}
+    how = {name: fabric[name] for name in ('accumulate', 'precision')}
+    return kept | how | {'data': kept_data | whole}
 
 
 @contextmanager
@@ -160,17 +170,21 @@ def newest_state(config: TrainingConfig) -> dict[str, Any] | None:
         except RunStateError as problem:
             logger.warning('%s; trying the state before it', problem)
             continue
-        require_same_config(config, state['config_digest'], json.loads(state['config']))
+        require_same_config(config, json.loads(state['config']))
         return state
     return None
 
 
-def require_same_config(config: TrainingConfig, digest: str, values: dict[str, Any]) -> None:
-    """Refuse a run folder whose content was made by another config, of this digest and values."""
-    if digest != config_digest(config):
-        changed = ', '.join(changed_fields(decisive(values), decisive(asdict(config))))
+def require_same_config(config: TrainingConfig, values: dict[str, Any]) -> None:
+    """Refuse a run folder whose content was made by another config, of these plain values.
+
+    A field that the version which began the run did not know counts as its default.
+    """
+    known = layered_values(asdict(TrainingConfig(config.run_dir)), values)
+    changed = changed_fields(decisive(known), decisive(asdict(config)))
+    if changed:
         raise RunStateError(
-            f'{config.run_dir} holds a run with another config ({changed}); '
+            f'{config.run_dir} holds a run with another config ({", ".join(changed)}); '
             'choose another run_dir, or init_from to start from its networks'
         )
 

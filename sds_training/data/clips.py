@@ -21,7 +21,7 @@ from sds_training.data.odometry import (
     Plane,
     camera_motion,
 )
-from sds_training.data.splits import LabelSplit, choose_labelled
+from sds_training.data.splits import LabelSplit, label_split
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def training_pools(config: DataConfig, split: str) -> Pools:
     A label outside the chosen ones is never listed, so that nothing can learn from it.
     """
     layout = scan(config.root, split)
-    chosen = choose_labelled(
+    chosen = label_split(
         layout.images.keys() & layout.labels.keys(), config.labels, config.split_seed
     )
     labelled = tuple(_clip(layout, name, config, with_label=True) for name in chosen.labelled)

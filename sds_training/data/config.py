@@ -31,11 +31,13 @@ class DataConfig:
     crop: tuple[int, int] = (512, 512)
     """Width and height in pixels of the random crop that the network sees."""
 
-    labels: int | Literal['all'] = 'all'
-    """How many labelled frames may be used with their labels (Cityscapes: 100, 372, 744, 2975)."""
+    labels: int | str = 'all'
+    """How many labelled frames may be used with their labels (Cityscapes: 100, 372, 744, 2975),
+    'all', or a text file that lists them: names or paths of pictures, one a line."""
 
     split_seed: int = 0
-    """Seed of the city-balanced choice of the labelled frames."""
+    """Seed of the city-balanced choice of the labelled frames; without a say where a file lists
+    them."""
 
     rare_class_temperature: float = 0.0
     """How evenly labelled frames are drawn by class: small favours the rarest (0.01 to 0.1);

@@ -1,4 +1,4 @@
-"""Which frames may be learnt from with their labels: n of them, by seed, balanced over cities.
+"""Which frames may be learnt from with their labels: a list's, or n by seed, balanced over cities.
 
 The draw ranks names by a hash of seed and name, so that it is the same on every machine and with
 every version of every library.
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from sds_training.data.cityscapes import DataError, city_of, digest_of
 
@@ -20,7 +21,7 @@ class LabelSplit:
 
     labelled: tuple[str, ...]  # frame names, sorted
     unlabelled: tuple[str, ...]  # the other candidates, sorted; their labels are never read
-    seed: int
+    seed: int | None  # None where a list chose them
 
     @property
     def digest(self) -> str:
@@ -35,6 +36,44 @@ class LabelSplit:
             'seed': self.seed,
             'sha256': self.digest,
         }
+
+
+def label_split(candidates: Iterable[str], labels: int | str, seed: int) -> LabelSplit:
+    """The frames that `data.labels` means: a number of them, 'all', or those a file lists."""
+    if isinstance(labels, int) or labels == 'all':
+        return choose_labelled(candidates, labels, seed)
+    return listed_split(candidates, Path(labels))
+
+
+def listed_split(candidates: Iterable[str], file: Path) -> LabelSplit:
+    """The candidate frame names that a text file lists.
+
+    The first word of each line is a frame's name, or the path of its picture as published lists
+    have it ('leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png'); lines that are empty or
+    begin with '#' say nothing.
+
+    Raises:
+        DataError: where there is no such file, it lists nothing, or a frame that has no label.
+    """
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise DataError(
+            f"data.labels is {str(file)!r}, wanted a number, 'all', or a text file of frame names "
+            f'({problem})'
+        ) from problem
+    names = set(candidates)
+    words = [line.split()[0] for line in lines if line.strip() and not line.startswith('#')]
+    listed = {Path(word).name.split('_leftImg8bit')[0] for word in words}
+    if not listed:
+        raise DataError(f'data.labels is {str(file)!r}, which lists no frames')
+    lost = sorted(listed - names)
+    if lost:
+        raise DataError(
+            f'{file} lists {len(lost)} of {len(listed)} frames without a label here (first: '
+            f'{lost[0]}); mend data.labels or data.root'
+        )
+    return LabelSplit(tuple(sorted(listed)), tuple(sorted(names - listed)), seed=None)
 
 
 def choose_labelled(candidates: Iterable[str], count: int | str, seed: int) -> LabelSplit:

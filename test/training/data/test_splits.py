@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from sds_training.data.cityscapes import DataError, city_of
-from sds_training.data.splits import choose_labelled
+from sds_training.data.splits import choose_labelled, label_split
 
 SIZES = {'aachen': 174, 'bremen': 316, 'ulm': 95, 'zurich': 122, 'tiny': 2}
 NAMES = [f'{city}_{n:06d}_000019' for city, size in SIZES.items() for n in range(size)]
@@ -46,3 +47,37 @@ def test_a_smaller_choice_of_one_city_lies_within_a_larger_one() -> None:
 def test_asking_for_more_labels_than_there_are_is_refused() -> None:
     with pytest.raises(DataError, match='2975 labelled frames were asked for, and 709 are there'):
         choose_labelled(NAMES, 2975, seed=0)
+
+
+def test_a_list_of_names_or_of_pictures_chooses_these_frames(tmp_path: Path) -> None:
+    listed = tmp_path / 'labeled.txt'
+    picture = 'leftImg8bit/train/ulm/ulm_000007_000019_leftImg8bit.png'
+    listed.write_text(f'# two of ulm\n\nulm_000003_000019\n{picture} gtFine/train/ulm/other.png\n')
+    split = label_split(NAMES, str(listed), seed=0)
+    assert split.labelled == ('ulm_000003_000019', 'ulm_000007_000019')
+    assert sorted(split.labelled + split.unlabelled) == sorted(NAMES)
+    assert split.provenance()['seed'] is None
+
+
+def test_a_number_and_all_choose_by_seed() -> None:
+    for labels in (7, 'all'):
+        assert label_split(NAMES, labels, seed=1) == choose_labelled(NAMES, labels, seed=1)
+
+
+@pytest.mark.parametrize(
+    ('text', 'sentence'),
+    [
+        ('', 'lists no frames'),
+        ('ulm_000003_000019\nrome_1_19', r'1 of 2 frames without a label here \(first: rome_1_19'),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    listed = tmp_path / 'labeled.txt'
+    listed.write_text(text)
+    with pytest.raises(DataError, match=sentence):
+        label_split(NAMES, str(listed), seed=0)
+
+
+def test_labels_that_are_no_number_and_no_file_are_refused() -> None:
+    with pytest.raises(DataError, match="data.labels is 'al', wanted a number, 'all', or a text"):
+        label_split(NAMES, 'al', seed=0)
