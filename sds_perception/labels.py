@@ -6,6 +6,7 @@ uint8, the number both Cityscapes ("ignore") and vision_msgs/LabelInfo ("unlabel
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import numpy as np
@@ -68,3 +69,12 @@ def _train_id_from_label_id() -> NDArray[np.uint8]:
 
 PALETTE = _palette()  # (256, 3) uint8 RGB by train id; black where there is no class
 TRAIN_ID_FROM_LABEL_ID = _train_id_from_label_id()  # (256,) uint8
+
+
+def label_table_json() -> str:
+    """Names and colours by train id, on one line: what goes beside labels to be read later."""
+    classes = [
+        {'id': number, 'name': each.name, 'rgb': list(each.color)}
+        for number, each in enumerate(CLASSES)
+    ]
+    return json.dumps({'encoding': 'mono8', 'unlabelled': UNLABELLED, 'classes': classes})

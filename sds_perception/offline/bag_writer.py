@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.interfaces import Connection
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_typestore
 
@@ -20,6 +28,18 @@ from sds_perception.offline.frames import Frame, OfflineError
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'db3': StoragePlugin.SQLITE3}
 _VERSION = 9  # of the metadata: Jazzy and newer write it
+_NEVER = QosTime(9223372036, 854775807)  # as recorders write it
+_LATCHED = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=1,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.TRANSIENT_LOCAL,
+    deadline=_NEVER,
+    lifespan=_NEVER,
+    liveliness=QosLiveliness.SYSTEM_DEFAULT,
+    liveliness_lease_duration=_NEVER,
+    avoid_ros_namespace_conventions=False,
+)  # a player publishes with it, so that whoever subscribes later hears it too
 
 
 class BagWriter:
@@ -90,10 +110,17 @@ class BagWriter:
         )
         self._write(topic, 'sensor_msgs/msg/CameraInfo', message, frame.logged_ns)
 
-    def _write(self, topic: str, kind: str, message: Any, logged_ns: int) -> None:
+    def latched_text(self, topic: str, text: str, frame: Frame) -> None:
+        """Write std_msgs/String at the time of `frame`; a player keeps it for late subscribers."""
+        kind = 'std_msgs/msg/String'
+        self._write(topic, kind, self._types.types[kind](data=text), frame.logged_ns, (_LATCHED,))
+
+    def _write(
+        self, topic: str, kind: str, message: Any, logged_ns: int, qos: tuple[Qos, ...] = ()
+    ) -> None:
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                topic, kind, typestore=self._types
+                topic, kind, typestore=self._types, offered_qos_profiles=qos
             )
         data = self._types.serialize_cdr(message, kind)
         self._writer.write(self._connections[topic], logged_ns, data)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sds_perception import render
 from sds_perception.image_codec import encode_jpeg, encode_png
+from sds_perception.labels import label_table_json
 from sds_perception.metric_scale import ScaleEstimate
 from sds_perception.offline.frames import Frame, OfflineError
 from sds_perception.resampling import resized_to
@@ -46,7 +47,10 @@ class Sink(Protocol):
 
 
 class FileSink(AbstractContextManager['FileSink']):
-    """A folder per product, a file per frame, and what they are: `run.json` and `frames.jsonl`.
+    """A folder per product, a file per frame, and what they are, in JSON.
+
+    `run.json` tells what made them, `label_info.json` the names of the labels, `frames.jsonl` a
+    line of each frame.
 
     Depth is float32 .npy in its own unit, under `depth_m/` when that is metres and under
     `depth_relative/` when it has none; with `depth_png` metres become 16-bit millimetres, 0 where
@@ -69,6 +73,7 @@ class FileSink(AbstractContextManager['FileSink']):
         if not self._counts:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._put(Path('run.json'), (json.dumps(self.origin, indent=2) + '\n').encode())
+            self._put(Path('label_info.json'), (label_table_json() + '\n').encode())
         self._file('labels', f'{frame.name}.png', encode_png(scene.labels).tobytes())
         self._file('confidence', f'{frame.name}.png', encode_png(scene.confidence).tobytes())
         self._depth(frame.name, scene)
@@ -115,7 +120,7 @@ class FileSink(AbstractContextManager['FileSink']):
 
 
 class BagSink(AbstractContextManager['BagSink']):
-    """Four of the node's topics with the stamps and frame ids of the input.
+    """Five of the node's topics, four with the stamps and frame ids of the input.
 
     The origin of the run is in metadata.yaml, as `sds_perception` of its custom data.
     """
@@ -135,7 +140,7 @@ class BagSink(AbstractContextManager['BagSink']):
 
     def write(self, frame: Frame, scene: Scene, estimate: ScaleEstimate | None) -> None:
         """Write labels, depth, confidence and camera_info of one frame."""
-        bag = self._bag = self._bag or self._begun()
+        bag = self._bag = self._bag or self._begun(frame)
         depth = 'depth' if scene.depth_kind == 'metric' else 'depth_relative'
         bag.image(f'{BAG_PREFIX}/labels', scene.labels, 'mono8', frame)
         bag.image(f'{BAG_PREFIX}/{depth}', scene.depth, '32FC1', frame)
@@ -151,12 +156,14 @@ class BagSink(AbstractContextManager['BagSink']):
         names = [f'{count} on {topic}' for topic, count in self._bag.counts.items()]
         return [f'{self._path}: {", ".join(names)}', f'digest {self._bag.digest}']
 
-    def _begun(self) -> BagWriter:
+    def _begun(self, first: Frame) -> BagWriter:
+        """The bag, with the names of the labels before all else."""
         from sds_perception.offline.bag_writer import BagWriter  # needs rosbags, files do not
 
-        return BagWriter(
-            self._path, self._storage, custom={'sds_perception': json.dumps(self.origin)}
-        )
+        origin = {'sds_perception': json.dumps(self.origin)}
+        bag = BagWriter(self._path, self._storage, custom=origin)
+        bag.latched_text(f'{BAG_PREFIX}/label_info_json', label_table_json(), first)
+        return bag
 
 
 def require_room(path: Path) -> None:

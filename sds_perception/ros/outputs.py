@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,7 +32,7 @@ from sds_perception import render
 from sds_perception.calibration import Calibration
 from sds_perception.camera import Camera
 from sds_perception.image_codec import encode_jpeg, encode_png
-from sds_perception.labels import CLASSES, UNLABELLED
+from sds_perception.labels import label_table_json
 from sds_perception.pointcloud import CloudMaker
 from sds_perception.resampling import resized_to
 from sds_perception.ros.messages import (
@@ -194,12 +193,3 @@ class LabelNames:
         for publisher in (self._json, self._info):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
-
-
-def label_table_json() -> str:
-    """Names and colours by train id, on one line."""
-    classes = [
-        {'id': number, 'name': each.name, 'rgb': list(each.color)}
-        for number, each in enumerate(CLASSES)
-    ]
-    return json.dumps({'encoding': 'mono8', 'unlabelled': UNLABELLED, 'classes': classes})

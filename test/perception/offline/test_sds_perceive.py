@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 from ruamel.yaml import YAML
@@ -250,3 +251,16 @@ def test_one_input_as_bag_and_as_files_gives_the_same_labels(frames, folder, tmp
     main([str(tmp_path / 'bag'), '--output', str(tmp_path / 'a'), '--write', 'files', *TINY])
     main([str(folder), '--output', str(tmp_path / 'b'), *TINY])
     assert contents(tmp_path / 'a' / 'labels') == contents(tmp_path / 'b' / 'labels')
+
+
+def test_the_names_of_the_labels_lie_beside_them(folder, bag, tmp_path) -> None:
+    main([str(folder), '--output', str(tmp_path / 'seen'), *TINY, '--no-pictures'])
+    table = json.loads((tmp_path / 'seen' / 'label_info.json').read_text())
+    assert [each['name'] for each in table['classes']] == list(NAMES)
+    main([str(bag), '--output', str(tmp_path / 'bag'), *TINY])
+    topic, _, message = messages(tmp_path / 'bag')[0]
+    assert topic == '/sds_perception/label_info_json'
+    assert json.loads(message.data) == table
+    with Reader(tmp_path / 'bag') as reader:
+        latched = next(each for each in reader.connections if each.topic == topic)
+    assert latched.ext.offered_qos_profiles[0].durability is QosDurability.TRANSIENT_LOCAL
