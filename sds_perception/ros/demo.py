@@ -226,7 +226,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Entry point of `make demo`; 1 with one sentence where it could not be shown."""
+    """Entry point of `make demo`; 2 with one sentence where it could not be shown."""
     wanted = _parse(args)
     # Our own corner of the network: a demo must not talk to a robot that happens to be near.
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
@@ -236,7 +236,7 @@ def main(args: Sequence[str] | None = None) -> int:
         print_summary(run_demo(wanted), wanted.output)
     except (OfflineError, ReleaseError, VehicleError) as problem:
         print(f'demo: {problem}', file=sys.stderr)
-        return 1
+        return 2
     return 0
 
 

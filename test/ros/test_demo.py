@@ -158,7 +158,7 @@ def test_the_demo_plays_a_drive_through_the_real_node(
 
 def test_a_demo_of_nothing_ends_with_one_sentence(tmp_path, as_a_command, capsys):
     told = [str(tmp_path / 'nothing'), '--output', str(tmp_path / 'out')]
-    assert demo.main(told) == 1
+    assert demo.main(told) == 2
     assert capsys.readouterr().err.strip() == f'demo: {tmp_path}/nothing does not exist'
 
 
@@ -169,5 +169,5 @@ def test_a_node_that_refuses_its_release_ends_the_demo_with_its_reason(
     broken = tmp_path / 'broken.safetensors'
     broken.write_bytes(b'not a release')
     told = [str(tmp_path / 'drive'), '--output', str(tmp_path / 'out'), '--release', str(broken)]
-    assert demo.main(told) == 1
+    assert demo.main(told) == 2
     assert 'damaged or not a safetensors file' in capsys.readouterr().err
