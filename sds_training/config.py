@@ -111,6 +111,10 @@ class TeacherConfig:
     threshold: float = 0.968
     """Class probability over which a pixel is trusted."""
 
+    debias: float = 0.0
+    """How much of the logarithm of its mean class probabilities is taken from the teacher's scores
+    before it is believed (0 to 1): keeps the frequent classes from growing into the rare ones."""
+
     start_step: int = 0
     """First step with pseudo labels."""
 
@@ -119,6 +123,8 @@ class TeacherConfig:
             raise ConfigError(f'teacher.decay is {self.decay}, wanted [0, 1)')
         if not 0.0 <= self.threshold <= 1.0:
             raise ConfigError(f'teacher.threshold is {self.threshold}, wanted [0, 1]')
+        if not 0.0 <= self.debias <= 1.0:
+            raise ConfigError(f'teacher.debias is {self.debias}, wanted [0, 1]')
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Learner:
         optimiser = build_optimiser(networks, config.optimiser)
         self.student, self.bare = student, networks
         self.networks, self.optimiser = fabric.setup(networks, optimiser)
-        self.teacher = MeanTeacher(student, fabric.autocast)
+        self.teacher = MeanTeacher(student, fabric.autocast, self._mean_of_all)
         self.objective: JointObjective | DepthObjective = (
             JointObjective(config, canonical_focal_px)
             if config.stage == 'joint'
@@ -157,6 +157,7 @@ class Learner:
             'skipped': self.skipped,
             'networks': self.bare.state_dict(),
             'teacher': self.teacher.network.state_dict(),
+            'class_bias': self.teacher.bias.state_dict(),
             'optimiser': self.optimiser.state_dict(),
             'precision': precision.state_dict(),
         }
@@ -166,6 +167,8 @@ class Learner:
         self.step, self.skipped = state['step'], state['skipped']
         self.bare.load_state_dict(state['networks'])
         self.teacher.network.load_state_dict(state['teacher'])
+        if 'class_bias' in state:  # states of versions before it have none
+            self.teacher.bias.load_state_dict(state['class_bias'])
         self.optimiser.load_state_dict(state['optimiser'])
         self.fabric.strategy.precision.load_state_dict(state['precision'])
 

@@ -42,6 +42,9 @@ class PseudoLabels:
         size = image.shape[-2:]
         prediction: Prediction = teacher(image)
         logits = F.interpolate(prediction.logits.float(), size, mode='bilinear')
+        if self.config.teacher.debias:
+            teacher.bias.follow(prediction.logits, ~frames.labelled)
+            logits = teacher.bias.taken_from(logits, self.config.teacher.debias)
         confidence, label = logits.softmax(dim=1).max(dim=1)
         given, drawn = frames.label.long(), frames.labelled[:, None, None]
         label = torch.where(drawn, given, label)

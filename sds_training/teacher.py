@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sds_perception.labels import CLASSES
 from sds_perception.network import Prediction, SdsNetwork
+from sds_training.class_bias import ClassBias
 
 
 class MeanTeacher:
@@ -24,9 +26,11 @@ class MeanTeacher:
         self,
         student: SdsNetwork,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        mean_of_all: Callable[[Tensor], Tensor] = lambda ours: ours,
     ) -> None:
         """A copy of `student`, computing in the precision that `autocast` sets, as it does."""
         self.network = copy.deepcopy(student).eval().requires_grad_(False)
+        self.bias = ClassBias(len(CLASSES), mean_of_all).to(student.pixel_mean.device)
         self._autocast = autocast
 
     @torch.no_grad()

@@ -49,9 +49,9 @@ def learnt(config: TrainingConfig) -> dict[str, Any]:
 def test_resuming_after_a_crash_equals_never_stopping(
     tiny_run: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = tiny_run(run_dir=tmp_path / 'whole')
+    whole = tiny_run('--teacher.debias=0.5', run_dir=tmp_path / 'whole')
     train(whole)
-    broken = tiny_run(run_dir=tmp_path / 'broken')
+    broken = tiny_run('--teacher.debias=0.5', run_dir=tmp_path / 'broken')
     advance = Learner.advance
 
     def crash(learner: Learner, batches: Any) -> Any:
@@ -86,9 +86,10 @@ def test_a_killed_run_continues_with_the_same_command(tiny_run: Make, tmp_path: 
 
 
 def test_of_two_processes_both_stop_when_one_is_asked_to(tiny_run: Make, tmp_path: Path) -> None:
-    config = tiny_run('--steps=5000', '--fabric.devices=2', '--journal.save_every=5000')
-    command = [sys.executable, '-m', 'sds_training.train', str(tmp_path / 'tiny.yaml')]
     words = ['--steps=5000', '--fabric.devices=2', '--journal.save_every=5000']
+    words += ['--teacher.debias=0.5']
+    config = tiny_run(*words)
+    command = [sys.executable, '-m', 'sds_training.train', str(tmp_path / 'tiny.yaml')]
     process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, text=True)
     journal, deadline = Path(config.run_dir, 'journal.jsonl'), time.monotonic() + 120
     while not (journal.exists() and journal.stat().st_size) and time.monotonic() < deadline:

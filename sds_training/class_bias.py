@@ -1,0 +1,49 @@
+"""What a teacher says too often, and its scores with that taken back.
+
+A teacher of few labels is surest of what there is most of, its pseudo labels say so, and the
+student that learns from them says it more: sidewalks become road, people become house. Taking the
+logarithm of its mean probabilities from its scores pushes back the more, the less a class is left
+(Wang et al., Debiased Learning from Naturally Imbalanced Pseudo-Labels, CVPR 2022,
+arXiv 2201.01490).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+KEPT = 0.98  # of the mean, each time it is told of further pictures
+LEAST = 1e-4  # probability under which a class counts as never said
+
+
+class ClassBias(nn.Module):
+    """The running mean probability of each class over unlabelled pictures; uniform at first."""
+
+    mean: Tensor  # (K,), sums to 1
+
+    def __init__(
+        self, classes: int, mean_of_all: Callable[[Tensor], Tensor] = lambda ours: ours
+    ) -> None:
+        """For `classes` classes; `mean_of_all` makes one tensor of those of all processes."""
+        super().__init__()
+        self.register_buffer('mean', torch.full((classes,), 1.0 / classes))
+        self._mean_of_all = mean_of_all
+
+    @torch.no_grad()
+    def follow(self, logits: Tensor, counts: Tensor) -> None:
+        """Move the mean towards that of (B, K, h, w) scores, over pictures that count, (B,) bool.
+
+        A batch of which no picture counts moves it nowhere.
+        """
+        share = logits.float().softmax(dim=1).mean((2, 3))
+        picked = counts.to(share.dtype)
+        sums = torch.cat(((share * picked[:, None]).sum(dim=0), picked.sum()[None]))
+        sums = self._mean_of_all(sums)  # a collective: every process must come by here
+        now = torch.where(sums[-1] > 0, sums[:-1] / sums[-1].clamp(min=1e-6), self.mean)
+        self.mean.lerp_(now, 1.0 - KEPT)
+
+    def taken_from(self, logits: Tensor, strength: float) -> Tensor:
+        """Scores (B, K, H, W) less `strength` times the logarithm of the mean."""
+        return logits - strength * (self.mean + LEAST).log()[:, None, None]

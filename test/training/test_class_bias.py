@@ -1,0 +1,93 @@
+"""What the teacher says too often is taken back from its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from sds_training.canonical_camera import CanonicalCamera
+from sds_training.class_bias import ClassBias
+from sds_training.config import ConfigError, TeacherConfig, TrainingConfig
+from sds_training.data.loading import StepBatches
+from sds_training.learner import build_student
+from sds_training.pseudo_labels import PseudoLabels
+from sds_training.teacher import MeanTeacher
+
+EVERY = torch.tensor([True, True])
+
+
+def scores(*of_classes: float) -> Tensor:
+    """(2, K, 4, 4), the same everywhere."""
+    return torch.tensor(of_classes).view(1, -1, 1, 1).expand(2, -1, 4, 4).contiguous()
+
+
+def told(bias: ClassBias, logits: Tensor, times: int = 400) -> ClassBias:
+    for _ in range(times):
+        bias.follow(logits, EVERY)
+    return bias
+
+
+def test_nothing_is_taken_back_before_anything_was_said() -> None:
+    before = scores(2.0, 1.0, 0.0)
+    after = ClassBias(3).taken_from(before, 1.0)
+    torch.testing.assert_close(after.softmax(dim=1), before.softmax(dim=1))
+
+
+def test_the_mean_becomes_the_probabilities_that_are_said() -> None:
+    bias = told(ClassBias(3), scores(2.0, 1.0, 0.0))
+    torch.testing.assert_close(
+        bias.mean, torch.tensor([2.0, 1.0, 0.0]).softmax(dim=0), atol=1e-3, rtol=0
+    )
+    assert float(bias.mean.sum()) == pytest.approx(1.0)
+
+
+def test_a_rare_class_wins_where_it_is_said_more_than_usually() -> None:
+    bias = told(ClassBias(2), scores(4.0, 0.0))  # the second is said with 0.018
+    here = scores(1.0, 0.0)  # here with 0.27
+    assert int(here.argmax(dim=1)[0, 0, 0]) == 0
+    assert int(bias.taken_from(here, 0.5).argmax(dim=1)[0, 0, 0]) == 1
+    usual = bias.taken_from(scores(4.0, 0.0), 0.5)
+    assert int(usual.argmax(dim=1)[0, 0, 0]) == 0
+
+
+def test_pictures_that_people_labelled_do_not_count() -> None:
+    bias = ClassBias(2)
+    bias.follow(scores(4.0, 0.0), ~EVERY)
+    torch.testing.assert_close(bias.mean, torch.tensor([0.5, 0.5]))
+
+
+def test_the_mean_is_that_of_all_processes() -> None:
+    """Two processes see different pictures; both keep the mean over all of them."""
+    seen: list[Tensor] = []
+    other = ClassBias(2, lambda ours: seen.append(ours) or ours)  # type: ignore[func-returns-value]
+    other.follow(scores(0.0, 4.0), EVERY)
+    mine = ClassBias(2, lambda ours: (ours + seen[0]) / 2)
+    mine.follow(scores(4.0, 0.0), EVERY)
+    torch.testing.assert_close(mine.mean, torch.tensor([0.5, 0.5]))
+
+
+def test_the_teacher_is_believed_without_it_only_where_asked(
+    tiny_run: Callable[..., TrainingConfig],
+) -> None:
+    config = tiny_run()
+    batch = StepBatches(config.data, 'train', 0)[0]
+    pool = batch.unlabelled._replace(labelled=torch.zeros_like(batch.unlabelled.labelled))
+    torch.manual_seed(0)
+    teacher = MeanTeacher(build_student(config))
+    teacher.bias.mean.copy_(torch.full((19,), 1e-3)).select(0, 3).fill_(0.0)
+    camera = CanonicalCamera(90.0, config.network.config().depth_range)
+    beliefs = []
+    for debias in (0.0, 1.0):
+        of_teacher = replace(config.teacher, debias=debias)
+        labels = PseudoLabels(replace(config, teacher=of_teacher), camera)
+        beliefs.append((labels.belief(teacher, pool).label == 3).float().mean())
+    assert beliefs[1] > beliefs[0]
+
+
+def test_a_strength_outside_its_range_is_refused() -> None:
+    with pytest.raises(ConfigError, match='teacher.debias is 1.5'):
+        TeacherConfig(debias=1.5)
