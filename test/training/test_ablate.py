@@ -69,7 +69,9 @@ def test_a_line_that_is_another_one_in_this_config_is_left_out() -> None:
 def test_everything_is_all_parts_together() -> None:
     config = config_of(CONFIG, [], BY_NAME['everything'], 0)
     assert config.network.config().exchange == 'ccam'
-    assert config.mix.affine_mix == config.color_aug.probability == 0.5
+    assert config.color_aug.probability == 0.5
+    assert (config.mix.affine_mix, config.mix.givers) == (0.25, 'labelled')
+    assert config.teacher.debias == 1.0
 
 
 def test_changes_of_the_config_survive_in_every_line(tmp_path: Path) -> None:
