@@ -42,7 +42,9 @@ def waits_of(config: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> dict[st
     monkeypatch.setattr(reprojection, '_generator_on', lambda device, generator: generator)
     student = build_student(config)
     networks = OnItsOwn(LearnerNetworks(student, PoseNetwork(config.pose)))
-    teacher, objective = OnItsOwn(MeanTeacher(student)), JointObjective(config, 90.0)
+    teacher, objective = MeanTeacher(student), JointObjective(config, 90.0)
+    teacher.bias.mean = on_gpu(teacher.bias.mean)
+    teacher = OnItsOwn(teacher)
     samples = StepBatches(config.data, 'train', config.seed)[0]
     batch = Batch(*(type(half)(*on_gpu(half[:-1]), half.names) for half in samples))
     with pretended_gpu(monkeypatch) as waits:
@@ -53,7 +55,7 @@ def waits_of(config: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> dict[st
     return {name: times for name, times in waits.items() if times}
 
 
-@pytest.mark.parametrize('words', [ALL_TERMS, (*ALL_TERMS, *ALIGNED)])
+@pytest.mark.parametrize('words', [ALL_TERMS, (*ALL_TERMS, *ALIGNED), (*ALL_TERMS, '--teacher.debias=1')])
 def test_a_step_mixes_no_devices_and_seldom_waits(tiny_run: Make, monkeypatch, words) -> None:
     waits = waits_of(tiny_run(*words), monkeypatch)
     assert 0 < sum(waits.values()) <= MOST_WAITS, waits
