@@ -11,7 +11,6 @@ import argparse
 import json
 import logging
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from sds_perception.release import read_release
@@ -22,93 +21,9 @@ from sds_training.interruption import Interrupted
 from sds_training.run_state import RunStateError, config_digest, require_same_config, saved_states
 from sds_training.scoring import RELEASE, SCORES
 from sds_training.train import PROBLEMS, train
+from sds_training.variants import VARIANTS, Variant
 
 logger = logging.getLogger(__name__)
-
-NO_MIX = '--mix={"none": 1.0, "class_mix": 0.0, "depth_mix": 0.0, "affine_mix": 0.0}'
-DEPTH_MIX = '--mix={"none": 0.0, "class_mix": 0.0, "depth_mix": 1.0, "affine_mix": 0.0}'
-AFFINE_MIX = '--mix={"none": 0.0, "class_mix": 0.0, "depth_mix": 0.5, "affine_mix": 0.5}'
-# Mixing is not free: where labels are few and depth is young an unmixed picture teaches more.
-SOME_AFFINE_MIX = '--mix={"none": 0.75, "class_mix": 0.0, "depth_mix": 0.0, "affine_mix": 0.25}'
-FROM_LABELLED = '--mix.givers=labelled'
-DEBIASED = '--teacher.debias=1'
-NO_COLOR_AUG = '--color_aug.probability=0'
-NO_GROUND = ('--loss.road=0', '--loss.standing=0')
-PLAIN = (NO_COLOR_AUG, *NO_GROUND)
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One line of the table: a name and how it differs from the config."""
-
-    name: str
-    meaning: str
-    exchange: str
-    words: tuple[str, ...]
-
-    @property
-    def folder(self) -> str:
-        """The name as part of a path."""
-        return self.name.replace(' + ', '_plus_').replace(' ', '_')
-
-
-# Depth is learnt from video in every line, with the base recipe's exchange unless CCAM is the
-# question, so that a difference has one cause.
-VARIANTS = (
-    Variant('labelled only', 'no pseudo labels', 'pad', ('--loss.consistency=0', *PLAIN)),
-    Variant('mean teacher', 'pseudo labels on unmixed pictures', 'pad', (NO_MIX, *PLAIN)),
-    Variant(
-        'base', 'the base recipe: pseudo labels on DepthMix pictures', 'pad', (DEPTH_MIX, *PLAIN)
-    ),
-    Variant('base + CCAM', 'CCAM in place of PAD', 'ccam', (DEPTH_MIX, *PLAIN)),
-    Variant(
-        'base + labelled givers',
-        'mixed-in objects come from pictures that people labelled (mix.givers)',
-        'pad',
-        (DEPTH_MIX, FROM_LABELLED, *PLAIN),
-    ),
-    # The teacher is sure of too few things to move: of 150 pictures 3 to 6 received one.
-    Variant(
-        'base + labelled givers + AffineMix',
-        'the same, and AffineMix for half of the pictures',
-        'pad',
-        (AFFINE_MIX, FROM_LABELLED, *PLAIN),
-    ),
-    Variant(
-        'base + ColorAug', 'the student sees recoloured pictures', 'pad', (DEPTH_MIX, *NO_GROUND)
-    ),
-    Variant(
-        'base + ground',
-        'semantics tells depth of road and feet (loss.road, loss.standing)',
-        'pad',
-        (DEPTH_MIX, NO_COLOR_AUG),
-    ),
-    Variant(
-        'base + debiased teacher',
-        'what the teacher says too often is taken from its scores (teacher.debias)',
-        'pad',
-        (DEPTH_MIX, DEBIASED, *PLAIN),
-    ),
-    Variant(
-        'debiased mean teacher',
-        'the same on unmixed pictures',
-        'pad',
-        (NO_MIX, DEBIASED, *PLAIN),
-    ),
-    Variant(
-        'everything',
-        'CCAM, ColorAug, ground, debiased teacher; AffineMix with labelled givers for a quarter '
-        'of the pictures, the others unmixed',
-        'ccam',
-        (SOME_AFFINE_MIX, FROM_LABELLED, DEBIASED),
-    ),
-    Variant(
-        'everything but ground',
-        'the same without the ground',
-        'ccam',
-        (SOME_AFFINE_MIX, FROM_LABELLED, DEBIASED, *NO_GROUND),
-    ),
-)
 
 
 def config_of(file: str, words: list[str], variant: Variant, seed: int) -> TrainingConfig:

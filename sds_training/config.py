@@ -13,6 +13,7 @@ from sds_training.data.config import DataConfig
 from sds_training.loss_config import LossConfig
 from sds_training.networks.pose import PoseConfig
 from sds_training.schedule import RateSchedule
+from sds_training.teacher import TeacherConfig
 
 JOINT_ONLY = ('jaccard', 'road', 'standing', 'orthogonality')  # terms the depth stage has not
 
@@ -95,36 +96,6 @@ class OptimiserConfig:
         if not self.max_gradient_norm > 0:
             norm = self.max_gradient_norm
             raise ConfigError(f'optimiser.max_gradient_norm is {norm}, wanted more than 0')
-
-
-@dataclass(frozen=True)
-class TeacherConfig:
-    """How the mean teacher follows, and when it is believed."""
-
-    decay: float = 0.99
-    """Share of its old weights the teacher keeps each step; lower in the first steps."""
-
-    trust: Literal['batch', 'pixel'] = 'batch'
-    """Weight of a pseudo label: the batch's share of pixels over the threshold for all of them
-    (method.md 1.6), or 1 over and 0 under it, pixel by pixel."""
-
-    threshold: float = 0.968
-    """Class probability over which a pixel is trusted."""
-
-    debias: float = 0.0
-    """How much of the logarithm of its mean class probabilities is taken from the teacher's scores
-    before it is believed (0 to 1): keeps the frequent classes from growing into the rare ones."""
-
-    start_step: int = 0
-    """First step with pseudo labels."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.decay < 1.0:
-            raise ConfigError(f'teacher.decay is {self.decay}, wanted [0, 1)')
-        if not 0.0 <= self.threshold <= 1.0:
-            raise ConfigError(f'teacher.threshold is {self.threshold}, wanted [0, 1]')
-        if not 0.0 <= self.debias <= 1.0:
-            raise ConfigError(f'teacher.debias is {self.debias}, wanted [0, 1]')
 
 
 @dataclass(frozen=True)

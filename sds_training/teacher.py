@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,40 @@ from torch import Tensor, nn
 from sds_perception.labels import CLASSES
 from sds_perception.network import Prediction, SdsNetwork
 from sds_training.class_bias import ClassBias
+
+
+class TeacherConfigError(ValueError):
+    """A teacher that cannot be meant; the message names field, value and rule."""
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """How the mean teacher follows, and when it is believed."""
+
+    decay: float = 0.99
+    """Share of its old weights the teacher keeps each step; lower in the first steps."""
+
+    trust: Literal['batch', 'pixel'] = 'batch'
+    """Weight of a pseudo label: the batch's share of pixels over the threshold for all of them
+    (method.md 1.6), or 1 over and 0 under it, pixel by pixel."""
+
+    threshold: float = 0.968
+    """Class probability over which a pixel is trusted."""
+
+    debias: float = 0.0
+    """How much of the logarithm of its mean class probabilities is taken from the teacher's scores
+    before it is believed (0 to 1): keeps the frequent classes from growing into the rare ones."""
+
+    start_step: int = 0
+    """First step with pseudo labels."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.decay < 1.0:
+            raise TeacherConfigError(f'teacher.decay is {self.decay}, wanted [0, 1)')
+        if not 0.0 <= self.threshold <= 1.0:
+            raise TeacherConfigError(f'teacher.threshold is {self.threshold}, wanted [0, 1]')
+        if not 0.0 <= self.debias <= 1.0:
+            raise TeacherConfigError(f'teacher.debias is {self.debias}, wanted [0, 1]')
 
 
 class MeanTeacher:

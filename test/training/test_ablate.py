@@ -9,11 +9,12 @@ import pytest
 from sds_perception.network import build_network
 from sds_perception.release import Release, write_release
 from sds_training import ablate
-from sds_training.ablate import VARIANTS, Variant, config_of, run
+from sds_training.ablate import config_of, run
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.run_state import RunStateError, config_digest
 from sds_training.scoring import RELEASE
+from sds_training.variants import VARIANTS, Variant
 
 CONFIG = 'config/training/smoke.yaml'
 BY_NAME = {variant.name: variant for variant in VARIANTS}

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.class_bias import ClassBias
-from sds_training.config import ConfigError, TeacherConfig, TrainingConfig
+from sds_training.config import TrainingConfig
 from sds_training.data.loading import StepBatches
 from sds_training.learner import build_student
 from sds_training.pseudo_labels import PseudoLabels
-from sds_training.teacher import MeanTeacher
+from sds_training.teacher import MeanTeacher, TeacherConfig, TeacherConfigError
 
 EVERY = torch.tensor([True, True])
 
@@ -89,5 +89,5 @@ def test_the_teacher_is_believed_without_it_only_where_asked(
 
 
 def test_a_strength_outside_its_range_is_refused() -> None:
-    with pytest.raises(ConfigError, match='teacher.debias is 1.5'):
+    with pytest.raises(TeacherConfigError, match='teacher.debias is 1.5'):
         TeacherConfig(debias=1.5)
