@@ -28,18 +28,22 @@ from sds_perception.offline.frames import Frame, OfflineError
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'db3': StoragePlugin.SQLITE3}
 _VERSION = 9  # of the metadata: Jazzy and newer write it
-_NEVER = QosTime(9223372036, 854775807)  # as recorders write it
-_LATCHED = Qos(
-    history=QosHistory.KEEP_LAST,
-    depth=1,
-    reliability=QosReliability.RELIABLE,
-    durability=QosDurability.TRANSIENT_LOCAL,
-    deadline=_NEVER,
-    lifespan=_NEVER,
-    liveliness=QosLiveliness.SYSTEM_DEFAULT,
-    liveliness_lease_duration=_NEVER,
-    avoid_ros_namespace_conventions=False,
-)  # a player publishes with it, so that whoever subscribes later hears it too
+_FOREVER = QosTime(9223372036, 854775807)  # as recorders write it
+
+
+def offer(depth: int, *, reliable: bool, latched: bool) -> Qos:
+    """What a bag's metadata says of a topic, so that players offer the same."""
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=depth,
+        reliability=QosReliability.RELIABLE if reliable else QosReliability.BEST_EFFORT,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=_FOREVER,
+        lifespan=_FOREVER,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=_FOREVER,
+        avoid_ros_namespace_conventions=False,
+    )
 
 
 class BagWriter:
@@ -113,7 +117,9 @@ class BagWriter:
     def latched_text(self, topic: str, text: str, frame: Frame) -> None:
         """Write std_msgs/String at the time of `frame`; a player keeps it for late subscribers."""
         kind = 'std_msgs/msg/String'
-        self._write(topic, kind, self._types.types[kind](data=text), frame.logged_ns, (_LATCHED,))
+        message = self._types.types[kind](data=text)
+        qos = (offer(1, reliable=True, latched=True),)
+        self._write(topic, kind, message, frame.logged_ns, qos)
 
     def _write(
         self, topic: str, kind: str, message: Any, logged_ns: int, qos: tuple[Qos, ...] = ()

@@ -7,20 +7,12 @@ from importlib import import_module
 from typing import Any
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags.interfaces import Connection, Qos, QosDurability, QosReliability
 
+from sds_perception.offline.bag_writer import offer
 from sds_perception.offline.frames import OfflineError
 
 _DEPTH = 10  # messages kept where a bag does not say
-_FOREVER = QosTime(9223372036, 854775807)
 
 
 class BagError(OfflineError):
@@ -57,16 +49,8 @@ def offered_qos(connection: Connection) -> QoSProfile:
 
 def bag_qos(profile: QoSProfile) -> Qos:
     """What a bag's metadata says about `profile`, so that players offer the same."""
-    reliable = profile.reliability == ReliabilityPolicy.RELIABLE
-    latched = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
-    return Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=profile.depth,
-        reliability=QosReliability.RELIABLE if reliable else QosReliability.BEST_EFFORT,
-        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        deadline=_FOREVER,
-        lifespan=_FOREVER,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=_FOREVER,
-        avoid_ros_namespace_conventions=False,
+    return offer(
+        profile.depth,
+        reliable=profile.reliability == ReliabilityPolicy.RELIABLE,
+        latched=profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
     )
