@@ -1,7 +1,7 @@
 """What a teacher says too often, and its scores with that taken back.
 
 A teacher of few labels is surest of what there is most of, its pseudo labels say so, and the
-student that learns from them says it more: sidewalks become road, people become house. Taking the
+student that learns from them says it more, until little is left of the rare classes. Taking the
 logarithm of its mean probabilities from its scores pushes back the more, the less a class is left
 (Wang et al., Debiased Learning from Naturally Imbalanced Pseudo-Labels, CVPR 2022,
 arXiv 2201.01490).
