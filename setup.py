@@ -10,7 +10,9 @@ NAME = 'sds_perception'
 
 def pinned(name: str) -> list[str]:
     """Requirement lines of one file under requirements/, without comments."""
-    lines = Path('requirements', f'{name}.txt').read_text().splitlines()
+    # Beside this file, not where it is run: colcon links it into its build folder.
+    file = Path(__file__).resolve().parent / 'requirements' / f'{name}.txt'
+    lines = file.read_text().splitlines()
     return [line for line in lines if line and not line.startswith('#')]
 
 

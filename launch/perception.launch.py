@@ -24,7 +24,7 @@ from launch.actions import (
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
@@ -35,7 +35,10 @@ from launch import LaunchContext, LaunchDescription
 
 VEHICLE = PathJoinSubstitution([FindPackageShare('sds_perception'), 'config', 'vehicle'])
 SHIPPED_PARAMETERS = PathJoinSubstitution([VEHICLE, 'perception.yaml'])
-SHIPPED_PROFILE = PathJoinSubstitution([VEHICLE, 'fastdds.xml'])
+PROFILE_VARIABLES = (
+    'FASTDDS_DEFAULT_PROFILES_FILE',
+    'FASTRTPS_DEFAULT_PROFILES_FILE',  # Jazzy and older read this one only
+)
 KEPT = '1073741824'  # bytes glibc keeps rather than fault the pages of every frame in again
 FORGOTTEN_S = 25.0  # DDS shows a killed node for 20, which would be told to configure instead
 TEXTS = ('image_transport', 'release', 'device', 'engine', 'precision')  # parameters of the node
@@ -48,7 +51,7 @@ def arguments() -> list[DeclareLaunchArgument]:
     """What an operator changes; everything else lives in the parameter file."""
     table = (
         ('image_topic', '', 'What to look at (/image); their CompressedImage is TOPIC/compressed'),
-        ('camera_info_topic', '', 'CameraInfo of those pictures (/camera_info)'),
+        ('camera_info_topic', '', 'CameraInfo of those pictures (camera_info beside image_topic)'),
         ('remap', '', "FROM:=TO of several cameras' topics: 'front/image:=/a rear/image:=/b'"),
         ('image_transport', '', f"'raw' or 'compressed'{FROM_FILE}"),
         ('camera_height_m', '', f'Of the camera over the road, for metres{FROM_FILE}'),
@@ -62,18 +65,12 @@ def arguments() -> list[DeclareLaunchArgument]:
         ('respawn', 'false', f'Start the node anew where it died, {FORGOTTEN_S:g} s later'),
         ('use_sim_time', '', f'Take the time from /clock, as a replayed bag needs{FROM_FILE}'),
         ('log_level', 'info', "'debug', 'info', 'warn', 'error' or 'fatal'"),
-        ('dds_profile', dds_profile(), 'Fast DDS profile; the shipped one has room for pictures'),
+        ('dds_profile', '', "Fast DDS profile; '' takes the shell's, or the shipped one"),
     )
     return [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in table
     ]
-
-
-def dds_profile() -> EnvironmentVariable:
-    """The operator's own, under either name, or else the shipped one."""
-    older = EnvironmentVariable('FASTRTPS_DEFAULT_PROFILES_FILE', default_value=SHIPPED_PROFILE)
-    return EnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', default_value=older)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -83,7 +80,6 @@ def generate_launch_description() -> LaunchDescription:
 
 def perception(context: LaunchContext) -> list[object]:
     """The node and its way to active."""
-    profile = LaunchConfiguration('dds_profile')
     names = cameras(context)
     node = LifecycleNode(
         package='sds_perception',
@@ -93,17 +89,21 @@ def perception(context: LaunchContext) -> list[object]:
         parameters=[LaunchConfiguration('params_file'), *overrides(context)],
         remappings=remappings(context, names),
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
-        additional_env={
-            'FASTDDS_DEFAULT_PROFILES_FILE': profile,
-            'FASTRTPS_DEFAULT_PROFILES_FILE': profile,  # Jazzy and older read this one only
-            'MALLOC_MMAP_THRESHOLD_': KEPT,
-            'MALLOC_TRIM_THRESHOLD_': KEPT,
-        },
+        additional_env=environment(context),
         respawn=IfCondition(LaunchConfiguration('respawn')).evaluate(context),
         respawn_delay=FORGOTTEN_S,
         output='screen',
     )
     return [SetLaunchConfiguration(NAMES, ' '.join(names)), *start(node), node]
+
+
+def environment(context: LaunchContext) -> dict[str, str]:
+    """What must be set before the node's process begins; the profile it looks up itself."""
+    profile = LaunchConfiguration('dds_profile').perform(context)
+    return {name: profile for name in PROFILE_VARIABLES if profile} | {
+        'MALLOC_MMAP_THRESHOLD_': KEPT,
+        'MALLOC_TRIM_THRESHOLD_': KEPT,
+    }
 
 
 def cameras(context: LaunchContext) -> list[str]:
@@ -127,15 +127,19 @@ def remappings(context: LaunchContext, names: list[str]) -> list[tuple[str, str]
     rules = LaunchConfiguration('remap').perform(context).split()
     if wrong := [each for each in rules if not re.fullmatch('[^:]+:=[^:]+', each)]:
         raise RuntimeError(f'remap is FROM:=TO and more such, apart by spaces, not {wrong[0]!r}')
-    for topic in ('image', 'camera_info'):
-        given = LaunchConfiguration(f'{topic}_topic').perform(context)
-        if given and names:
-            raise RuntimeError(
-                f'{topic}_topic is for one camera, and {", ".join(names)} are named in the '
-                f"parameter file: give remap:='{names[0]}/{topic}:={given}'"
-            )
-        if not names:
-            rules.append(f'{topic}:={given or f"/{topic}"}')
+    given = {
+        topic: LaunchConfiguration(f'{topic}_topic').perform(context)
+        for topic in ('image', 'camera_info')
+    }
+    if names and (told := [each for each in given if given[each]]):
+        raise RuntimeError(
+            f'{told[0]}_topic is for one camera, and {", ".join(names)} are named in the '
+            f"parameter file: give remap:='{names[0]}/{told[0]}:={given[told[0]]}'"
+        )
+    if not names:
+        image = given['image'] or '/image'
+        beside = f'{image.rpartition("/")[0]}/camera_info' if '/' in image else 'camera_info'
+        rules += [f'image:={image}', f'camera_info:={given["camera_info"] or beside}']
     return [tuple(each.split(':=')) for each in rules]
 
 

@@ -35,13 +35,12 @@ REFUSED = 'the node could not be configured, for the reason it gives above: noth
 
 def arguments() -> list[DeclareLaunchArgument]:
     """What there is to say besides the arguments of perception.launch.py."""
-    beside = [LaunchConfiguration('bag'), '_perceived']
     return [
         DeclareLaunchArgument('bag', description='ROS 2 bag to play (db3 or mcap)'),
         DeclareLaunchArgument(
             'output',
-            default_value=beside,
-            description='Bag of the results; must not exist yet',
+            default_value='',
+            description='Bag of the results, which must not exist yet (BAG_perceived)',
         ),
         DeclareLaunchArgument('rate', default_value='1.0', description='Times real time'),
         DeclareLaunchArgument(
@@ -83,11 +82,17 @@ def player_and_recorder(context: LaunchContext) -> list[Node]:
         '--wait', '900',  # an engine may have to be built first
     )  # fmt: skip
     record = _tool(
-        'record', LaunchConfiguration('output'),
+        'record', output(context),
         '--topics', *outputs, f'{NODE}/label_info_json', '/diagnostics',
         parameters=[{'use_sim_time': True}],
     )  # fmt: skip
     return [record, play]
+
+
+def output(context: LaunchContext) -> str:
+    """Where the results go: beside the bag unless told otherwise, never into its folder."""
+    bag = LaunchConfiguration('bag').perform(context)
+    return LaunchConfiguration('output').perform(context) or f'{bag.rstrip("/")}_perceived'
 
 
 def _tool(executable: str, *arguments: object, **options: object) -> Node:

@@ -18,7 +18,12 @@ from xml.etree import ElementTree
 
 from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.findings import Finding, fault
-from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES, prepare_transport
+from sds_perception.ros.shipped import (
+    MALLOC_VARIABLES,
+    PROFILE_VARIABLES,
+    TRANSPORTS_VARIABLE,
+    prepare_transport,
+)
 
 LIBRARIES = ('numpy', 'cv2', 'torch', 'rclpy', 'sensor_msgs')
 SEGMENT_BYTES = 32 << 20  # five frames of 1080p colour: less loses some under load
@@ -26,6 +31,8 @@ SHARED_MEMORY_BYTES = 4 * (64 << 20)  # camera, node and two listeners with our 
 NODE_SETS_IT = (
     'the node sets the profile itself; its camera driver needs it too, or large frames get lost'
 )
+SAME_THERE = 'it must be the same for the camera driver, with room for its pictures'
+FAST_DDS = 'rmw_fastrtps'  # what the names of its middlewares begin with
 LAST_DOMAIN = 232  # beyond this the port numbers of DDS end
 
 
@@ -36,7 +43,8 @@ def examine(wanted: argparse.Namespace) -> Iterator[Finding]:
     usable = not any(each.fault for each in libraries)
     transport = check_transport(os.environ)
     yield from transport
-    yield check_shared_memory()
+    if middleware(os.environ).startswith(FAST_DDS):
+        yield check_shared_memory()
     yield check_malloc(os.environ)
     if usable and not any(each.fault and each.subject == 'domain' for each in transport):
         from sds_perception.ros.node_check import check_node  # needs the libraries
@@ -67,20 +75,27 @@ def check_transport(environment: Mapping[str, str]) -> list[Finding]:
         found = [fault('domain', f'ROS_DOMAIN_ID is {domain!r}, wanted 0 to {LAST_DOMAIN}')]
     else:
         found = [Finding('domain', f'ROS_DOMAIN_ID is {domain}')]
-    middleware = environment.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp')
-    if not middleware.startswith('rmw_fastrtps'):
-        return [*found, Finding('dds', f'{middleware}: our Fast DDS profile has no part in it')]
+    if not (name := middleware(environment)).startswith(FAST_DDS):
+        return [*found, Finding('dds', f'{name}: our Fast DDS profile has no part in it')]
     missing = [name for name in PROFILE_VARIABLES if not environment.get(name)]
     ours = dict(environment)
     try:
         prepare_transport(ours)  # as launch file and node do for themselves
     except FileNotFoundError as problem:
         return [*found, fault('dds', str(problem))]
+    if len(missing) == len(PROFILE_VARIABLES) and environment.get(TRANSPORTS_VARIABLE):
+        named = f'{TRANSPORTS_VARIABLE} is {environment[TRANSPORTS_VARIABLE]}'
+        return [*found, Finding('dds', f'{named}: our Fast DDS profile stays out; {SAME_THERE}')]
     found += [_profile(name, ours[name]) for name in PROFILE_VARIABLES]
     if missing:
         advice = f'export {" ".join(f"{name}={ours[name]}" for name in missing)}'
         found.append(Finding('dds', f'{NODE_SETS_IT}: {advice}'))
     return found
+
+
+def middleware(environment: Mapping[str, str]) -> str:
+    """The ROS middleware that nodes started from here use."""
+    return environment.get('RMW_IMPLEMENTATION') or 'rmw_fastrtps_cpp'
 
 
 def _profile(variable: str, path: str) -> Finding:

@@ -117,17 +117,25 @@ class Parameters:
                     f'{name} is not supported: the node asks what each publisher offers; '
                     'qos_reliability changes that'
                 )
-            near = get_close_matches(name, self._fields, n=1)
-            hint = f'; did you mean {near[0]}?' if near else ''
-            raise ParameterError(f'unknown parameter {name}{hint}')
+            if near := get_close_matches(name, self._fields, n=1):
+                raise ParameterError(f'unknown parameter {name}; did you mean {near[0]}?')
+            # A file for all nodes of a robot may name what only others know.
+            self._node.get_logger().warning(f'parameter {name} is unknown here, nothing reads it')
 
     def _value(self, name: str) -> Any:
         return _from_ros(self._node.get_parameter(name).value)
 
+    def _is_live(self, change: Parameter) -> bool:
+        return bool(self._fields[change.name].metadata['live'])
+
+    def _is_so(self, change: Parameter) -> bool:
+        """Whether it is that already, as in `ros2 param load` of what the node dumped."""
+        return _from_ros(change.value) == getattr(self.config, change.name)
+
     def _on_change(self, changes: list[Parameter]) -> SetParametersResult:
         ours = [each for each in changes if each.name in self._fields]
         for each in ours:
-            if self.fixed and not self._fields[each.name].metadata['live']:
+            if self.fixed and not (self._is_live(each) or self._is_so(each)):
                 return _refused(
                     f'{each.name} is fixed while the node is configured: deactivate and clean up, '
                     'set it, and configure again'

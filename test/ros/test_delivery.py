@@ -56,6 +56,14 @@ def test_an_operators_own_profile_wins_under_both_names(name):
     assert [environment[each] for each in PROFILE_VARIABLES] == ['/own.xml', '/own.xml']
 
 
+@pytest.mark.parametrize('own', [{}, dict.fromkeys(PROFILE_VARIABLES[:1], '/own.xml')])
+def test_transports_named_by_an_operator_keep_our_profile_out_and_no_other(own):
+    environment = {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA', **own}
+    prepare_transport(environment)
+    profiles = [environment.get(each) for each in PROFILE_VARIABLES]
+    assert profiles == ([*own.values()] * 2 if own else [None, None])
+
+
 def test_a_file_that_does_not_ship_is_named():
     with pytest.raises(FileNotFoundError, match='config/vehicle/none.xml ships with'):
         shipped_file('config/vehicle/none.xml')

@@ -58,6 +58,22 @@ def test_another_middleware_does_not_need_the_profile():
     assert faults(doctor.check_transport({'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'})) == []
 
 
+def test_other_middlewares_are_not_asked_for_shared_memory(monkeypatch):
+    monkeypatch.setattr(doctor, 'SHARED_MEMORY_BYTES', 1 << 60)
+    wanted = doctor._parse(['--timeout', '0'])
+    monkeypatch.setenv('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp')
+    assert 'memory' in {each.subject for each in doctor.examine(wanted)}
+    monkeypatch.setenv('RMW_IMPLEMENTATION', 'rmw_cyclonedds_cpp')
+    monkeypatch.setenv('ROS_DOMAIN_ID', 'none')  # a fault, so that no node is made
+    assert 'memory' not in {each.subject for each in doctor.examine(wanted)}
+
+
+def test_transports_an_operator_named_are_told_and_no_fault():
+    found = doctor.check_transport({'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'})
+    assert faults(found) == []
+    assert 'FASTDDS_BUILTIN_TRANSPORTS is LARGE_DATA' in found[-1].sentence
+
+
 @pytest.mark.parametrize('domain', ['300', 'front', '-1'])
 def test_a_domain_dds_does_not_have_is_a_fault(domain):
     (sentence,) = faults(doctor.check_transport({**HEALTHY, 'ROS_DOMAIN_ID': domain}))

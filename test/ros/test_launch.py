@@ -52,7 +52,7 @@ def test_the_environment_of_the_node_is_complete():
 
     text = source('perception')
     for variable in (*PROFILE_VARIABLES, *MALLOC_VARIABLES):
-        assert f"'{variable}': " in text
+        assert f"'{variable}'" in text
     assert f"KEPT = '{MALLOC_KEEP_BYTES}'" in text
 
 
@@ -105,8 +105,25 @@ def test_only_arguments_that_are_given_hide_the_parameter_file():
 @needs_launch
 def test_one_camera_is_heard_where_it_is_told_and_else_at_the_root():
     assert _remapped([]) == [('image', '/image'), ('camera_info', '/camera_info')]
-    told = _remapped([], image_topic='/front/image_raw')
-    assert told == [('image', '/front/image_raw'), ('camera_info', '/camera_info')]
+    told = _remapped([], camera_info_topic='/calibration')
+    assert told == [('image', '/image'), ('camera_info', '/calibration')]
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('image', 'beside'),
+    [('/front/image_raw', '/front/camera_info'), ('/image', '/camera_info'),
+     ('front/image_raw', 'front/camera_info'), ('image', 'camera_info')],
+)  # fmt: skip
+def test_camera_info_is_heard_beside_the_pictures_unless_it_is_elsewhere(image, beside):
+    assert _remapped([], image_topic=image) == [('image', image), ('camera_info', beside)]
+
+
+@needs_launch
+@pytest.mark.parametrize('bag', ['/d/drive', '/d/drive/'])
+def test_the_results_of_a_replay_lie_beside_the_bag_and_never_in_it(bag):
+    assert loaded('replay').output(_context(bag=bag, output='')) == '/d/drive_perceived'
+    assert loaded('replay').output(_context(bag=bag, output='/r')) == '/r'
 
 
 TWO = ['front', 'rear']
@@ -136,26 +153,13 @@ def test_topics_that_no_camera_would_be_heard_on_are_refused(given, sentence):
 
 
 @needs_launch
-@pytest.mark.parametrize(
-    ('environment', 'profile'),
-    [
-        ({'FASTDDS': 'mine.xml'}, 'mine.xml'),
-        ({'FASTRTPS': 'mine.xml'}, 'mine.xml'),
-        ({'FASTDDS': 'new.xml', 'FASTRTPS': 'old.xml'}, 'new.xml'),
-        ({}, 'shipped.xml'),
-    ],
-)
-def test_the_dds_profile_an_operator_has_under_either_name_stays(
-    monkeypatch, environment, profile
-):
-    launch_file = loaded('perception')
-    monkeypatch.setattr(launch_file, 'SHIPPED_PROFILE', 'shipped.xml')
-    for name in ('FASTDDS', 'FASTRTPS'):
-        monkeypatch.delenv(f'{name}_DEFAULT_PROFILES_FILE', raising=False)
-    for name, path in environment.items():
-        monkeypatch.setenv(f'{name}_DEFAULT_PROFILES_FILE', path)
-    (argument,) = [each for each in launch_file.arguments() if each.name == 'dds_profile']
-    assert _performed(argument.default_value) == profile
+def test_a_dds_profile_that_is_given_wins_and_else_the_node_looks_for_one():
+    from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES
+
+    environment = loaded('perception').environment
+    assert set(environment(_context())) == set(MALLOC_VARIABLES)
+    given = environment(_context(dds_profile='mine.xml'))
+    assert {given[name] for name in PROFILE_VARIABLES} == {'mine.xml'}
 
 
 @needs_launch
@@ -171,7 +175,8 @@ def test_the_dds_profile_an_operator_has_under_either_name_stays(
     ],
 )
 def test_a_replay_awaits_and_records_the_cameras_of_the_parameter_file(tmp_path, text, named):
-    context = _context(params_file=_written(tmp_path, text))
+    file = _written(tmp_path, text)
+    context = _context(params_file=file, bag='drive', output='')
     names, *_ = loaded('perception').perception(context)
     names.execute(context)
     assert loaded('perception').cameras(context) == named
@@ -182,7 +187,7 @@ def test_a_replay_awaits_and_records_the_cameras_of_the_parameter_file(tmp_path,
 
 @needs_launch
 def test_a_replay_leaves_out_what_a_node_recorded_before(tmp_path):
-    context = _context(sds_perception_cameras='')
+    context = _context(sds_perception_cameras='', bag='drive', output='')
     _, play = loaded('replay').player_and_recorder(context)
     assert '--except sds_perception /diagnostics --await' in _told(play)
 
@@ -265,7 +270,7 @@ def _context(**arguments: str):
 
     context = LaunchContext()
     for each in loaded('perception').arguments():
-        if each.name != 'params_file' and each.name != 'dds_profile':  # found where installed
+        if each.name != 'params_file':  # found where installed
             context.launch_configurations[each.name] = _performed(each.default_value)
     context.launch_configurations.update(arguments)
     return context

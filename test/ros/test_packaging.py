@@ -36,13 +36,13 @@ def test_colcon_sees_an_ament_package():
     assert 'sds_perception' in listed and 'ros.ament_python' in listed
 
 
-@pytest.fixture(scope='module')
-def prefix(tmp_path_factory) -> Path:
+@pytest.fixture(scope='module', params=[(), ('--symlink-install',)], ids=['copied', 'linked'])
+def prefix(request, tmp_path_factory) -> Path:
     """Where colcon installed the package."""
     base = tmp_path_factory.mktemp('colcon')
     folders = [f'--{name}-base={base / name}' for name in ('build', 'install', 'test-result')]
     build = [COLCON, f'--log-base={base}/log', 'build', '--base-paths', str(ROOT)]
-    done = subprocess.run([*build, *folders], cwd=base, capture_output=True, text=True)
+    done = subprocess.run([*build, *folders, *request.param], cwd=base, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return base / 'install' / 'sds_perception'
 

@@ -117,6 +117,16 @@ def test_an_unknown_parameter_fails_configure_and_names_the_nearest(graph: Graph
     assert 'unknown parameter relase; did you mean release?' in why(node)
 
 
+def test_a_parameter_meant_for_other_nodes_is_no_reason_to_refuse(graph: Graph) -> None:
+    assert configures(graph.node(robot_base_frame='base_link'))  # as in a file for /**
+
+
+def test_what_the_node_dumped_can_be_loaded_again_while_it_is_configured(graph: Graph) -> None:
+    node = graph.active()
+    for name in (each.name for each in fields(NodeConfig)):
+        assert set_one(node, name, node.get_parameter(name).value).successful, name
+
+
 def test_a_value_out_of_range_fails_configure_and_can_be_mended(graph: Graph) -> None:
     node = graph.node(jpeg_quality=1000)
     assert not configures(node)
