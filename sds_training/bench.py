@@ -68,7 +68,7 @@ def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
     clocks['loader'].around(type(supply), '__getitem__')
     clocks['follow and optimiser'].around(learner.teacher, 'follow')
     clocks['follow and optimiser'].around(learner.optimiser, 'step')
-    clocks['pose, photometric'].around(joint, 'source_from_target')
+    clocks['pose, photometric'].around(joint, 'judged')
     clocks['pose, photometric'].around(objective, 'turned_to_fit')
     clocks['pose, photometric'].around(objective, 'self_supervised_depth_loss')
     spent = []

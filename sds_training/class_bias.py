@@ -41,7 +41,8 @@ class ClassBias(nn.Module):
         picked = counts.to(share.dtype)
         sums = torch.cat(((share * picked[:, None]).sum(dim=0), picked.sum()[None]))
         sums = self._mean_of_all(sums)  # a collective: every process must come by here
-        now = torch.where(sums[-1] > 0, sums[:-1] / sums[-1].clamp(min=1e-6), self.mean)
+        usable = (sums[-1] > 0) & sums.isfinite().all()  # a score that is no number says nothing
+        now = torch.where(usable, sums[:-1] / sums[-1].clamp(min=1e-6), self.mean)
         self.mean.lerp_(now, 1.0 - KEPT)
 
     def taken_from(self, logits: Tensor, strength: float) -> Tensor:

@@ -16,6 +16,7 @@ from sds_training.augment.color_aug import (
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch
 from sds_training.networks.joint import LearnerNetworks
+from sds_training.networks.pose import source_from_target
 from sds_training.networks.statistics import batch_norms
 from sds_training.objective import JointObjective, Losses, Views, concatenated
 from sds_training.teacher import MeanTeacher
@@ -51,20 +52,21 @@ class DepthObjective:
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
         with last_features_of(networks.student.encoder) as features:
-            prediction, _, source_from_target = networks(
-                seen[:, 0], seen[:, 0], seen[:, 1:], clips.driven
-            )
+            frames = seen if self.config.pose.asked else None
+            prediction, _, moved = networks(seen[:, 0], None, frames)
+        motion = source_from_target(moved, clips.driven, self.config.pose.odometry)
         terms = self.joint.depth_terms(
             prediction.disparity,
             image,
             neighbours,
-            source_from_target,
+            motion,
             clips.intrinsics,
             generator,
         )
-        terms |= self.joint.speed_term(source_from_target, clips.driven)
+        terms |= self.joint.speed_term(motion, clips.driven)
         if self.reference is not None:
-            distance = self.feature_distance(features[0], networks, seen[:, 0])
+            with teacher.autocast():  # computed as the student's, or rounding would be distance
+                distance = self.feature_distance(features[0], networks, seen[:, 0])
             terms['feature_distance'] = (self.config.loss.feature_distance, distance)
         views = Views(seen[:, 0], clips.label, prediction.disparity[0].detach())
         return Losses.weighted(terms, {}), views

@@ -33,6 +33,7 @@ from sds_training.losses.semantic import (
     soft_jaccard_loss,
 )
 from sds_training.networks.joint import LearnerNetworks
+from sds_training.networks.pose import source_from_target
 from sds_training.pseudo_labels import PseudoLabels
 from sds_training.teacher import MeanTeacher, trust_in
 
@@ -86,7 +87,7 @@ class JointObjective:
         # The teacher: what it believes of the clean pool, people's labels where there are some.
         labels, wanted = self.pseudo_labels, self.pseudo_labels.wanted(pool, step)
         belief = labels.belief(teacher, labels.judged(batch)) if wanted else None
-        mixed, moved = labels.mixed(belief, batch, generator) if belief else (None, 0.0)
+        mixed, placed = labels.mixed(belief, batch, generator) if belief else (None, 0.0)
 
         # ColorAug: the network sees movable things and background in colours of their own.
         believed = belief.label[: len(pool.image)] if belief else pool.label.long()
@@ -96,12 +97,11 @@ class JointObjective:
 
         rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)
         neighbours = clean.neighbours.float() / 255
-        posed = torch.cat((image[:, None], neighbours), 1)
-        if config.pose.asked:
-            posed = apply_background_jitter(posed, colours)
-        prediction, mixed_logits, source_from_target = networks(
-            seen, posed[rows, 0], posed[rows, 1:], clean.driven[rows], mixed and mixed.image
-        )
+        frames = None
+        if config.pose.asked and len(rows):
+            frames = torch.cat((image[:, None], neighbours), 1)
+            frames = apply_background_jitter(frames, colours)[rows]
+        prediction, mixed_logits, moved = networks(seen, mixed and mixed.image, frames)
 
         # People: cross entropy where somebody drew a label, on the final and the side head.
         supervised = [
@@ -119,18 +119,19 @@ class JointObjective:
         if mixed:
             sure = config.teacher.trust == 'pixel'
             weight = trust_in(mixed.confidence, config.teacher.threshold, per_pixel=sure)
-            told |= {'trust': weight.mean(), 'affine_mix': weight.new_full((), moved)}
+            told |= {'trust': weight.mean(), 'affine_mix': weight.new_full((), placed)}
             consistency = pseudo_label_cross_entropy(mixed_logits, mixed.label, weight)
             terms['consistency'] = (weights.consistency, consistency)
 
         # The neighbours: depth is right if it explains how they look; colours stay untouched.
         if len(rows):
             disparities = tuple(each[rows] for each in prediction.disparity)
-            at = clean.intrinsics[rows]
+            at, driven = clean.intrinsics[rows], clean.driven[rows]
+            motion = source_from_target(moved, driven, config.pose.odometry)
             terms |= self.depth_terms(
-                disparities, image[rows], neighbours[rows], source_from_target, at, generator
+                disparities, image[rows], neighbours[rows], motion, at, generator
             )
-            terms |= self.speed_term(source_from_target, clean.driven[rows])
+            terms |= self.speed_term(motion, driven)
 
         # Semantics: the road lies below the camera, and things stand where they touch the ground.
         if weights.road or weights.standing:

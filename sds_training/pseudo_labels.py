@@ -31,8 +31,8 @@ class PseudoLabels:
         return weight > 0 and len(pool.image) > 0 and step >= teacher.start_step
 
     def judged(self, batch: Batch) -> Samples:
-        """What the teacher is asked: the pool, and behind it the labelled pictures that give."""
-        if self._labelled_give(batch):
+        """What the teacher is asked: the pool, and behind it labelled pictures that join."""
+        if self._labelled_join(batch):
             return concatenated(batch.unlabelled, batch.labelled)
         return batch.unlabelled
 
@@ -47,8 +47,10 @@ class PseudoLabels:
             logits = teacher.bias.taken_from(logits, self.config.teacher.debias)
         confidence, label = logits.softmax(dim=1).max(dim=1)
         given, drawn = frames.label.long(), frames.labelled[:, None, None]
+        label = torch.where(confidence.isnan(), UNLABELLED, label)  # scores that are no numbers
         label = torch.where(drawn, given, label)
         confidence = torch.where(drawn, (given != UNLABELLED).to(confidence), confidence)
+        confidence = confidence.nan_to_num(nan=0.0)
         disparity = F.interpolate(prediction.disparity[0].float(), size, mode='bilinear')
         depth = self.camera.depth(disparity, frames.intrinsics)
         # No parallax tells how far the sky is, and where it came out near it would hide things.
@@ -59,27 +61,39 @@ class PseudoLabels:
     def mixed(
         self, belief: MixScene, batch: Batch, generator: Generator
     ) -> tuple[MixScene, float]:
-        """The pool's pictures, mixed with the beliefs that moved along, then strongly altered.
+        """Pictures mixed with the beliefs that moved along, then strongly altered.
 
         Args:
             belief: of the pictures `judged`.
-            batch: whose pool is mixed.
+            batch: whose pool is mixed, and whose labelled pictures where they receive as well.
             generator: draws everything, on the CPU.
 
         Returns:
             The pictures with what they show, and the share of them that AffineMix found an
-            object for: where it finds none DepthMix takes its place.
+            object for.
         """
-        pool, labelled = len(batch.unlabelled.image), len(batch.labelled.image)
-        intrinsics, giver_of = batch.unlabelled.intrinsics, None
-        if self._labelled_give(batch):
+        intrinsics = batch.unlabelled.intrinsics
+        if self._labelled_join(batch):
             intrinsics = torch.cat((intrinsics, batch.labelled.intrinsics))
-            giver_of = [pool + place % labelled for place in range(pool)]
+        giver_of = self._giver_of(len(batch.unlabelled.image), len(batch.labelled.image))
         plan = draw_mix(belief, intrinsics, self.config.mix, generator, giver_of)
         mixed = apply_mix(belief, plan)
-        strong = draw_strong(pool, self.config.strong, generator)
+        strong = draw_strong(len(giver_of), self.config.strong, generator)
         return mixed._replace(image=apply_strong(mixed.image, strong)), plan.share('affine')
 
-    def _labelled_give(self, batch: Batch) -> bool:
-        """Whether mixed pictures receive from the labelled ones and not from each other."""
-        return self.config.mix.givers == 'labelled' and len(batch.labelled.image) > 0
+    def _giver_of(self, pool: int, labelled: int) -> list[int]:
+        """Of which of the pictures `judged` each one that is mixed receives."""
+        known = [pool + place for place in range(labelled)]
+        if self.config.mix.givers == 'labelled' and known:
+            among = [known[place % labelled] for place in range(pool)]
+        else:
+            among = [(place + 1) % pool for place in range(pool)]
+        if self.config.mix.receivers == 'pool':
+            return among
+        return among + known[1:] + known[:1]
+
+    def _labelled_join(self, batch: Batch) -> bool:
+        """Whether the labelled pictures of the step give to mixed ones, or are mixed themselves."""
+        mix = self.config.mix
+        join = mix.givers == 'labelled' or mix.receivers == 'all'
+        return join and len(batch.labelled.image) > 0

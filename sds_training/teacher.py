@@ -66,12 +66,12 @@ class MeanTeacher:
         """A copy of `student`, computing in the precision that `autocast` sets, as it does."""
         self.network = copy.deepcopy(student).eval().requires_grad_(False)
         self.bias = ClassBias(len(CLASSES), mean_of_all).to(student.pixel_mean.device)
-        self._autocast = autocast
+        self.autocast = autocast
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Prediction:
         """What the teacher believes of (B, 3, H, W) RGB in [0, 1]."""
-        with self._autocast():
+        with self.autocast():
             return self.network(image)
 
     @torch.no_grad()

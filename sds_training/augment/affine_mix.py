@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sds_perception.labels import SKY
 from sds_training.augment.mix_config import AffineMixConfig
 from sds_training.augment.objects import MovableObject, components, movable_objects
-from sds_training.augment.paste import Paste, Placement, sample_linear, sample_nearest
+from sds_training.augment.paste import Paste, Placement, sample_nearest
 
 FEATHER_SIGMA_PX = 1.0
 
@@ -161,7 +161,8 @@ def _place(
     u, v = motion.centre_px
     from_cutout = replace(placement, centre_px=(u - thing.left, v - thing.top))
     moved = sample_nearest(torch.from_numpy(thing.mask), from_cutout, outside=False).numpy()
-    depth = sample_linear(torch.from_numpy(source.depth)[None], placement)[0].numpy()
+    # Nearest, as the mask: blended with the sky behind it, the edge of a thing would lie far away.
+    depth = sample_nearest(torch.from_numpy(source.depth), placement, outside=0.0).numpy()
     limit = target.depth[placement.window] * (1 + config.tolerance)
     seen = _without_fragments(
         moved & (motion.depth_factor * depth <= limit), config.min_visible * moved.sum()

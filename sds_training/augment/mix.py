@@ -70,7 +70,7 @@ def draw_mix(
             pastes = _draw_affine(
                 scene, frames, objects[source], (source, target), config, generator
             )
-            kind = 'affine' if pastes else 'depth'
+            kind = 'affine' if pastes else 'depth' if config.depth_mix else 'none'
         if kind == 'class':
             pastes = (_whole(source, class_mask(scene.label[source], generator)),)
         elif kind == 'depth':

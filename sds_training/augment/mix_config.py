@@ -28,7 +28,7 @@ class AffineMixConfig:
     """At most this many objects are moved together, by one factor."""
 
     retries: int = 3
-    """How often a rejected choice is drawn again before DepthMix takes its place."""
+    """How often a rejected choice is drawn again before AffineMix gives up."""
 
     percentiles: tuple[float, float] = (5.0, 95.0)
     """The moved median depth must lie between these percentiles of the target's, without sky."""
@@ -81,11 +81,16 @@ class MixConfig:
     """Probability of DepthMix."""
 
     affine_mix: float = 0.5
-    """Probability of AffineMix; where no object will do, DepthMix takes its place."""
+    """Probability of AffineMix; where no object will do, DepthMix takes its place, or where that
+    has no probability of its own the picture stays unmixed."""
 
     givers: Literal['pool', 'labelled'] = 'pool'
     """Who gives to the pool's pictures: they to each other (method.md 1.6), or those of the step
     that people labelled, whose objects are known for certain (as in DACS, arXiv 2007.08702)."""
+
+    receivers: Literal['pool', 'all'] = 'pool'
+    """Who is mixed: the pool's pictures, or beside them the labelled ones of the step, each with
+    the next of them: there every pixel is known for certain, and few labels show more streets."""
 
     chain: bool = False
     """Whether AffineMix lays its objects over a DepthMix picture, a variant, and not the clean."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sds_perception.network import Prediction, SdsNetwork
-from sds_training.networks.pose import PoseNetwork, source_from_target
+from sds_training.networks.pose import PoseNetwork, judged
 from sds_training.networks.statistics import batch_norms, statistics_kept
 
 
@@ -17,7 +17,7 @@ class Answer(NamedTuple):
 
     prediction: Prediction  # of the clean pictures
     mixed_logits: Tensor | None  # (M, K, h, w) of the mixed ones, None without any
-    source_from_target: Tensor  # (C, S, 4, 4) motion from each target to each neighbour
+    moved: tuple[Tensor, Tensor] | None  # what the pose network says, see `judged`
 
 
 class LearnerNetworks(nn.Module):
@@ -40,31 +40,24 @@ class LearnerNetworks(nn.Module):
         return self
 
     def forward(
-        self,
-        image: Tensor,
-        target: Tensor,
-        neighbours: Tensor,
-        driven: Tensor,
-        mixed: Tensor | None = None,
+        self, image: Tensor, mixed: Tensor | None = None, frames: Tensor | None = None
     ) -> Answer:
-        """Predict for `image` and `mixed`, and the motion from `target` to each neighbour.
+        """Predict for `image` and `mixed`, and judge how the camera moved through `frames`.
+
+        Only pictures come in: a strategy of half precision rounds all that enters, and motions by
+        odometry would no longer be right to the millimetre.
 
         Mixed pictures are normalised by statistics of their own, which are then forgotten: torn
         and recoloured as they are they would spoil those that clean streets are seen with later.
 
         Args:
             image: (B, 3, H, W) RGB in [0, 1].
-            target: (C, 3, H, W), C may be 0.
-            neighbours: (C, S, 3, H, W), earlier then later.
-            driven: (C, S, 4, 4), the same motions by the vehicle's odometry, NaN unknown.
             mixed: (M, 3, H, W) RGB in [0, 1], or None.
+            frames: (C, 3, 3, H, W), target, earlier and later; None asks the pose network nothing.
         """
         prediction, mixed_logits = self.student(image), None
         if mixed is not None:
             with statistics_kept(self.student):
                 mixed_logits = self.student(mixed).logits
-        if len(target):
-            motion = source_from_target(self.pose, target, neighbours, driven)
-        else:
-            motion = torch.eye(4, device=image.device).expand(0, neighbours.shape[1], 4, 4)
-        return Answer(prediction, mixed_logits, motion)
+        moved = None if frames is None else judged(self.pose, frames)
+        return Answer(prediction, mixed_logits, moved)

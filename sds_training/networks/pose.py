@@ -98,33 +98,45 @@ class PoseNetwork(nn.Module):
         return ROTATION_SCALE * motion[:, :3], self.config.translation_scale * motion[:, 3:]
 
 
-def source_from_target(
-    pose: PoseNetwork, target: Tensor, neighbours: Tensor, driven: Tensor
-) -> Tensor:
-    """Motions from the target camera to its two neighbours in time.
+def judged(pose: PoseNetwork, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """What the pose network says of both pairs of neighbours in time.
 
-    Pairs enter in temporal order, so that the network always sees time run forwards; the motion
-    to the earlier frame is the inverse of the motion from it.
+    Pairs enter in temporal order, so that the network always sees time run forwards.
 
     Args:
         pose: judges pairs.
-        target: (B, 3, H, W) RGB in [0, 1].
-        neighbours: (B, 2, 3, H, W), the earlier and the later frame.
-        driven: (B, 2, 4, 4), the same motions by odometry; read if the pose network builds on it,
-            and the answer if it is not asked.
+        frames: (B, 3, 3, H, W) RGB in [0, 1]: each target, the frame before and the one after it.
 
     Returns:
-        (B, 2, 4, 4), earlier_from_target and later_from_target.
+        Turns and shifts as of `PoseNetwork`, (2 B, 3) each: to all targets from the frames before
+        them, then from all targets to the frames after them.
     """
-    if neighbours.shape[1] != 2:
-        raise ValueError(f'an earlier and a later frame are wanted, got {neighbours.shape[1]}')
-    if not pose.config.asked:
+    if frames.shape[1] != 3:
+        raise ValueError(f'a target and two neighbours are wanted, got {frames.shape[1]} frames')
+    target, before, after = frames.unbind(dim=1)
+    return pose(torch.cat((before, target)), torch.cat((target, after)))  # type: ignore
+
+
+def source_from_target(
+    said: tuple[Tensor, Tensor] | None, driven: Tensor, odometry: bool
+) -> Tensor:
+    """Motions from each target camera to its two neighbours in time.
+
+    Not to be called where a network computes in half precision: that would round the motions.
+
+    Args:
+        said: turns and shifts as of `judged`; None where the vehicle's word is enough.
+        driven: (B, 2, 4, 4), the motions by odometry, metres.
+        odometry: whether what was said comes on top of `driven`, which else is not read.
+
+    Returns:
+        (B, 2, 4, 4), earlier_from_target and later_from_target; the motion to the earlier frame
+        is the inverse of the motion from it.
+    """
+    if said is None:
         return driven
-    before, after = neighbours[:, 0], neighbours[:, 1]
-    later_from_earlier = rigid_transform(
-        *pose(torch.cat((before, target)), torch.cat((target, after)))
-    )
-    if pose.config.odometry:
+    later_from_earlier = rigid_transform(*said)
+    if odometry:
         vehicle = torch.cat((invert_rigid(driven[:, 0]), driven[:, 1]))
         later_from_earlier = _refined(vehicle, later_from_earlier)
     target_from_before, after_from_target = later_from_earlier.chunk(2)

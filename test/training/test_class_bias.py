@@ -54,6 +54,13 @@ def test_a_rare_class_wins_where_it_is_said_more_than_usually() -> None:
     assert int(usual.argmax(dim=1)[0, 0, 0]) == 0
 
 
+def test_scores_that_are_no_numbers_leave_the_mean_as_it_was() -> None:
+    bias = told(ClassBias(2), scores(4.0, 0.0))
+    before = bias.mean.clone()
+    bias.follow(scores(torch.inf, 0.0), EVERY)
+    assert torch.equal(bias.mean, before)
+
+
 def test_pictures_that_people_labelled_do_not_count() -> None:
     bias = ClassBias(2)
     bias.follow(scores(4.0, 0.0), ~EVERY)

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from sds_training import objective as module
 from sds_training.config import TrainingConfig
 from sds_training.data.loading import StepBatches
-from sds_training.data.samples import Batch
+from sds_training.data.samples import Batch, concatenated
 from sds_training.learner import build_student
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
@@ -50,6 +51,21 @@ def test_the_three_sources_of_knowledge_all_reach_the_student(tiny_run: Make) ->
     silent = [n for n, p in setting.networks.named_parameters() if p.grad is None]
     assert not silent
     assert {'supervised', 'consistency', 'photometric', 'smoothness'} <= losses.terms.keys()
+
+
+def test_half_precision_does_not_round_how_the_vehicle_moved(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(tiny_run('--pose.odometry=true', '--pose.align=true'))
+    fabric = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+    setting.networks = fabric.setup_module(setting.networks)
+    taken: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        module, 'turned_to_fit', lambda *given: (taken.append(given[3]), given[3])[1]
+    )
+    setting.loss()
+    clips = concatenated(setting.batch.labelled, setting.batch.unlabelled)
+    assert torch.equal(taken[0], clips.driven[clips.has_neighbours])
 
 
 def test_no_gradient_reaches_the_teacher(tiny_run: Make) -> None:

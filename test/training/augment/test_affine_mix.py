@@ -127,13 +127,27 @@ def test_nothing_is_pasted_where_the_target_is_nearer(batch_of: Scenes, lenses: 
 def test_a_thing_behind_a_wall_is_not_pasted(batch_of: Scenes, lenses: Lenses) -> None:
     wall = ('building', 0, 96, 47, 46)
     scene = batch_of([wall], [CAR])
-    assert draw_mix(scene, lenses(2), affine(1.5), generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), affine(1.5), generator()).kinds[0] == 'none'
+
+
+@pytest.mark.parametrize('scale', [0.7, 0.8, 1.2])
+def test_a_thing_before_the_sky_keeps_its_edge(
+    scale: float, batch_of: Scenes, lenses: Lenses
+) -> None:
+    scene = batch_of([], [('car', 40, 14, 30, 24)])
+    above = scene.label == TRAIN_ID['building']
+    scene.label[above] = TRAIN_ID['sky']
+    scene.depth[:, 0][above] = 800.0
+    plan = draw_mix(scene, lenses(2), affine(scale), generator())
+    everywhere = draw_mix(scene, lenses(2), affine(scale, tolerance=1e6), generator())
+    assert plan.kinds[0] == 'affine'
+    assert torch.equal(pasted(plan, scene), pasted(everywhere, scene))
 
 
 def test_a_nearly_hidden_things_last_fragment_is_dropped(batch_of: Scenes, lenses: Lenses) -> None:
     hides_most = ('building', 16, 16, 47, 40)  # leaves two of the car's 14 columns
     scene = batch_of([hides_most], [CAR])
-    assert draw_mix(scene, lenses(2), affine(1.0), generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), affine(1.0), generator()).kinds[0] == 'none'
     kept = draw_mix(scene, lenses(2), affine(1.0, min_visible=0.05), generator())
     assert kept.kinds[0] == 'affine' and pasted(kept, scene).sum() == 20
 
@@ -156,7 +170,7 @@ def test_depths_the_target_does_not_have_are_rejected(batch_of: Scenes, lenses: 
     scene = batch_of([], [CAR])
     scene.depth[1] *= 100
     config = affine(1.0, percentiles=(5.0, 95.0))
-    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'none'
 
 
 def test_the_sky_is_no_depth_that_a_target_has(batch_of: Scenes, lenses: Lenses) -> None:
@@ -165,9 +179,9 @@ def test_the_sky_is_no_depth_that_a_target_has(batch_of: Scenes, lenses: Lenses)
     scene.depth[0, 0, :20] = 800.0
     scene.depth[1] *= 100
     config = affine(1.0, percentiles=(5.0, 95.0))
-    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'none'
     scene.label[0] = TRAIN_ID['sky']
-    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), config, generator()).kinds[0] == 'none'
 
 
 def test_a_thing_that_would_mostly_leave_the_picture_is_rejected(
@@ -175,7 +189,7 @@ def test_a_thing_that_would_mostly_leave_the_picture_is_rejected(
 ) -> None:
     at_the_edge = ('car', 2, 14, 40, 10)  # magnified, its columns move to -28 .. -4
     scene = batch_of([], [at_the_edge])
-    assert draw_mix(scene, lenses(2), affine(0.6), generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), affine(0.6), generator()).kinds[0] == 'none'
     assert draw_mix(scene, lenses(2), affine(1.2), generator()).kinds[0] == 'affine'
 
 
@@ -184,16 +198,16 @@ def test_what_the_picture_cuts_off_comes_nearer_but_never_goes_away(
 ) -> None:
     cut_off = ('car', 0, 14, 40, 10)  # moved away its cut side would stand in the street
     scene = batch_of([], [cut_off])
-    assert draw_mix(scene, lenses(2), affine(1.2), generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), affine(1.2), generator()).kinds[0] == 'none'
     assert draw_mix(scene, lenses(2), affine(0.9), generator()).kinds[0] == 'affine'
 
 
 def test_unsure_and_tiny_things_stay_where_they_are(batch_of: Scenes, lenses: Lenses) -> None:
     scene = batch_of([], [CAR])
     unsure = scene._replace(confidence=scene.confidence * 0.85)
-    assert draw_mix(unsure, lenses(2), affine(1.0), generator()).kinds[0] == 'depth'
+    assert draw_mix(unsure, lenses(2), affine(1.0), generator()).kinds[0] == 'none'
     large_only = affine(1.0, area_range=(0.1, 0.2))
-    assert draw_mix(scene, lenses(2), large_only, generator()).kinds[0] == 'depth'
+    assert draw_mix(scene, lenses(2), large_only, generator()).kinds[0] == 'none'
 
 
 def test_between_crops_the_horizon_decides_the_row(batch_of: Scenes, lenses: Lenses) -> None:

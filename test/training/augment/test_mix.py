@@ -134,14 +134,17 @@ def test_depth_mix_with_itself_changes_nothing(batch_of: Scenes, lenses: Lenses)
     assert all(torch.equal(a, b) for a, b in zip(mixed, scene, strict=True))
 
 
-def test_without_a_movable_thing_depth_mix_takes_affine_mixs_place(
-    batch_of: Scenes, lenses: Lenses
+@pytest.mark.parametrize(('share', 'instead'), [(1e-9, 'depth'), (0.0, 'none')])
+def test_without_a_movable_thing_depth_mix_takes_affine_mixs_place_if_it_is_wanted_at_all(
+    share: float, instead: str, batch_of: Scenes, lenses: Lenses
 ) -> None:
+    config = MixConfig(depth_mix=share, affine_mix=1 - share)
     scene = batch_of([], [CAR])
-    plan = draw_mix(scene, lenses(2), ONLY['affine'], generator())
-    assert plan.kinds == ('affine', 'depth')  # the first receives the car, the second could not
-    wanted = depth_mask(scene.depth[0, 0], scene.depth[1, 0], MixConfig().depth_margin)
-    assert torch.equal(plan.pastes[1][0].mask, wanted)
+    plan = draw_mix(scene, lenses(2), config, generator())
+    assert plan.kinds == ('affine', instead)  # the first receives the car, the second could not
+    wanted = depth_mask(scene.depth[0, 0], scene.depth[1, 0], config.depth_margin)
+    masks = [paste.mask for paste in plan.pastes[1]]
+    assert len(masks) == (instead == 'depth') and all(torch.equal(m, wanted) for m in masks)
 
 
 def test_chained_affine_mix_lays_its_objects_over_depth_mix(

@@ -10,6 +10,7 @@ from sds_training.networks.pose import (
     PoseConfig,
     PoseConfigError,
     PoseNetwork,
+    judged,
     source_from_target,
 )
 
@@ -23,6 +24,17 @@ def pose() -> PoseNetwork:
         return PoseNetwork(PoseConfig()).eval()
 
 
+def motions(
+    pose: PoseNetwork,
+    before: torch.Tensor,
+    target: torch.Tensor,
+    after: torch.Tensor,
+    driven: torch.Tensor = ANY,
+) -> torch.Tensor:
+    said = judged(pose, torch.stack((target, before, after), dim=1)) if pose.config.asked else None
+    return source_from_target(said, driven, pose.config.odometry)
+
+
 def frames(count: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     return [torch.rand(2, 3, 32, 64, generator=generator) for _ in range(count)]
@@ -30,15 +42,15 @@ def frames(count: int) -> list[torch.Tensor]:
 
 def test_a_pair_seen_from_either_end_has_inverse_motions(pose: PoseNetwork) -> None:
     a, b, x = frames(3)
-    earlier_from_later = source_from_target(pose, b, torch.stack((a, x), dim=1), ANY)[:, 0]
-    later_from_earlier = source_from_target(pose, a, torch.stack((x, b), dim=1), ANY)[:, 1]
+    earlier_from_later = motions(pose, a, b, x)[:, 0]
+    later_from_earlier = motions(pose, x, a, b)[:, 1]
     both = earlier_from_later @ later_from_earlier
     torch.testing.assert_close(both, torch.eye(4).expand(2, 4, 4), rtol=0, atol=1e-5)
 
 
 def test_the_motion_to_the_later_frame_is_the_networks_own(pose: PoseNetwork) -> None:
     a, b, c = frames(3)
-    found = source_from_target(pose, b, torch.stack((a, c), dim=1), ANY)
+    found = motions(pose, a, b, c)
     torch.testing.assert_close(found[:, 1], rigid_transform(*pose(b, c)))
     torch.testing.assert_close(found[:, 0], invert_rigid(rigid_transform(*pose(a, b))))
 
@@ -84,8 +96,8 @@ def test_public_weights_of_the_small_encoder_are_refused() -> None:
 
 def test_three_neighbours_are_refused(pose: PoseNetwork) -> None:
     (a,) = frames(1)
-    with pytest.raises(ValueError, match='got 3'):
-        source_from_target(pose, a, a[:, None].expand(-1, 3, -1, -1, -1), ANY)
+    with pytest.raises(ValueError, match='got 4 frames'):
+        judged(pose, a[:, None].expand(-1, 4, -1, -1, -1))
 
 
 def ahead(length_m: float) -> torch.Tensor:
@@ -105,14 +117,14 @@ def on_wheels(pose: PoseNetwork) -> PoseNetwork:
 @pytest.mark.parametrize('length_m', [0.0, 0.01, 3.0])
 def test_how_far_is_the_vehicles_word(on_wheels: PoseNetwork, length_m: float) -> None:
     a, b, c = frames(3)
-    found = source_from_target(on_wheels, b, torch.stack((a, c), dim=1), ahead(length_m))
+    found = motions(on_wheels, a, b, c, ahead(length_m))
     length = torch.linalg.vector_norm(found[..., :3, 3], dim=-1)
     torch.testing.assert_close(length, torch.full((2, 2), length_m))
 
 
 def test_which_way_stays_the_networks(on_wheels: PoseNetwork) -> None:
     a, b, c = frames(3)
-    later = source_from_target(on_wheels, b, torch.stack((a, c), dim=1), ahead(2.0))[:, 1]
+    later = motions(on_wheels, a, b, c, ahead(2.0))[:, 1]
     turn, aside = on_wheels(b, c)
     torch.testing.assert_close(later[:, :3, :3], rigid_transform(turn, aside)[:, :3, :3])
     wanted = torch.nn.functional.normalize(torch.tensor((0.0, 0.0, -1.0)) + aside, dim=1)
@@ -121,7 +133,7 @@ def test_which_way_stays_the_networks(on_wheels: PoseNetwork) -> None:
 
 def test_a_standing_vehicle_teaches_the_pose_network_nothing_wild(on_wheels: PoseNetwork) -> None:
     a, b, c = frames(3)
-    found = source_from_target(on_wheels, b, torch.stack((a, c), dim=1), ahead(0.0))
+    found = motions(on_wheels, a, b, c, ahead(0.0))
     gradients = torch.autograd.grad(found.sum(), list(on_wheels.parameters()), allow_unused=True)
     assert all(each.isfinite().all() for each in gradients if each is not None)
 
@@ -130,7 +142,7 @@ def test_before_it_has_learnt_anything_the_motion_is_the_vehicles() -> None:
     torch.manual_seed(0)
     fresh = PoseNetwork(PoseConfig(odometry=True)).eval()
     a, b, c = frames(3)
-    found = source_from_target(fresh, b, torch.stack((a, c), dim=1), ahead(2.0))
+    found = motions(fresh, a, b, c, ahead(2.0))
     torch.testing.assert_close(found, ahead(2.0))
 
 
@@ -138,6 +150,6 @@ def test_where_motions_are_aligned_the_vehicles_word_is_not_discussed(pose: Pose
     aligned = PoseNetwork(PoseConfig(odometry=True, align=True)).eval()
     aligned.load_state_dict(pose.state_dict())
     a, b, c = frames(3)
-    found = source_from_target(aligned, b, torch.stack((a, c), dim=1), ahead(2.0))
+    found = motions(aligned, a, b, c, ahead(2.0))
     torch.testing.assert_close(found, ahead(2.0))
     assert not aligned.config.asked and PoseConfig(align=True).asked
