@@ -136,7 +136,8 @@ def code_of(source: str) -> str:
 def onnx_model(release: Release, shape: GraphShape) -> Any:
     """The graph as an `onnx.ModelProto`, BatchNorm folded into the convolutions."""
     rewrite = streamlined if shape.for_cpu else folded
-    vehicle = VehicleGraph(rewrite(release.network()), shape.detail)
+    network = rewrite(release.network())
+    vehicle = VehicleGraph(network, shape.detail, turn_bytes=shape.for_cpu)
     return onnx_of(
         vehicle.half() if shape.half else vehicle,
         torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8),

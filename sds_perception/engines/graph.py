@@ -20,15 +20,21 @@ Detail = Literal['fast', 'fine']
 class VehicleGraph(nn.Module):
     """(B, H, W, 3) uint8 to labels, confidence, disparity, all (B, h, w); 'fine' adds logits."""
 
-    def __init__(self, network: nn.Module, detail: Detail = 'fast') -> None:
+    def __init__(
+        self, network: nn.Module, detail: Detail = 'fast', *, turn_bytes: bool = True
+    ) -> None:
+        """`turn_bytes` brings colours to the front while they are bytes, which is least work."""
         super().__init__()
-        self.network, self.detail = network, detail
+        self.network, self.detail, self.turn_bytes = network, detail, turn_bytes
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Labels uint8, confidence uint8, disparity float32; if 'fine' (B, K, h, w) float32."""
         weight = next(self.network.parameters())
-        image = frames.permute(0, 3, 1, 2).to(weight.dtype) / 255
-        logits, disparities, _ = self.network(image)
+        if self.turn_bytes:
+            image = frames.permute(0, 3, 1, 2).to(weight.dtype)
+        else:  # TensorRT takes bytes for nothing but a cast (NVIDIA/TensorRT issue 3985)
+            image = frames.to(weight.dtype).permute(0, 3, 1, 2)
+        logits, disparities, _ = self.network(image / 255)
         logits = logits.float()  # the softmax of 19 scores stays in float32 on every engine
         peak, labels = logits.max(dim=1)
         # 1 / sum exp(x - max) is the winner's softmax without the other 18 planes' division.

@@ -69,7 +69,7 @@ class OnnxEngine:
         else:
             path = exported_onnx(release, shape, cache)
         self.graph_file = path
-        options = provider_options(provider, number, self.precision, cache)
+        options = provider_options(provider, number, self.precision, path)
         self._session = open_session(path, provider, options, threads)
         self.name = f'onnxruntime {provider} {self.precision}'
         self._outputs: dict[str, NDArray[Any]] = {}

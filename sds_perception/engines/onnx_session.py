@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from sds_perception.engines import PROVIDERS, EngineError, Precision
-from sds_perception.engines.export import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +32,24 @@ def require_provider(provider: str, kind: str) -> None:
     if (provider == 'cpu') != (kind == 'cpu'):
         raise EngineError(f'provider {provider} does not run on device {kind}')
     runtime = _runtime()
-    if kind == 'cuda' and hasattr(runtime, 'preload_dlls'):
-        runtime.preload_dlls()  # CUDA and cuDNN from the wheels torch brought, where it did
+    if kind == 'cuda':
+        _load_libraries(runtime, provider)
     available = runtime.get_available_providers()
     if PROVIDERS[provider] not in available:
+        way_out = '' if kind == 'cpu' else ': uninstall onnxruntime and install onnxruntime-gpu'
         raise EngineError(
-            f'ONNX Runtime {runtime.__version__} here has no {PROVIDERS[provider]}; '
-            f'available: {", ".join(available)}'
+            f'ONNX Runtime {runtime.__version__} here has no {PROVIDERS[provider]}, only '
+            f'{", ".join(available)}{way_out}'
         )
+
+
+def _load_libraries(runtime: Any, provider: str) -> None:
+    """What a GPU's providers link to, from wheels where there are any, else from the system."""
+    if hasattr(runtime, 'preload_dlls'):
+        runtime.preload_dlls()  # CUDA and cuDNN, as torch brought them
+    if provider == 'tensorrt':
+        with suppress(ImportError):
+            import_module('tensorrt')  # its libraries come with it
 
 
 def _runtime() -> Any:
@@ -51,29 +63,43 @@ def _runtime() -> Any:
 
 
 def provider_options(
-    provider: str, number: int, precision: Precision, cache: str | os.PathLike[str] | None
+    provider: str, number: int, precision: Precision, graph: Path
 ) -> dict[str, str]:
-    """What each provider is told; TensorRT keeps its engines and timings in the cache."""
+    """What each provider is told; TensorRT keeps its engines and timings beside the graph."""
     if provider == 'cpu':
         return {}
     if provider == 'cuda':
         return {
             'device_id': str(number),
-            'cudnn_conv_algo_search': 'EXHAUSTIVE',  # shapes are fixed, the search runs once
+            'cudnn_conv_algo_search': 'EXHAUSTIVE',  # shapes are fixed
             'do_copy_in_default_stream': '1',
-            'use_tf32': '0',  # float32 means float32, as in torch's engine
+            # Float32 means float32, as in torch's engine. Told to a float16 graph this would keep
+            # its convolutions from the tensor cores as well.
+            'use_tf32': '0' if precision == 'fp32' else '1',
         }
-    folder = str(cache_folder(cache))
+    folder = str(_engine_folder(graph))
     return {
         'device_id': str(number),
-        'trt_fp16_enable': str(precision in ('fp16', 'int8')),
+        # Where the graph is half already, letting TensorRT choose would halve the rest, too:
+        # what it keeps in float32 (CCAM's norms, the softmax) overflows in float16.
+        'trt_fp16_enable': 'False',
         'trt_int8_enable': str(precision == 'int8'),
-        # ONNX Runtime itself keys these by graph, GPU and TensorRT version.
         'trt_engine_cache_enable': 'True',
         'trt_engine_cache_path': folder,
         'trt_timing_cache_enable': 'True',
         'trt_timing_cache_path': folder,
     }
+
+
+def _engine_folder(graph: Path) -> Path:
+    """One folder for all that TensorRT builds of this graph, beside it.
+
+    ONNX Runtime knows an engine again by the names in the graph, GPU and versions, not by weights
+    or ranges: calibrated anew a graph would run as the old one. Nor does it know of TF32.
+    """
+    digest = hashlib.sha256(graph.read_bytes()).hexdigest()[:16]
+    exact = '-no-tf32' if os.environ.get('NVIDIA_TF32_OVERRIDE') == '0' else ''
+    return graph.parent / f'tensorrt-{digest}{exact}'
 
 
 def open_session(path: Path, provider: str, options: Mapping[str, str], threads: int) -> Any:
@@ -85,6 +111,8 @@ def open_session(path: Path, provider: str, options: Mapping[str, str], threads:
     # Threads that spin while they wait would steal the executor's cores (docs/performance.md).
     settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
     settings.log_severity_level = 3
+    if provider != 'cpu':
+        runtime.set_default_logger_severity(3)  # or each session tells of plugins it lacks
     began = perf_counter()
     if provider == 'tensorrt':
         log.info('engine: building with TensorRT; the first time this takes minutes')
@@ -97,16 +125,20 @@ def open_session(path: Path, provider: str, options: Mapping[str, str], threads:
         )
         for name in order
     ]
-    try:
-        session = runtime.InferenceSession(str(path), settings, providers=chosen)
+    built = [str(path), *(options[key] for key in ('trt_engine_cache_path',) if key in options)]
+    try:  # without its fallback, which would try other providers and keep the reason to itself
+        session = runtime.InferenceSession(
+            str(path), settings, providers=chosen, enable_fallback=0
+        )
     except Exception as problem:
         raise EngineError(
-            f'ONNX Runtime cannot run {path}, which is built again once it is deleted: {problem}'
+            f'ONNX Runtime cannot run {" with ".join(built)}, which is built again once it is '
+            f'deleted: {problem}'
         ) from problem
-    if PROVIDERS[provider] not in session.get_providers():
+    if missing := {PROVIDERS[name] for name in order} - set(session.get_providers()):
         raise EngineError(
-            f'{PROVIDERS[provider]} is installed but did not start; '
-            f'ONNX Runtime fell back to {", ".join(session.get_providers())}'
+            f'{" and ".join(sorted(missing))} is installed but did not start (the lines above say '
+            f'why), ONNX Runtime has {", ".join(session.get_providers())}'
         )
     log.info('engine: %s ready in %.1f s', provider, perf_counter() - began)
     return session

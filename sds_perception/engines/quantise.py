@@ -156,7 +156,11 @@ def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method
             activation_type=q.QuantType.QUInt8 if for_cpu else q.QuantType.QInt8,
             weight_type=q.QuantType.QInt8,
             calibrate_method=methods[method],
-            extra_options={'ActivationSymmetric': not for_cpu, 'CalibPercentile': 99.99},
+            extra_options={
+                'ActivationSymmetric': not for_cpu,
+                'CalibPercentile': 99.99,
+                'QuantizeBias': for_cpu,  # to int32, which TensorRT does not take (issue 17738)
+            },
         )
     except Exception as problem:  # of many kinds, where the exported graph is damaged
         raise EngineError(

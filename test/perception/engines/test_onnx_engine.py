@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,8 +13,10 @@ import pytest
 from sds_perception.engines import EngineError, export
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.export import (
+    INPUT,
     GraphShape,
     exported_onnx,
+    onnx_model,
     onnx_path,
     release_key,
 )
@@ -177,8 +180,41 @@ def test_a_cache_that_cannot_be_made_is_refused(small_release, tmp_path):
         exported_onnx(small_release, FINE, tmp_path / 'file' / 'below')
 
 
-def test_float32_on_cuda_is_not_shortened_to_tf32():
-    assert provider_options('cuda', 0, 'fp32', None)['use_tf32'] == '0'
+@pytest.mark.parametrize(('precision', 'allowed'), [('fp32', '0'), ('fp16', '1')])
+def test_only_float32_on_cuda_keeps_off_the_tensor_cores(precision, allowed, tmp_path):
+    assert provider_options('cuda', 0, precision, tmp_path / 'graph.onnx')['use_tf32'] == allowed
+
+
+def test_tensorrt_builds_anew_where_a_graph_of_the_same_name_has_changed(tmp_path, monkeypatch):
+    graph, folders = tmp_path / 'graph.int8.onnx', []
+    for content, exact in ((b'ranges', ''), (b'other ranges', ''), (b'other ranges', '0')):
+        graph.write_bytes(content)
+        monkeypatch.setenv('NVIDIA_TF32_OVERRIDE', exact)
+        folders.append(provider_options('tensorrt', 0, 'int8', graph)['trt_engine_cache_path'])
+    assert len(set(folders)) == 3
+    assert all(Path(each).parent == tmp_path for each in folders)
+
+
+def test_a_graph_for_tensorrt_begins_with_a_cast(small_release):
+    plain, cpu = (
+        onnx_model(small_release, GraphShape((64, 96), for_cpu=for_cpu)) for for_cpu in (False, True)
+    )
+    assert reader_of_input(plain) == 'Cast' and reader_of_input(cpu) == 'Transpose'
+
+
+def test_an_int8_graph_for_tensorrt_has_no_numbers_that_it_does_not_take(
+    small_release, frames, tmp_path
+):
+    path = calibrate(small_release, GraphShape((64, 96), for_cpu=False), frames, tmp_path)
+    graph = onnx.load(path).graph
+    wide = {each.name for each in graph.initializer if each.data_type == onnx.TensorProto.INT32}
+    scaled = [node for node in graph.node if node.op_type == 'DequantizeLinear']
+    assert scaled and not wide.intersection(node.input[0] for node in scaled)
+
+
+def reader_of_input(model) -> str:
+    (reader,) = [node for node in model.graph.node if INPUT in node.input]
+    return reader.op_type
 
 
 def test_bf16_runs_only_on_cpus_that_compute_it():
