@@ -32,6 +32,7 @@ SCORES = {
     'mean_iou': Score('mIoU', 'higher is better', _points, 'points'),
     'abs_rel': Score('AbsRel', 'lower is better', _percent, '%'),
     'abs_rel_scaled': Score('AbsRel, median-scaled', 'lower is better', _percent, '%'),
+    'depth_coverage': Score('pixels with depth', 'higher is better', _points, 'points'),
 }
 
 

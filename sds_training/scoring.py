@@ -69,6 +69,7 @@ def headline(scores: Scores) -> dict[str, float]:
         'mean_iou': scores.mean_iou,
         'abs_rel': scores.depth['abs_rel'],
         'abs_rel_scaled': scores.depth_median_scaled['abs_rel'],
+        'depth_coverage': scores.depth_coverage,  # what is taken for sky has no depth to be wrong
     }
     return {name: value for name, value in figures.items() if value is not None}
 
