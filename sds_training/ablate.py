@@ -58,20 +58,20 @@ def start_config(file: str, words: list[str], seed: int) -> TrainingConfig:
     """The config of the run that all lines of a seed start from.
 
     Of the overrides it takes those of the data, since it must not have seen other labels than the
-    lines, and lies beside them where `run_dir` is one.
+    lines, and of the machine, which is the same; it lies beside them where `run_dir` is one.
     """
     given, _ = _parser_of_run_dir().parse_known_args(words)
     own = Path(given.run_dir, 'start') if given.run_dir else read_config([file], 'ablate').run_dir
     more = [f'--run_dir={Path(own, f"seed_{seed}")}']
     more += [f'--seed={seed}', f'--data.split_seed={seed}']
-    return read_config([file, *data_words(words), *more], 'ablate')
+    return read_config([file, *shared_words(words), *more], 'ablate')
 
 
-def data_words(words: list[str]) -> list[str]:
-    """The overrides of the data: `--data.labels=50`, or `--data.labels` and its value."""
+def shared_words(words: list[str]) -> list[str]:
+    """The overrides of data and machine: `--data.labels=50`, or `--data.labels` and its value."""
     kept = []
     for place, word in enumerate(words):
-        if word.split('=')[0].split('.')[0] == '--data':
+        if word.split('=')[0].split('.')[0] in ('--data', '--fabric'):
             kept += words[place : place + (1 if '=' in word else 2)]
     return kept
 

@@ -166,8 +166,10 @@ def test_a_start_learns_from_the_data_of_its_lines_and_lies_beside_them(tmp_path
     base = Path(CONFIG).resolve()
     file.write_text(f'base: {base}\nrun_dir: {tmp_path}/start\nsteps: 9\ndata: {{labels: 1}}\n')
     words = ['--data.root', '/mine', '--steps=5', '--data.labels=50', '--optimiser.rate', '1']
+    words += ['--fabric.precision', '32-true']
     line = config_of(CONFIG, words, BY_NAME['base'], 3)
     start = ablate.start_config(str(file), words, 3)
+    assert start.fabric == line.fabric and start.fabric.precision == '32-true'
     assert start.data == line.data and start.data.root == '/mine' and start.data.labels == 50
     assert start.steps == 9 and start.optimiser != line.optimiser  # these are the file's own
     assert start.run_dir == f'{tmp_path}/start/seed_3'
