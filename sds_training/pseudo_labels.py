@@ -93,7 +93,7 @@ class PseudoLabels:
         return among + known[1:] + known[:1]
 
     def _labelled_join(self, batch: Batch) -> bool:
-        """Whether the labelled pictures of the step give to mixed ones, or are mixed themselves."""
+        """Whether labelled pictures of the step give to mixed ones, or are mixed themselves."""
         mix = self.config.mix
         join = mix.givers == 'labelled' or mix.receivers == 'all'
         return join and len(batch.labelled.image) > 0

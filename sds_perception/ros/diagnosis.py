@@ -13,8 +13,8 @@ FUTURE_S = 1.0  # frames may be ahead of a /clock that ticks seldom, not by more
 NO_CLOCK = 'use_sim_time is true and no /clock arrives'
 CLOCKS = 'the clocks differ, or use_sim_time is missing'
 _PROFILE = (
-    '; with Fast DDS point FASTDDS_DEFAULT_PROFILES_FILE and FASTRTPS_DEFAULT_PROFILES_FILE at the '
-    'fastdds.xml of this package on both sides'
+    '; with Fast DDS point FASTDDS_DEFAULT_PROFILES_FILE and FASTRTPS_DEFAULT_PROFILES_FILE at '
+    'the fastdds.xml of this package on both sides'
 )
 
 

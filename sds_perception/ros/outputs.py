@@ -3,7 +3,7 @@
 | topic under the prefix | type | content |
 |---|---|---|
 | labels | Image mono8 | Cityscapes train ids, 255 unlabelled |
-| depth | Image 32FC1 (m) or 16UC1 (mm) | REP 118, but NaN (0) also beyond `max_depth_m`; only metric |
+| depth | Image 32FC1 (m) or 16UC1 (mm) | metric: as in REP 118, NaN (0) too far as well |
 | depth_relative | Image 32FC1 | depth without a scale; published only while it is not metric |
 | confidence | Image mono8 | class probability, 0..255 for 0..1 |
 | overlay, depth_color | Image bgr8 | pictures for people |

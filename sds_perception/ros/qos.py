@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-
 # rclpy's executor dies of an event handler that is destroyed while it waits (InvalidHandle in
 # add_to_wait_set), which is what deactivating does. We look at the graph instead.
 NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)

@@ -42,7 +42,9 @@ def prefix(request, tmp_path_factory) -> Path:
     base = tmp_path_factory.mktemp('colcon')
     folders = [f'--{name}-base={base / name}' for name in ('build', 'install', 'test-result')]
     build = [COLCON, f'--log-base={base}/log', 'build', '--base-paths', str(ROOT)]
-    done = subprocess.run([*build, *folders, *request.param], cwd=base, capture_output=True, text=True)
+    done = subprocess.run(
+        [*build, *folders, *request.param], cwd=base, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return base / 'install' / 'sds_perception'
 

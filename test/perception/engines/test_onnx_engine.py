@@ -196,9 +196,8 @@ def test_tensorrt_builds_anew_where_a_graph_of_the_same_name_has_changed(tmp_pat
 
 
 def test_a_graph_for_tensorrt_begins_with_a_cast(small_release):
-    plain, cpu = (
-        onnx_model(small_release, GraphShape((64, 96), for_cpu=for_cpu)) for for_cpu in (False, True)
-    )
+    shapes = [GraphShape((64, 96), for_cpu=for_cpu) for for_cpu in (False, True)]
+    plain, cpu = (onnx_model(small_release, shape) for shape in shapes)
     assert reader_of_input(plain) == 'Cast' and reader_of_input(cpu) == 'Transpose'
 
 
