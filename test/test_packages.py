@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import runpy
 from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
@@ -29,7 +30,7 @@ def setup_arguments(monkeypatch: pytest.MonkeyPatch) -> dict:
     seen: dict = {}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr('setuptools.setup', lambda **arguments: seen.update(arguments))
-    exec(compile((ROOT / 'setup.py').read_text(), 'setup.py', 'exec'), {'__name__': '__main__'})
+    runpy.run_path(str(ROOT / 'setup.py'), run_name='__main__')
     return seen
 
 
