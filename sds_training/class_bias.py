@@ -15,7 +15,23 @@ import torch
 from torch import Tensor, nn
 
 KEPT = 0.98  # of the mean, each time it is told of further pictures
+HEAD_BIAS = 'semantic_head.score.bias'  # (K,) in an SdsNetwork's state dict
 LEAST = 1e-4  # probability under which a class counts as never said
+
+
+def debiased_head(weights: dict[str, Tensor], mean: Tensor, strength: float) -> dict[str, Tensor]:
+    """The network whose scores come less `strength` times the logarithm of `mean`, for a release.
+
+    What `ClassBias` does to pseudo labels while the network learns, done once to what it has
+    learnt (logit adjustment: Menon et al., ICLR 2021, arXiv 2007.07314).
+
+    Args:
+        weights: state dict of an `SdsNetwork`; all but the bias of its scores stays as it is.
+        mean: (K,), how likely the network holds each class on average.
+        strength: 0 changes nothing, 1 treats all classes as equally frequent.
+    """
+    before = weights[HEAD_BIAS]
+    return {**weights, HEAD_BIAS: before - strength * (mean + LEAST).log().to(before)}
 
 
 class ClassBias(nn.Module):

@@ -172,6 +172,10 @@ class TrainingConfig:
     """Type of the kernels in the release; float16 halves the file. Scores are of what is
     written."""
 
+    release_debias: float = 0.0
+    """How much of the logarithm of the teacher's mean class probabilities is taken from the scores
+    of the release (0 to 1): one of few labels says the frequent classes too often."""
+
     streets: int = 0
     """Snippets of procedural streets to render into data.root first if it is empty."""
 
@@ -208,6 +212,13 @@ class TrainingConfig:
             if any(side % multiple for side in sides):
                 raise ConfigError(f'data.{name} is {sides}, wanted multiples of {multiple}')
         self._check_losses()
+        if not 0 <= self.release_debias <= 1:
+            raise ConfigError(f'release_debias is {self.release_debias}, wanted [0, 1]')
+        if self.release_debias and not (self.stage == 'joint' and self.loss.consistency):
+            raise ConfigError(
+                f'release_debias is {self.release_debias}, wanted 0 where no teacher looks at the '
+                'pool: stage is depth or loss.consistency 0'
+            )
 
     def _check_losses(self) -> None:
         """Refuse weights of terms that this run would never compute."""

@@ -10,10 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from sds_perception.camera import Camera
 from sds_perception.release import Release, ReleaseError, write_release
+from sds_training.class_bias import debiased_head
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.run_state import RunStateError, config_digest, read_state, saved_states
@@ -25,6 +27,7 @@ def release_of(
     config: TrainingConfig,
     weights: dict[str, Tensor],
     passport: dict[str, Any],
+    class_mean: Tensor,
     scores: dict[str, float] | None = None,
 ) -> Release:
     """A release of `weights`.
@@ -33,9 +36,12 @@ def release_of(
         config: the run's.
         weights: state dict of the student or of the teacher.
         passport: what `train` knew of data, camera and code when the run began.
+        class_mean: (K,) mean class probabilities of the teacher, for `release_debias`.
         scores: of this very network, if it was evaluated.
     """
     width, height = config.data.size
+    if config.release_debias:
+        weights = debiased_head(weights, class_mean, config.release_debias)
     provenance = {
         'trained': True,
         'step': passport['step'],
@@ -88,7 +94,8 @@ def export(run_dir: Path, output: Path, which: Which, state_file: Path | None = 
     config = config_of(state)
     weights = state['teacher'] if which == 'teacher' else student_weights(state['networks'])
     passport = {**json.loads(state['passport']), 'step': state['step'], 'which': which}
-    return write_release(output, release_of(config, weights, passport))
+    class_mean = state['class_bias']['mean'] if config.release_debias else torch.empty(0)
+    return write_release(output, release_of(config, weights, passport, class_mean))
 
 
 def student_weights(networks: dict[str, Tensor]) -> dict[str, Tensor]:

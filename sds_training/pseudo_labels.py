@@ -31,8 +31,8 @@ class PseudoLabels:
         return weight > 0 and len(pool.image) > 0 and step >= teacher.start_step
 
     def judged(self, batch: Batch) -> Samples:
-        """What the teacher is asked: the pool, and behind it labelled pictures that join."""
-        if self._labelled_join(batch):
+        """What the teacher is asked: the pool, and behind it the labelled pictures that give."""
+        if self._labelled_give(batch):
             return concatenated(batch.unlabelled, batch.labelled)
         return batch.unlabelled
 
@@ -42,8 +42,9 @@ class PseudoLabels:
         size = image.shape[-2:]
         prediction: Prediction = teacher(image)
         logits = F.interpolate(prediction.logits.float(), size, mode='bilinear')
-        if self.config.teacher.debias:
+        if self.config.teacher.debias or self.config.release_debias:
             teacher.bias.follow(prediction.logits, ~frames.labelled)
+        if self.config.teacher.debias:
             logits = teacher.bias.taken_from(logits, self.config.teacher.debias)
         confidence, label = logits.softmax(dim=1).max(dim=1)
         given, drawn = frames.label.long(), frames.labelled[:, None, None]
@@ -61,39 +62,27 @@ class PseudoLabels:
     def mixed(
         self, belief: MixScene, batch: Batch, generator: Generator
     ) -> tuple[MixScene, float]:
-        """Pictures mixed with the beliefs that moved along, then strongly altered.
+        """The pool's pictures, mixed with the beliefs that moved along, then strongly altered.
 
         Args:
             belief: of the pictures `judged`.
-            batch: whose pool is mixed, and whose labelled pictures where they receive as well.
+            batch: whose pool is mixed.
             generator: draws everything, on the CPU.
 
         Returns:
             The pictures with what they show, and the share of them that AffineMix found an
             object for.
         """
-        intrinsics = batch.unlabelled.intrinsics
-        if self._labelled_join(batch):
+        pool, labelled = len(batch.unlabelled.image), len(batch.labelled.image)
+        intrinsics, giver_of = batch.unlabelled.intrinsics, None
+        if self._labelled_give(batch):
             intrinsics = torch.cat((intrinsics, batch.labelled.intrinsics))
-        giver_of = self._giver_of(len(batch.unlabelled.image), len(batch.labelled.image))
+            giver_of = [pool + place % labelled for place in range(pool)]
         plan = draw_mix(belief, intrinsics, self.config.mix, generator, giver_of)
         mixed = apply_mix(belief, plan)
-        strong = draw_strong(len(giver_of), self.config.strong, generator)
+        strong = draw_strong(pool, self.config.strong, generator)
         return mixed._replace(image=apply_strong(mixed.image, strong)), plan.share('affine')
 
-    def _giver_of(self, pool: int, labelled: int) -> list[int]:
-        """Of which of the pictures `judged` each one that is mixed receives."""
-        known = [pool + place for place in range(labelled)]
-        if self.config.mix.givers == 'labelled' and known:
-            among = [known[place % labelled] for place in range(pool)]
-        else:
-            among = [(place + 1) % pool for place in range(pool)]
-        if self.config.mix.receivers == 'pool':
-            return among
-        return among + known[1:] + known[:1]
-
-    def _labelled_join(self, batch: Batch) -> bool:
-        """Whether labelled pictures of the step give to mixed ones, or are mixed themselves."""
-        mix = self.config.mix
-        join = mix.givers == 'labelled' or mix.receivers == 'all'
-        return join and len(batch.labelled.image) > 0
+    def _labelled_give(self, batch: Batch) -> bool:
+        """Whether mixed pictures receive from the labelled ones and not from each other."""
+        return self.config.mix.givers == 'labelled' and len(batch.labelled.image) > 0

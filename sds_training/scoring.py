@@ -84,7 +84,8 @@ def released(
     which = 'teacher' if config.stage == 'joint' else 'student'
     network = learner.teacher.network if which == 'teacher' else learner.student
     weights = {name: each.detach().cpu().clone() for name, each in network.state_dict().items()}
-    return release_of(config, weights, {**passport, 'step': learner.step, 'which': which}, scores)
+    passport = {**passport, 'step': learner.step, 'which': which}
+    return release_of(config, weights, passport, learner.teacher.bias.mean, scores)
 
 
 def finish(config: TrainingConfig, learner: Learner, passport: dict[str, Any]) -> Path:

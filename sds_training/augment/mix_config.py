@@ -88,10 +88,6 @@ class MixConfig:
     """Who gives to the pool's pictures: they to each other (method.md 1.6), or those of the step
     that people labelled, whose objects are known for certain (as in DACS, arXiv 2007.08702)."""
 
-    receivers: Literal['pool', 'all'] = 'pool'
-    """Who is mixed: the pool's pictures, or beside them the labelled ones of the step, each with
-    the next of them: there every pixel is known for certain, and few labels show more streets."""
-
     chain: bool = False
     """Whether AffineMix lays its objects over a DepthMix picture, a variant, and not the clean."""
 

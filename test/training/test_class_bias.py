@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from sds_perception.release import read_release
 from sds_training.canonical_camera import CanonicalCamera
-from sds_training.class_bias import ClassBias
-from sds_training.config import TrainingConfig
+from sds_training.class_bias import HEAD_BIAS, ClassBias, debiased_head
+from sds_training.config import ConfigError, TrainingConfig
 from sds_training.data.loading import StepBatches
+from sds_training.export import export
 from sds_training.learner import build_student
 from sds_training.pseudo_labels import PseudoLabels
+from sds_training.run_state import read_state, saved_states
 from sds_training.teacher import MeanTeacher, TeacherConfig, TeacherConfigError
+from sds_training.train import train
 
 EVERY = torch.tensor([True, True])
 
@@ -93,6 +98,47 @@ def test_the_teacher_is_believed_without_it_only_where_asked(
         labels = PseudoLabels(replace(config, teacher=of_teacher), camera)
         beliefs.append((labels.belief(teacher, pool).label == 3).float().mean())
     assert beliefs[1] > beliefs[0]
+
+
+def test_a_release_can_be_debiased_as_pseudo_labels_are(
+    tiny_run: Callable[..., TrainingConfig],
+) -> None:
+    network = build_student(tiny_run()).eval()
+    bias = ClassBias(19)
+    bias.mean.copy_(torch.rand(19, generator=torch.Generator().manual_seed(0)))
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        before = network(image)
+        network.load_state_dict(debiased_head(network.state_dict(), bias.mean, 0.4))
+        after = network(image)
+    torch.testing.assert_close(after.logits, bias.taken_from(before.logits, 0.4))
+    assert torch.equal(after.disparity[0], before.disparity[0])
+
+
+def test_a_run_releases_what_it_was_told_to_take_back(
+    tiny_run: Callable[..., TrainingConfig], tmp_path: Path
+) -> None:
+    config = tiny_run('--steps=2', '--release_debias=0.5', f'--run_dir={tmp_path / "run"}')
+    path = train(config)
+    (state,) = map(read_state, saved_states(config.run_dir)[-1:])
+    learnt, mean = state['teacher'][HEAD_BIAS], state['class_bias']['mean']
+    assert not torch.equal(mean, ClassBias(19).mean)  # it was told of the pool
+    wanted = learnt - 0.5 * (mean + 1e-4).log()
+    torch.testing.assert_close(read_release(path).weights[HEAD_BIAS].float(), wanted)
+    export(Path(config.run_dir), tmp_path / 'again.safetensors', 'teacher')
+    again = read_release(tmp_path / 'again.safetensors').weights[HEAD_BIAS]
+    torch.testing.assert_close(again.float(), wanted)
+
+
+def test_a_release_is_not_debiased_by_what_nobody_measured(
+    tiny_run: Callable[..., TrainingConfig],
+) -> None:
+    config = tiny_run()
+    with pytest.raises(ConfigError, match='release_debias is 2'):
+        replace(config, release_debias=2.0)
+    unasked = replace(config.loss, consistency=0.0)
+    with pytest.raises(ConfigError, match='wanted 0 where no teacher'):
+        replace(config, release_debias=0.5, loss=unasked)
 
 
 def test_a_strength_outside_its_range_is_refused() -> None:

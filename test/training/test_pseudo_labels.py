@@ -56,21 +56,6 @@ def test_the_sky_is_behind_everything_also_in_pictures_judged_apart(tiny_run: Ma
     assert bool(first.depth[sky].amin() > labels.camera.depth_range[1])
 
 
-def test_labelled_pictures_are_mixed_with_each_other_where_all_receive(tiny_run: Make) -> None:
-    config = tiny_run()
-    mix = replace(config.mix, receivers='all', class_mix=1.0, depth_mix=0.0, affine_mix=0.0)
-    batch, teacher, labels = parts_of(replace(config, mix=mix))
-    belief = labels.belief(teacher, labels.judged(batch))
-    mixed, _ = labels.mixed(belief, batch, torch.Generator().manual_seed(1))
-    pool, drawn = len(batch.unlabelled.image), batch.labelled.label.long()
-    assert len(mixed.label) == pool + len(drawn)
-    for place, label in enumerate(mixed.label[pool:]):
-        own, other = drawn[place], drawn[(place + 1) % len(drawn)]
-        assert bool(((label == own) | (label == other)).all())
-    certain = mixed.label[pool:] != UNLABELLED
-    assert torch.equal(mixed.confidence[pool:] == 1, certain)
-
-
 def test_scores_that_are_no_numbers_are_believed_nowhere(tiny_run: Make) -> None:
     batch, teacher, labels = parts_of(tiny_run())
     with torch.no_grad():
