@@ -159,7 +159,7 @@ def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method
             extra_options={
                 'ActivationSymmetric': not for_cpu,
                 'CalibPercentile': 99.99,
-                'QuantizeBias': for_cpu,  # to int32, which TensorRT does not take (issue 17738)
+                'QuantizeBias': for_cpu,  # int32: not for TensorRT (onnxruntime issue 17738)
             },
         )
     except Exception as problem:  # of many kinds, where the exported graph is damaged
