@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from sds_perception.camera import Camera
@@ -27,7 +26,7 @@ def release_of(
     config: TrainingConfig,
     weights: dict[str, Tensor],
     passport: dict[str, Any],
-    class_mean: Tensor,
+    class_mean: Tensor | None = None,
     scores: dict[str, float] | None = None,
 ) -> Release:
     """A release of `weights`.
@@ -36,11 +35,12 @@ def release_of(
         config: the run's.
         weights: state dict of the student or of the teacher.
         passport: what `train` knew of data, camera and code when the run began.
-        class_mean: (K,) mean class probabilities of the teacher, for `release_debias`.
+        class_mean: (K,) mean class probabilities of the teacher; `release_debias` wants them.
         scores: of this very network, if it was evaluated.
     """
     width, height = config.data.size
     if config.release_debias:
+        assert class_mean is not None
         weights = debiased_head(weights, class_mean, config.release_debias)
     provenance = {
         'trained': True,
@@ -94,7 +94,7 @@ def export(run_dir: Path, output: Path, which: Which, state_file: Path | None = 
     config = config_of(state)
     weights = state['teacher'] if which == 'teacher' else student_weights(state['networks'])
     passport = {**json.loads(state['passport']), 'step': state['step'], 'which': which}
-    class_mean = state['class_bias']['mean'] if config.release_debias else torch.empty(0)
+    class_mean = state['class_bias']['mean'] if config.release_debias else None
     return write_release(output, release_of(config, weights, passport, class_mean))
 
 

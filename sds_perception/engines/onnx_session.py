@@ -125,15 +125,15 @@ def open_session(path: Path, provider: str, options: Mapping[str, str], threads:
         )
         for name in order
     ]
-    built = [str(path), *(options[key] for key in ('trt_engine_cache_path',) if key in options)]
+    engines = options.get('trt_engine_cache_path')
+    built = f'{path} with {engines}' if engines else str(path)
     try:  # without its fallback, which would try other providers and keep the reason to itself
         session = runtime.InferenceSession(
             str(path), settings, providers=chosen, enable_fallback=0
         )
     except Exception as problem:
         raise EngineError(
-            f'ONNX Runtime cannot run {" with ".join(built)}, which is built again once it is '
-            f'deleted: {problem}'
+            f'ONNX Runtime cannot run {built}, which is built again once it is deleted: {problem}'
         ) from problem
     if missing := {PROVIDERS[name] for name in order} - set(session.get_providers()):
         raise EngineError(

@@ -83,7 +83,7 @@ def check_transport(environment: Mapping[str, str]) -> list[Finding]:
         prepare_transport(ours)  # as launch file and node do for themselves
     except FileNotFoundError as problem:
         return [*found, fault('dds', str(problem))]
-    if len(missing) == len(PROFILE_VARIABLES) and environment.get(TRANSPORTS_VARIABLE):
+    if not any(ours.get(name) for name in PROFILE_VARIABLES):
         named = f'{TRANSPORTS_VARIABLE} is {environment[TRANSPORTS_VARIABLE]}'
         return [*found, Finding('dds', f'{named}: our Fast DDS profile stays out; {SAME_THERE}')]
     found += [_profile(name, ours[name]) for name in PROFILE_VARIABLES]
