@@ -5,10 +5,12 @@ Everything looks towards -x, at the traffic that drives along +x, and stands at 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sds_training.streets.mesh import Material, Mesh, join
-from sds_training.streets.shapes import box, boxes, disc, plate, tube
+from sds_training.streets.shapes import box, boxes, disc, tube
 from sds_training.streets.street import LABEL_ID
 
 _POLE, _SIGN, _LIGHT = LABEL_ID['pole'], LABEL_ID['traffic sign'], LABEL_ID['traffic light']
@@ -19,6 +21,7 @@ _BLUE = Material(_SIGN, 'plain', (0.02, 0.1, 0.45))
 _YELLOW = Material(_SIGN, 'plain', (0.75, 0.5, 0.02))
 _BLACK = Material(_SIGN, 'plain', (0.02, 0.02, 0.02))
 _BACK = np.pi  # faces look towards -x
+_POINT_UP = np.pi / 2
 
 
 def lamp(rng: np.random.Generator) -> Mesh:
@@ -80,62 +83,81 @@ def _signal(state: int, at: tuple[float, float, float]) -> Mesh:
 def traffic_sign(rng: np.random.Generator) -> Mesh:
     """A sign on its post: prohibition, warning, direction, priority, stop or parking."""
     height = rng.uniform(2.1, 2.9)
-    face = _FACES[rng.integers(len(_FACES))]
+    board, symbol = _SIGNS[rng.integers(len(_SIGNS))]
     post = tube((0, 0, 0), (0, 0, height + 0.3), 0.035, _STEEL)
     size = rng.uniform(0.36, 0.5)
-    back = disc((-0.05, 0, height), _BACK, size * 0.98, Material(_SIGN, 'plain', (0.3,) * 3))
-    return join([post, back, face(rng, size).placed((-0.06, 0, height))])
+    front, back = board.cut(-0.06, _BACK, size), board.bare().cut(-0.05, 0.0, size)
+    parts = [each.placed((0, 0, height)) for each in (front, back)]
+    return join([post, *parts, *(each.placed((-0.06, 0, height)) for each in symbol(size))])
 
 
-def _ban(rng: np.random.Generator, size: float) -> Mesh:
-    inner = disc((-0.01, 0, 0), _BACK, size * 0.74, _WHITE)
+class _Board(NamedTuple):
+    """What a sign is cut from: a regular polygon, `radius` times the sign's size."""
+
+    material: Material
+    radius: float = 1.0
+    corners: int = 16
+    turn: float = 0.0
+
+    def cut(self, x: float, yaw: float, size: float) -> Mesh:
+        """The polygon at `x`, looking towards `yaw`."""
+        return disc((x, 0, 0), yaw, size * self.radius, self.material, self.corners, self.turn)
+
+    def bare(self) -> _Board:
+        """The same outline in the grey of its back."""
+        return self._replace(material=Material(_SIGN, 'plain', (0.3, 0.3, 0.3)))
+
+
+def _ban(size: float) -> list[Mesh]:
     bars = [box((-0.025, y - 0.05, -size * 0.35), (-0.015, y + 0.05, size * 0.35), _BLACK)
             for y in (-0.12, 0.12)]  # fmt: skip
-    return join([disc((0, 0, 0), _BACK, size, _RED), inner, *bars])
+    return [disc((-0.01, 0, 0), _BACK, size * 0.74, _WHITE), *bars]
 
 
-def _warning(rng: np.random.Generator, size: float) -> Mesh:
-    parts = [disc((0, 0, 0), _BACK, size * 1.2, _RED, 3, np.pi / 2)]
-    parts.append(disc((-0.01, 0, 0), _BACK, size * 0.8, _WHITE, 3, np.pi / 2))
-    return join([*parts, box((-0.02, -0.04, -0.2), (-0.015, 0.04, 0.25), _BLACK)])
+def _warning(size: float) -> list[Mesh]:
+    inner = disc((-0.01, 0, 0), _BACK, size * 0.8, _WHITE, 3, _POINT_UP)
+    return [inner, box((-0.02, -0.04, -0.2), (-0.015, 0.04, 0.25), _BLACK)]
 
 
-def _order(rng: np.random.Generator, size: float) -> Mesh:
+def _order(size: float) -> list[Mesh]:
     shaft = box((-0.02, -0.05, -size * 0.55), (-0.01, 0.05, size * 0.3), _WHITE)
-    head = disc((-0.015, 0, size * 0.35), _BACK, size * 0.3, _WHITE, 3, np.pi / 2)
-    return join([disc((0, 0, 0), _BACK, size, _BLUE), shaft, head])
+    return [shaft, disc((-0.015, 0, size * 0.35), _BACK, size * 0.3, _WHITE, 3, _POINT_UP)]
 
 
-def _priority(rng: np.random.Generator, size: float) -> Mesh:
-    return join([disc((0, 0, 0), _BACK, size, _WHITE, 4),
-                 disc((-0.01, 0, 0), _BACK, size * 0.76, _YELLOW, 4)])  # fmt: skip
+def _priority(size: float) -> list[Mesh]:
+    return [disc((-0.01, 0, 0), _BACK, size * 0.76, _YELLOW, 4)]
 
 
-def _stop(rng: np.random.Generator, size: float) -> Mesh:
-    rim = disc((0, 0, 0), _BACK, size, _WHITE, 8, np.pi / 8)
+def _stop(size: float) -> list[Mesh]:
     text = box((-0.02, -size * 0.6, -0.08), (-0.015, size * 0.6, 0.08), _WHITE)
-    return join([rim, disc((-0.01, 0, 0), _BACK, size * 0.92, _RED, 8, np.pi / 8), text])
+    return [disc((-0.01, 0, 0), _BACK, size * 0.92, _RED, 8, np.pi / 8), text]
 
 
-def _parking(rng: np.random.Generator, size: float) -> Mesh:
-    board = plate([[0, -size, -size], [0, size, -size], [0, size, size], [0, -size, size]], _BLUE)
+def _parking(size: float) -> list[Mesh]:
     stem = box((-0.02, 0.1, -size * 0.7), (-0.01, 0.22, size * 0.7), _WHITE)
-    return join([board, stem, disc((-0.012, 0.0, size * 0.3), _BACK, size * 0.36, _WHITE, 10)])
+    return [stem, disc((-0.012, 0.0, size * 0.3), _BACK, size * 0.36, _WHITE, 10)]
 
 
-_FACES = (_ban, _warning, _order, _priority, _stop, _parking)
+_SIGNS = (
+    (_Board(_RED), _ban),
+    (_Board(_RED, 1.2, 3, _POINT_UP), _warning),
+    (_Board(_BLUE), _order),
+    (_Board(_WHITE, 1.0, 4), _priority),
+    (_Board(_WHITE, 1.0, 8, np.pi / 8), _stop),
+    (_Board(_BLUE, np.sqrt(2), 4, np.pi / 4), _parking),
+)
 
 
 def direction_board(rng: np.random.Generator) -> Mesh:
-    """A large board on two posts, as at junctions."""
+    """A large board on two posts side by side, as at junctions."""
     color = _BLUE if rng.random() < 0.5 else _YELLOW
-    width, low, high = rng.uniform(1.6, 2.6), 2.3, rng.uniform(3.4, 4.2)
+    width, low, high = rng.uniform(1.6, 2.3), 2.3, rng.uniform(3.4, 4.2)
     rows = np.linspace(low + 0.25, high - 0.35, 3)
     lows = np.stack((np.full(3, -0.1), np.full(3, -width * 0.4), rows), -1)
     wide = rng.uniform(0.5, 0.75, 3) * width
     highs = lows + np.stack((np.full(3, 0.02), wide, np.full(3, 0.14)), -1)
     text = _WHITE if color is _BLUE else _BLACK
-    posts = [tube((0.05, y, 0), (0.05, y, high), 0.05, _STEEL) for y in (-width / 3, width / 3)]
+    posts = [tube((0.05, y, 0), (0.05, y, high), 0.05, _STEEL) for y in (-0.2, 0.2)]
     return join([box((-0.08, -width / 2, low), (-0.02, width / 2, high), color),
                  boxes(lows, highs, text), *posts])  # fmt: skip
 

@@ -15,6 +15,7 @@ from sds_training.streets.path import AHEAD_M, BEHIND_M, Path
 PARKING_M = 2.3
 TRACKS_M = 6.6
 KERB_M = 0.13
+FURNITURE_M = 1.25  # lamps, signs and trees stand nearer to the kerb, if no verge holds them
 LABEL_ID: dict[str, int] = {name: CLASSES[number].label_id for name, number in TRAIN_ID.items()}
 
 
@@ -32,6 +33,11 @@ class Side:
     def at(self, outward_m: float) -> float:
         """The path's `left` of a point `outward_m` behind the kerb."""
         return self.edge_m + self.sign * outward_m
+
+    @property
+    def free_walk(self) -> tuple[float, float]:
+        """Where people walk, from the kerb: between what stands at it and what bounds gardens."""
+        return max(self.verge_m + 0.5, FURNITURE_M), self.verge_m + self.walk_m - 0.25
 
     @property
     def front_m(self) -> float:

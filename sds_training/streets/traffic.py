@@ -16,6 +16,7 @@ from sds_training.streets.places import Footprint, Places, footprint, stand
 from sds_training.streets.street import PARKING_M, Street
 
 _PHASES = 8
+_ON_ZEBRA_M = (1.9, 3.8)  # before the crossing street; the lights stand at 1.5
 _OURSELVES = np.array([2.3, 0.9])  # half our own length and width, metres
 Array = NDArray[np.float64]
 
@@ -142,7 +143,7 @@ def _riders(rng: np.random.Generator, street: Street, motion: Motion) -> Iterato
 def _walkers(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
     """People on both sidewalks, in either direction, some standing."""
     for side in (street.left, street.right):
-        inner, outer = side.verge_m + 0.5, side.verge_m + side.walk_m - 0.1
+        inner, outer = side.free_walk
         for s in 3.0 + 72.0 * rng.random(int(rng.integers(4, 15))) ** 1.5:
             back = rng.random() < 0.5
             speed = float(rng.uniform(0.9, 1.7)) * (rng.random() > 0.12)
@@ -168,6 +169,6 @@ def _crossers(rng: np.random.Generator, street: Street, motion: Motion) -> Itera
             way = float(rng.choice([-1.0, 1.0]))
             at = float(rng.uniform(street.right.edge_m, street.left.edge_m))
             left = at + way * rng.uniform(0.8, 1.5) * np.arange(len(motion.s)) / RATE_HZ
-            s = _fixed(motion, start - float(rng.uniform(1.2, 3.8)))
+            s = _fixed(motion, start - float(rng.uniform(*_ON_ZEBRA_M)))
             z = street.height_at(s, left)
             yield Mover(_gait(rng, True), s, left, z, way * np.pi / 2, 0.7)

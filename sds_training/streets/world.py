@@ -49,7 +49,7 @@ def _houses(
     while s < end - 6.0:
         width = min(float(rng.uniform(8.0, 20.0)), end - s)
         if rng.random() < 0.1:  # an empty plot behind a wall, a fence or a hedge
-            yield from _boundary(street, side, s, width, path, rng, side.front_m - 0.2)
+            yield from _boundary(street, side, s, width, path, rng, side.front_m + 0.5)
         else:
             house = buildings.build_house(rng, street.city, width, float(rng.uniform(8, 13)))
             yield _front(house, side, s, width, path, side.front_m + 0.3)
@@ -142,7 +142,7 @@ def _signals(street: Street, path: Path, rng: np.random.Generator) -> Iterator[M
                 yield _stand(light, path, s, side.at(0.5), turn)
         if rng.random() < 0.5:
             board = roadside.direction_board(rng)
-            yield _stand(board, path, a - rng.uniform(14, 25), street.right.at(1.6))
+            yield _stand(board, path, a - rng.uniform(14, 25), street.right.at(0.85))
 
 
 def _cross_street_houses(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sds_training.streets.cities import CITIES
+from sds_training.streets.drive import draw_drive
 from sds_training.streets.mesh import Mesh
 from sds_training.streets.motion import MOST_FRAMES, Motion, draw_motion
 from sds_training.streets.parking import draw_parked
@@ -109,6 +110,20 @@ def test_everybody_on_foot_stands_on_the_ground_in_every_frame() -> None:
             if np.ptp(mover.z) > 0:
                 stepped.add('along' if mover.turn in (0.0, np.pi) else 'across')
     assert stepped == {'along', 'across'}  # somebody does step over a kerb, either way
+
+
+@pytest.mark.parametrize('number', [0, 5, 6])
+def test_nobody_walks_through_what_stands_at_the_kerb_or_around_gardens(number: int) -> None:
+    drive = draw_drive(77, number, 64, 32)
+    around = np.arange(8) * np.pi / 4
+    level = np.stack((np.cos(around), np.sin(around), np.zeros(8)), axis=-1).astype(np.float32)
+    world = Surfaces(drive.world)
+    walkers = [m for m in drive.movers if LABEL_ID['person'] in m.shapes[0].label]
+    for mover in walkers:
+        hips = drive.path.point(mover.s, mover.left, mover.z + 0.9).astype(np.float32)
+        _, away, _ = world.cast(np.repeat(hips, 8, axis=0), np.tile(level, (len(hips), 1)))
+        assert away.min() > 0.2  # metres
+    assert len(walkers) > 5
 
 
 def test_nobody_drives_backwards_when_we_stop(scenes: list[Scene]) -> None:
