@@ -115,10 +115,18 @@ class Lap:
     def finish(self) -> dict[str, float]:
         """Figures of this lap; starts the next one."""
         spent = time.perf_counter() - self._began
-        means = {name: float(torch.stack(each).mean()) for name, each in self._terms.items()}
+        told = {name: _mean_told(each) for name, each in self._terms.items()}
+        means = {name: mean for name, mean in told.items() if mean is not None}
         times = {'s_per_step': spent / self._steps, 'loader_share': self._waited / spent}
         self.__init__()  # type: ignore[misc]
         return {**means, **times}
+
+
+def _mean_told(each: list[Tensor]) -> float | None:
+    """The mean of a term's numbers; a skipped step has none, and must not hide the others."""
+    values = torch.stack(each)
+    values = values[values.isfinite()]
+    return float(values.mean()) if len(values) else None
 
 
 def _whole_lines(path: Path) -> list[str]:

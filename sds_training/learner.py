@@ -27,6 +27,7 @@ from sds_training.teacher import MeanTeacher
 
 logger = logging.getLogger(__name__)
 
+INHERITED_SEED = 0  # of the weights that a run which inherits others draws itself
 NON_FINITE_LIMIT = 10  # so many losses in a row that are no number stop the run
 
 
@@ -39,7 +40,9 @@ class Learner:
 
     def __init__(self, config: TrainingConfig, fabric: Fabric, canonical_focal_px: float) -> None:
         self.config, self.fabric = config, fabric
-        torch.manual_seed(config.seed)
+        # What another run's networks lack starts fresh, and the same in runs of all seeds: they
+        # begin as one network, and so can be averaged (sds-average).
+        torch.manual_seed(INHERITED_SEED if config.init_from else config.seed)
         student = build_student(config)
         networks = LearnerNetworks(student, PoseNetwork(config.pose))
         networks.to(memory_format=torch.channels_last)
@@ -63,7 +66,7 @@ class Learner:
         self.networks.train()
         statistics = copied_buffers(self.bare)
         terms, finite = self._gradients(batches)
-        norm = self._clipped_norm() if finite else torch.tensor(math.nan)
+        norm = self._clipped_norm() if finite else terms['total'].new_tensor(math.nan)
         usable = finite and self._everywhere(torch.isfinite(norm))
         if usable or (finite and self._scaled):  # a scaler leaves out the step, and learns of it
             self.optimiser.step()
@@ -127,8 +130,13 @@ class Learner:
         return self.config.fabric.precision == '16-mixed'
 
     def _everywhere(self, ours: Tensor) -> bool:
-        """Whether it is true in every process."""
-        return float(self._mean_of_all(ours.detach().float())) == 1.0
+        """Whether it is true in every process.
+
+        Refusals are counted: sums of small whole numbers are exact, while a mean of ones need not
+        be one (NCCL multiplies by 1 / n first, which n = 10 or 12 round).
+        """
+        refused = self.fabric.all_reduce((~ours.detach()).float(), reduce_op='sum')
+        return not bool(refused)
 
     def _mean_of_all(self, ours: Tensor) -> Tensor:
         return cast(Tensor, self.fabric.all_reduce(ours, reduce_op='mean'))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +16,7 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.validation import ValidationFrame, validation_frames
 from sds_training.evaluate import evaluate
 from sds_training.export import release_of
+from sds_training.interruption import Interrupted
 from sds_training.journal import Journal
 from sds_training.learner import Learner
 from sds_training.metrics import PROTOCOLS, Scores
@@ -26,12 +29,17 @@ DETAIL: Literal['fine'] = 'fine'
 
 
 def scored(
-    config: TrainingConfig, learner: Learner, passport: dict[str, Any], journal: Journal | None
+    config: TrainingConfig,
+    learner: Learner,
+    passport: dict[str, Any],
+    journal: Journal | None,
+    stop: threading.Event | None = None,
 ) -> dict[str, Any] | None:
     """Scores of the teacher on the validation split, through the vehicle's own Perceiver.
 
     Empty where there is nothing to score. None where a file of the split cannot be used, which is
-    logged: a validation file must not cost a run; and None in all processes but the first.
+    logged: a validation file must not cost a run; once `stop` is set, since the rest of the frames
+    would keep who asked for it waiting; and None in all processes but the first.
     """
     learner.fabric.barrier()
     if not learner.fabric.is_global_zero:
@@ -42,14 +50,23 @@ def scored(
     device, release = str(learner.fabric.device), released(config, learner, passport)
     perceiver = Perceiver.from_release(release, device=device, detail=DETAIL)
     try:
-        scores = evaluate(perceiver, frames, protocol=PROTOCOL)
-    except DataError as problem:
+        scores = evaluate(perceiver, _until(stop, frames), protocol=PROTOCOL)
+    except (DataError, Interrupted) as problem:
         logger.warning('not scored after step %d: %s', learner.step, problem)
         return None
     if journal:
         journal.record(learner.step, 'evaluate', headline(scores))
     how = {'frames': scores.frames, 'depth_protocol': scores.depth_protocol, 'detail': DETAIL}
     return {**headline(scores), **how}
+
+
+def _until(
+    stop: threading.Event | None, frames: list[ValidationFrame]
+) -> Iterator[ValidationFrame]:
+    for frame in frames:
+        if stop is not None and stop.is_set():
+            raise Interrupted('asked to stop')
+        yield frame
 
 
 def frames_to_score(config: TrainingConfig) -> list[ValidationFrame]:

@@ -84,9 +84,10 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     with stop_requests() as stop:
         try:
             walk(config, learner, journal, passport, stop)
-        except (DivergedError, Interrupted):
-            save_state(fabric, config, learner.state(), passport)
-            raise
+        except (DataError, DivergedError, Interrupted) as problem:
+            if fabric.world_size == 1 or not isinstance(problem, DataError):
+                save_state(fabric, config, learner.state(), passport)
+            raise  # of a bad file the other processes know nothing, and would not save with us
         finally:
             if journal:
                 journal.close()
@@ -114,7 +115,7 @@ def walk(
         if step % often.save_every == 0 or last:
             save_state(fabric, config, learner.state(), passport)
         if often.evaluate_every and step % often.evaluate_every == 0 and not last:
-            scored(config, learner, passport, journal)
+            scored(config, learner, passport, journal, stop)
         if stop_wanted(fabric, stop) and not last:
             raise Interrupted(f'stopped after step {step}; the same command continues')
 

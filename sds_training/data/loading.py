@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from sds_training.data.cache import CachedFiles, OriginalFiles
+from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Clip, training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.geometric import (
@@ -50,9 +51,9 @@ def batches(
     steps = StepBatches(config, split, seed, rank, world_size)
     if config.workers == 0:
         return (steps[step] for step in range(first_step, last_step))
-    return iter(
+    return raised(
         DataLoader(
-            steps,
+            Told(steps),
             batch_size=None,
             sampler=range(first_step, last_step),
             num_workers=config.workers,
@@ -61,6 +62,30 @@ def batches(
             worker_init_fn=_one_thread,
         )
     )
+
+
+class Told(Dataset):
+    """Batches for a worker, whose problem with a file must reach the person as one sentence.
+
+    What a worker raises arrives as a page of traceback; so it hands the problem over.
+    """
+
+    def __init__(self, steps: StepBatches) -> None:
+        self._steps = steps
+
+    def __getitem__(self, step: int) -> Batch | DataError:
+        try:
+            return self._steps[step]
+        except DataError as problem:
+            return problem
+
+
+def raised(told: Iterable[Batch | DataError]) -> Iterator[Batch]:
+    """The batches, and in this process what a worker had to say instead of one."""
+    for each in told:
+        if isinstance(each, DataError):
+            raise each
+        yield each
 
 
 class StepBatches(Dataset):

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 GPU = torch.device('meta')  # a kind of device that every torch knows and nothing here lies on
 CROSSES = {'_to_copy', 'copy_', 'index', 'index_put_'}
+JOINS = {'cat', 'stack'}  # where even a single number of the CPU is refused
 WAITS = {'_local_scalar_dense', 'nonzero', 'masked_select', 'bincount', '_unique2'}
 waits: Counter[str] = Counter()
 
@@ -86,7 +87,7 @@ def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name = function._schema.name.split('::')[1]
     tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
     there = [each for each in tensors if isinstance(each, OnGpu)]
-    here = [each for each in tensors if not isinstance(each, OnGpu) and each.dim()]
+    here = [x for x in tensors if not isinstance(x, OnGpu) and (x.dim() or name in JOINS)]
     if there and here and name not in CROSSES:
         raise RuntimeError(f'{function} on tensors of the CPU and of the GPU')
     wanted = kwargs.get('device')

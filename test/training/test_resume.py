@@ -18,7 +18,9 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 
 from sds_training.config import TrainingConfig
+from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
+from sds_training.data.samples import Batch
 from sds_training.folder_lock import held
 from sds_training.learner import DivergedError, Learner
 from sds_training.objective import JointObjective
@@ -65,6 +67,24 @@ def test_resuming_after_a_crash_equals_never_stopping(
     assert newest_state(broken)['step'] == 2
     train(broken)
     assert same(learnt(whole), learnt(broken))
+
+
+def test_a_bad_file_in_mid_run_loses_no_step_before_it(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, to = tiny_run('--journal.save_every=100'), Batch.to
+    left = [2]
+
+    def unreadable(batch: Batch, device: Any) -> Batch:
+        left[0] -= 1
+        if left[0] < 0:
+            raise DataError('the third batch cannot be read')
+        return to(batch, device)
+
+    with monkeypatch.context() as patch, pytest.raises(DataError, match='third'):
+        patch.setattr(Batch, 'to', unreadable)
+        train(config)
+    assert newest_state(config)['step'] == 2
 
 
 def test_a_killed_run_continues_with_the_same_command(tiny_run: Make, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
+from sds_perception.perceiver import Perceiver
 from sds_perception.release import read_release
+from sds_training import scoring
 from sds_training import train as module
 from sds_training.config import TrainingConfig
+from sds_training.interruption import Interrupted
 from sds_training.run_state import newest_state
+from sds_training.scoring import frames_to_score
 from sds_training.train import train
 
 Make = Callable[..., TrainingConfig]
@@ -70,6 +75,24 @@ def test_a_state_is_saved_before_it_is_scored(
     with pytest.raises(MemoryError):
         train(config)
     assert newest_state(config)['step'] == 3
+
+
+def test_who_asks_to_stop_does_not_wait_for_the_rest_of_the_frames(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = []
+
+    def look(perceiver: Perceiver, *arguments: object) -> object:
+        seen.append(signal.raise_signal(signal.SIGTERM))
+        return call(perceiver, *arguments)
+
+    call, config = Perceiver.__call__, tiny_run(*OFTEN)
+    monkeypatch.setattr(Perceiver, '__call__', look)
+    monkeypatch.setattr(scoring, 'frames_to_score', lambda _: 5 * frames_to_score(config))
+    with caplog.at_level(logging.WARNING), pytest.raises(Interrupted, match='after step 3'):
+        train(config)
+    assert len(seen) == 1
+    assert caplog.messages == ['not scored after step 3: asked to stop']
 
 
 def test_a_runs_scores_say_how_they_were_taken(tiny_run: Make) -> None:

@@ -58,6 +58,19 @@ def test_loader_processes_change_nothing(config) -> None:
     assert all(same(one, other) for one, other in zip(here, there, strict=True))
 
 
+def test_a_bad_file_is_the_same_sentence_whoever_read_it(config, street) -> None:
+    clip = next(c for c in training_pools(config, 'train').labelled if c.label)
+    whole = clip.label.read_bytes()
+    clip.label.write_bytes(whole[:60])
+    said = []
+    for workers in (0, 2):
+        with pytest.raises(DataError) as problem:
+            list(batches(replace(config, workers=workers), 'train', 5, 0, 6))
+        said.append(str(problem.value))
+    clip.label.write_bytes(whole)
+    assert said[0] == said[1] and str(clip.label) in said[0]
+
+
 def test_two_processes_share_the_batch_that_one_would_draw(config) -> None:
     double = replace(config, labelled_batch=4, unlabelled_batch=4)
     one = list(batches(double, 'train', 1, 0, 5))

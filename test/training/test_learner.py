@@ -1,0 +1,64 @@
+"""Laws of a step among others: who is skipped, who is told, and where several seeds begin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from sds_training.config import TrainingConfig
+from sds_training.data.loading import batches
+from sds_training.journal import Lap
+from sds_training.learner import Learner
+from sds_training.train import train
+
+Make = Callable[..., TrainingConfig]
+
+
+def learner_of(config: TrainingConfig) -> Learner:
+    fabric = Fabric(accelerator='cpu', devices=1)
+    fabric.launch()
+    return Learner(config, fabric, 50.0)
+
+
+@pytest.mark.parametrize('processes', [10, 12, 24])
+def test_a_mean_of_ones_that_rounding_makes_no_one_skips_no_step(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    learner = learner_of(tiny_run())
+
+    def as_nccl_does(ours: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        share = ours * torch.tensor(1 / processes) if reduce_op == 'mean' else ours
+        return torch.stack([share] * processes).cumsum(0)[-1]
+
+    monkeypatch.setattr(learner.fabric, 'all_reduce', as_nccl_does)
+    learner.advance([next(batches(learner.config.data, 'train', 0, 0, 1))])
+    assert learner.skipped == 0
+
+
+def test_a_skipped_step_does_not_hide_the_figures_of_the_others() -> None:
+    lap = Lap()
+    for value in (1.0, math.nan, 3.0, math.inf):
+        lap.add({'total': torch.tensor(value), 'never': torch.tensor(math.nan)})
+    told = lap.finish()
+    assert told['total'] == 2.0
+    assert 'never' not in told  # NaN is no JSON
+
+
+def fresh(learner: Learner) -> dict[str, Any]:
+    return {name: each.clone() for name, each in learner.student.exchanges.state_dict().items()}
+
+
+def test_what_inherited_networks_lack_is_the_same_for_every_seed(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    start = train(tiny_run('--steps=1', run_dir=tmp_path / 'start'))
+    one, other = (fresh(learner_of(tiny_run(f'--init_from={start}', f'--seed={s}'))) for s in '12')
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    first, second = (fresh(learner_of(tiny_run(f'--seed={s}'))) for s in '12')
+    assert not all(torch.equal(first[name], second[name]) for name in first)
