@@ -67,6 +67,7 @@ _KNOWN |= {f'{name}16': _Pixels(1, 2, code) for name, code in _MOSAICS.items()}
 ENCODINGS: tuple[str, ...] = tuple(_KNOWN)
 
 _DECODE = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # calibration is for sensor pixels
+_AS_IT_IS = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _JPEG_TAIL = 4096  # some cameras pad their buffers behind the end marker
 
@@ -124,7 +125,8 @@ def rgb_from_compressed(data: Bytes, format: str) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB from the fields of sensor_msgs/CompressedImage (JPEG or PNG).
 
     `format` is 'jpeg', 'png' or image_transport's 'rgb8; jpeg compressed bgr8'. Only where that
-    says the channels were compressed in RGB order ('compressed rgb8') are they left as decoded.
+    says the channels were compressed in RGB order ('compressed rgb8') are they left as decoded. A
+    mosaic ('bayer_rggb8; png compressed ') has one channel, and its colours are made here.
 
     Raises:
         UnsupportedImage: another compression, depth (`compressedDepth`) included.
@@ -139,6 +141,9 @@ def rgb_from_compressed(data: Bytes, format: str) -> NDArray[np.uint8]:
     what = f"'{format}' data of {encoded.size} bytes"
     if _is_cut(encoded):
         raise BrokenImage(f'{what} is empty, cut or damaged')
+    source = name.split(';')[0].strip()
+    if source.startswith('bayer_') and source in _KNOWN:  # compressed as the sensor gave it
+        return _demosaiced(_decoded(encoded, what, _AS_IT_IS), source, what)
     image = _decoded(encoded, what)
     if 'compressed rgb' in name:
         return image
@@ -215,10 +220,19 @@ def _from_fallback(
     return image
 
 
-def _decoded(encoded: NDArray[np.uint8], what: str) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 in OpenCV's order of channels."""
+def _demosaiced(mosaic: NDArray, encoding: str, what: str) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB from (H, W) uint8 or uint16; of 16 bits the high byte is kept."""
+    if mosaic.ndim != 2:
+        raise BrokenImage(f'{what} has {mosaic.shape[2]} channels, wanted the one of a mosaic')
+    if mosaic.dtype == np.uint16:
+        mosaic = (mosaic >> 8).astype(np.uint8)
+    return cv2.cvtColor(mosaic, _KNOWN[encoding].to_rgb)
+
+
+def _decoded(encoded: NDArray[np.uint8], what: str, how: int = _DECODE) -> NDArray:
+    """(H, W, 3) uint8 in OpenCV's order of channels, or what `how` makes of the data."""
     try:
-        image = cv2.imdecode(encoded, _DECODE) if encoded.size else None
+        image = cv2.imdecode(encoded, how) if encoded.size else None
     except cv2.error as problem:  # a damaged header claims a picture of any size
         raise BrokenImage(f'{what} cannot be decoded: {problem.err}') from problem
     if image is None:

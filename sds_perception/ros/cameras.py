@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from sds_perception.ros.health import CameraHealth, Fate, Surroundings
@@ -55,17 +56,16 @@ class CameraInput:
         self.name, self.info, self.health = name, None, CameraHealth(name or 'camera')
         self._node, self._config, self._wanted = node, config, wanted
         prefix = f'{name}/' if name else ''
-        self.info_topic = node.resolve_topic_name(f'{prefix}camera_info')
         compressed = config().image_transport == 'compressed'
         self._kind = CompressedImage if compressed else Image
-        base = node.resolve_topic_name(f'{prefix}image')
-        self.topic = f'{base}/compressed' if compressed else base
-        self._images = MatchedSubscription(
-            node, self._kind, self.topic, self._on_image, self._request
-        )
+        image = f'{prefix}image'
+        if compressed:  # follows a remap of the base
+            image = f'{node.resolve_topic_name(image)}/compressed'
+        self._images = MatchedSubscription(node, self._kind, image, self._on_image, self._request)
         self._infos = MatchedSubscription(
-            node, CameraInfo, self.info_topic, self._on_info, newest_info
+            node, CameraInfo, f'{prefix}camera_info', self._on_info, newest_info
         )
+        self.topic, self.info_topic = self._images.topic, self._infos.topic
         self._offer: Callable[[Arrival], bool] = lambda _: False
         self._frame_id: str | None = None  # of the newest frame
         self._last_stamp_s, self._epoch = 0.0, 0
@@ -85,11 +85,15 @@ class CameraInput:
         self._infos.close()
         self._last_stamp_s, self._frame_id, self.info = 0.0, None, None
 
+    def publishers(self) -> list[TopicEndpointInfo]:
+        """Who publishes the pictures."""
+        return self._images.publishers()
+
     def look_around(self) -> None:
         """Renew what diagnostics know, and subscribe anew where the publisher offers other QoS."""
         if not self._infos.is_open:
             return
-        publishers = self._images.publishers()
+        publishers = self.publishers()
         if publishers and not self.health.around.publishers:
             self.health.appeared()
         self._images.follow(may_lose=self.health.last_arrival_s is None)
@@ -177,8 +181,11 @@ class CameraInput:
 
     def _useless(self, info: CameraInfo) -> str:
         """Why nothing can be made of `info`, or ''."""
-        if not info.k[0] > 0:
-            return f'uncalibrated CameraInfo on {self.info_topic}, K[0] is {info.k[0]:g}'
+        name, focal = 'K[0]', info.k[0]
+        if self._config().lens == 'rectified':  # whose camera is P (calibration.py)
+            name, focal = 'P[0]', info.p[0]
+        if not focal > 0:
+            return f'uncalibrated CameraInfo on {self.info_topic}, {name} is {focal:g}'
         fault = self.health.lens_fault
         return fault and f'{fault} ({self.info_topic})'
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sds_perception.ros.health import PATIENCE_S, CameraHealth, Fate, Level
+from sds_perception.ros.health import PATIENCE_S, CameraHealth, Fate, Level, Surroundings
 
 FUTURE_S = 1.0  # frames may be ahead of a /clock that ticks seldom, not by more
 NO_CLOCK = 'use_sim_time is true and no /clock arrives'
@@ -76,17 +76,34 @@ def _why_time_is_wrong(health: CameraHealth, news: Counter[str]) -> tuple[Level,
     if news[Fate.TOO_OLD] and not news[Fate.PROCESSED]:
         return (
             Level.ERROR,
-            f'all {news[Fate.TOO_OLD]} frames were too old, the last {health.age_s:.1f} s where '
-            f'max_age_s is {around.max_age_s:g}: {CLOCKS}',
+            f'all {news[Fate.TOO_OLD]} frames were too old, {too_old(health.age_s, around)}',
         )
     if news[Fate.JUMPED_BACK]:
         many = around.publishers
         cause = f': {many} publishers on {around.topic}' if many > 1 else ''
         return Level.WARN, f'stamps jumped back, filters and latency start anew{cause}'
     if news[Fate.PROCESSED] and health.age_s < -FUTURE_S:
-        ahead = f'frames are stamped {-health.age_s:.1f} s ahead of our clock: {CLOCKS}'
-        return Level.WARN, NO_CLOCK if around.clock_stopped else ahead
+        return Level.WARN, NO_CLOCK if around.clock_stopped else ahead(health.age_s)
     return None
+
+
+def wrong_time(age_s: float, around: Surroundings) -> str:
+    """What makes a frame of this age useless or suspicious, or ''; a stamp of 0 has no age."""
+    if around.clock_stopped:
+        return NO_CLOCK
+    if 0 < around.max_age_s < age_s:
+        return f'frames are too old, {too_old(age_s, around)}'
+    return ahead(age_s) if age_s < -FUTURE_S else ''
+
+
+def too_old(age_s: float, around: Surroundings) -> str:
+    """How old the last one was and what may be the cause, as part of a sentence."""
+    return f'the last {age_s:.1f} s where max_age_s is {around.max_age_s:g}: {CLOCKS}'
+
+
+def ahead(age_s: float) -> str:
+    """That frames come from the future, and why."""
+    return f'frames are stamped {-age_s:.1f} s ahead of our clock: {CLOCKS}'
 
 
 def _why_nothing_comes_out(health: CameraHealth, news: Counter[str]) -> tuple[Level, str] | None:

@@ -33,6 +33,9 @@ NODE_SETS_IT = (
 )
 SAME_THERE = 'it must be the same for the camera driver, with room for its pictures'
 FAST_DDS = 'rmw_fastrtps'  # what the names of its middlewares begin with
+OVER_UDP = 'large pictures go over the network'
+TRANSPORT_TYPES = ('SHM', 'UDPv4', 'UDPv6', 'TCPv4', 'TCPv6')
+WITHOUT_SHM = ('UDPV4', 'UDPV6', 'NONE')  # FASTDDS_BUILTIN_TRANSPORTS
 LAST_DOMAIN = 232  # beyond this the port numbers of DDS end
 
 
@@ -43,7 +46,7 @@ def examine(wanted: argparse.Namespace) -> Iterator[Finding]:
     usable = not any(each.fault for each in libraries)
     transport = check_transport(os.environ)
     yield from transport
-    if middleware(os.environ).startswith(FAST_DDS):
+    if shares_memory(os.environ):
         yield check_shared_memory()
     yield check_malloc(os.environ)
     if usable and not any(each.fault and each.subject == 'domain' for each in transport):
@@ -78,9 +81,8 @@ def check_transport(environment: Mapping[str, str]) -> list[Finding]:
     if not (name := middleware(environment)).startswith(FAST_DDS):
         return [*found, Finding('dds', f'{name}: our Fast DDS profile has no part in it')]
     missing = [name for name in PROFILE_VARIABLES if not environment.get(name)]
-    ours = dict(environment)
     try:
-        prepare_transport(ours)  # as launch file and node do for themselves
+        ours = prepared(environment)
     except FileNotFoundError as problem:
         return [*found, fault('dds', str(problem))]
     if not any(ours.get(name) for name in PROFILE_VARIABLES):
@@ -98,11 +100,42 @@ def middleware(environment: Mapping[str, str]) -> str:
     return environment.get('RMW_IMPLEMENTATION') or 'rmw_fastrtps_cpp'
 
 
+def prepared(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment as launch file and node make it for themselves."""
+    ours = dict(environment)
+    prepare_transport(ours)
+    return ours
+
+
+def shares_memory(environment: Mapping[str, str]) -> bool:
+    """Whether Fast DDS is told to carry pictures through shared memory, as far as one can see."""
+    if not middleware(environment).startswith(FAST_DDS):
+        return False
+    try:
+        ours = prepared(environment)
+        profiles = [ours[name] for name in PROFILE_VARIABLES if ours.get(name)]
+        if profiles:
+            return any(_has_segment(ElementTree.parse(each).getroot()) for each in profiles)
+    except (OSError, ElementTree.ParseError):
+        return True  # which is told beside this, and Fast DDS then takes its own default
+    return not environment[TRANSPORTS_VARIABLE].upper().startswith(WITHOUT_SHM)
+
+
+def _has_segment(root: ElementTree.Element) -> bool:
+    """Whether a profile leaves shared memory on: it names such a transport, or none at all."""
+    tags = [(e.tag.rsplit('}', 1)[-1], (e.text or '').strip()) for e in root.iter()]
+    own = [kind for tag, kind in tags if tag == 'type' and kind in TRANSPORT_TYPES]
+    builtin = ('useBuiltinTransports', 'false') not in tags
+    return builtin or 'SHM' in own
+
+
 def _profile(variable: str, path: str) -> Finding:
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as problem:
         return fault('dds', f'{variable} names {path}, which cannot be read as XML: {problem}')
+    if not _has_segment(root):
+        return Finding('dds', f'{variable} names {path}: no shared memory, {OVER_UDP}')
     sizes = [e.text or '' for e in root.iter() if e.tag.rsplit('}', 1)[-1] == 'segment_size']
     segment = max((int(size) for size in sizes if size.strip().isdecimal()), default=0)
     if segment < SEGMENT_BYTES:

@@ -39,12 +39,14 @@ class Recorder(AbstractContextManager['Recorder']):
         self.counts: dict[str, int] = dict.fromkeys(self._waiting, 0)
         self._types = get_typestore(Stores.LATEST)
         self._writer = _open_writer(output, storage)
+        self._early: list[tuple[Connection, bytes]] = []  # came before the first /clock
         # In sim time our own clock may stand still until the player hears us subscribe.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_LOOK_EVERY_S, self._look, clock=steady)
 
     def __exit__(self, *_: object) -> None:
         """Close the bag; also after a fault, so that what was recorded can be read."""
+        self._write_early(self._node.get_clock().now().nanoseconds)
         self._writer.close()
 
     def _look(self) -> None:
@@ -66,8 +68,18 @@ class Recorder(AbstractContextManager['Recorder']):
         self._node.create_subscription(message_class(kind), topic, write, qos, raw=True)
 
     def _write(self, connection: Connection, data: bytes) -> None:
-        self._writer.write(connection, self._node.get_clock().now().nanoseconds, data)
         self.counts[connection.topic] += 1
+        now_ns = self._node.get_clock().now().nanoseconds
+        if now_ns == 0:  # sim time that has not begun: a bag from 1970 to now plays for 50 years
+            self._early.append((connection, data))
+            return
+        self._write_early(now_ns)
+        self._writer.write(connection, now_ns, data)
+
+    def _write_early(self, now_ns: int) -> None:
+        for connection, data in self._early:
+            self._writer.write(connection, now_ns, data)
+        self._early.clear()
 
 
 def _open_writer(output: Path, storage: str) -> Writer:

@@ -23,8 +23,13 @@ class MatchedSubscription:
         callback: Callable[[Any], None],
         request: Callable[[Sequence[QoSProfile]], QoSProfile],
     ) -> None:
-        """`request` makes what we ask for of what the publishers offer, which may be nothing."""
-        self.topic = topic
+        """`request` makes what we ask for of what the publishers offer, which may be nothing.
+
+        `topic` is a name before remapping: rules that swap two names would undo themselves where
+        what they made went through them again.
+        """
+        self.topic: str = node.resolve_topic_name(topic)
+        self._asked = topic
         self._node, self._kind, self._callback, self._request = node, kind, callback, request
         self._made: Any = None
 
@@ -40,7 +45,7 @@ class MatchedSubscription:
 
     def publishers(self) -> list[TopicEndpointInfo]:
         """Who publishes the topic."""
-        return self._node.get_publishers_info_by_topic(self.topic)
+        return self._node.get_publishers_info_by_topic(self._asked)
 
     def offers(self) -> list[QoSProfile]:
         """What each of them offers."""
@@ -75,7 +80,7 @@ class MatchedSubscription:
 
     def _subscribe(self, qos: QoSProfile) -> None:
         self._made = self._node.create_subscription(
-            self._kind, self.topic, self._callback, qos, event_callbacks=NO_EVENTS
+            self._kind, self._asked, self._callback, qos, event_callbacks=NO_EVENTS
         )
 
 

@@ -16,10 +16,10 @@ from rclpy.node import Node
 from sds_perception.camera import CameraError
 from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import BENT, Arrival, CameraInput
-from sds_perception.ros.diagnosis import diagnose
+from sds_perception.ros.diagnosis import diagnose, wrong_time
 from sds_perception.ros.findings import Finding, fault
 from sds_perception.ros.health import Level
-from sds_perception.ros.messages import rgb_from_message
+from sds_perception.ros.messages import rgb_from_message, stamp_s
 from sds_perception.ros.node_config import NodeConfig
 
 PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -59,11 +59,14 @@ class _Heard:
     def __init__(self, node: Node, name: str, config: NodeConfig) -> None:
         self._node, self._lens = node, config.lens
         self._message: Any = None
+        self._age_s = 0.0  # of that picture as it came
         self.source = CameraInput(node, name, lambda: config, wanted=lambda: True)
         self.source.open(self._keep)
 
     def _keep(self, arrival: Arrival) -> bool:
-        self._message = arrival.message
+        self._message, stamp = arrival.message, stamp_s(arrival.message.header)
+        now_s = self._node.get_clock().now().nanoseconds * 1e-9
+        self._age_s = now_s - stamp if stamp > 0 else 0.0
         return False
 
     @property
@@ -78,6 +81,8 @@ class _Heard:
             yield from self._camera(None)
             return
         yield Finding('topics', f'{self._offered()} arrives')
+        if wrong := wrong_time(self._age_s, self.source.health.around):
+            yield fault('clock', wrong)
         try:
             rgb = rgb_from_message(self._message)
         except Exception as problem:  # cv_bridge raises what it likes
@@ -95,13 +100,11 @@ class _Heard:
         return fault('topics', sentence + self._others(PICTURES, self.source.topic))
 
     def _offered(self) -> str:
-        topic = self.source.topic
-        offers = self._node.get_publishers_info_by_topic(topic)
         said = [
             f'{each.qos_profile.reliability.name.lower().replace("_", " ")}, from {each.node_name}'
-            for each in offers
+            for each in self.source.publishers()
         ]
-        return f'{topic} ({"; ".join(said)})'
+        return f'{self.source.topic} ({"; ".join(said)})'
 
     def _camera(self, rgb: NDArray[np.uint8] | None) -> Iterator[Finding]:
         """The CameraInfo, for the picture where there is one that can be read."""

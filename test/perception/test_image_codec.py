@@ -96,6 +96,17 @@ def test_a_mosaic_is_named_by_the_first_two_pixels_of_its_first_two_rows(pattern
     np.testing.assert_array_equal(read, np.broadcast_to(COLOUR, (H, W, 3)))
 
 
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+@pytest.mark.parametrize('bits', [8, 16])
+def test_a_mosaic_that_was_compressed_has_the_colours_of_the_raw_one(pattern, bits) -> None:
+    mosaic = np.random.default_rng(0).integers(0, 256, (H, W)).astype(np.uint8)
+    pixels = mosaic if bits == 8 else mosaic.astype('<u2') << 8
+    encoding, data = f'bayer_{pattern}{bits}', padded(pixels, 0)[0]
+    raw = rgb_from_image(data, height=H, width=W, step=W * bits // 8, encoding=encoding)
+    read = rgb_from_compressed(encode_png(pixels), f'{encoding}; png compressed ')
+    np.testing.assert_array_equal(read, raw)
+
+
 @pytest.mark.parametrize(
     ('encoding', 'order'),
     [('yuv422', 'uyvy'), ('uyvy', 'uyvy'), ('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv')],

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from node_graph import Graph, counts, image, until
+from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
+
+from sds_perception.ros.cameras import CameraInput
+from sds_perception.ros.node_config import NodeConfig
 
 PAIR = ['left', 'right']
 
@@ -60,6 +64,19 @@ def test_one_camera_nobody_listens_to_costs_nothing(graph: Graph) -> None:
     right.publish(image())
     until(lambda: received and counts(node, 'left').get('nobody subscribed'), 'both were seen')
     assert not counts(node, 'left').get('processed')
+
+
+def test_two_cameras_whose_names_are_swapped_stay_swapped(graph: Graph) -> None:
+    swap = ['-r', 'left/image:=/right/image', '-r', 'right/image:=/left/image']
+    node = LifecycleNode('swapped', context=graph.context, cli_args=['--ros-args', *swap])
+    plain = node.create_subscription(Image, 'left/image', lambda _: None, 1)
+    left = CameraInput(node, 'left', NodeConfig, wanted=lambda: True)
+    left.open(lambda _: False)
+    heard = [each.topic_name for each in node.subscriptions]
+    assert plain.topic_name == left.topic == '/right/image'
+    assert heard.count('/right/image') == 2 and '/left/image' not in heard
+    left.close()
+    node.destroy_node()
 
 
 def test_a_single_camera_is_called_image(graph: Graph) -> None:

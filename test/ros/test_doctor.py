@@ -74,6 +74,22 @@ def test_transports_an_operator_named_are_told_and_no_fault():
     assert 'FASTDDS_BUILTIN_TRANSPORTS is LARGE_DATA' in found[-1].sentence
 
 
+UDP_ONLY = """<dds><transport_descriptors><transport_descriptor><type>UDPv4</type>
+</transport_descriptor></transport_descriptors><useBuiltinTransports>false</useBuiltinTransports>
+</dds>"""
+
+
+def test_where_nothing_is_shared_neither_segment_nor_memory_is_asked_for(tmp_path):
+    profile = tmp_path / 'udp.xml'
+    profile.write_text(UDP_ONLY)
+    named = dict.fromkeys(doctor.PROFILE_VARIABLES, str(profile))
+    assert faults(doctor.check_transport(named)) == []
+    assert not doctor.shares_memory(named)
+    assert not doctor.shares_memory({'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'})
+    assert doctor.shares_memory({'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'})
+    assert doctor.shares_memory({}) and doctor.shares_memory(HEALTHY)
+
+
 @pytest.mark.parametrize('domain', ['300', 'front', '-1'])
 def test_a_domain_dds_does_not_have_is_a_fault(domain):
     (sentence,) = faults(doctor.check_transport({**HEALTHY, 'ROS_DOMAIN_ID': domain}))
@@ -247,6 +263,34 @@ def test_compressed_pictures_are_heard_where_the_node_is_told_so(examined):
 def test_what_the_node_would_warn_of_is_a_fault(examined, picture, info, sentence):
     (said,) = examined(picture, info)
     assert said.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ('stamp', 'options', 'sentence'),
+    [
+        (1.0, ('-p', 'max_age_s:=0.5'), 'frames are too old, the last '),
+        (2e9, (), 'frames are stamped '),
+        (1.0, ('-p', 'use_sim_time:=true'), 'use_sim_time is true and no /clock arrives'),
+    ],
+)
+def test_stamps_and_clocks_the_node_would_complain_of_are_faults(
+    examined, stamp, options, sentence
+):
+    picture = image()
+    picture.header.stamp.sec = int(stamp)
+    (said,) = examined(picture, camera_info(), *(('--ros-args', *options) if options else ()))
+    assert said.startswith(sentence)
+
+
+def test_a_rectified_camera_is_known_by_its_projection_alone(examined):
+    info = camera_info()
+    info.k[0] = 0.0
+    lens = ('--ros-args', '-p', 'lens:=rectified')
+    info.p[0], info.p[5], info.p[2], info.p[6], info.p[10] = 60.0, 60.0, 31.5, 23.5, 1.0
+    assert examined(image(), info, *lens) == []
+    info.p[0] = 0.0
+    (said,) = examined(image(), info, *lens)
+    assert said.startswith('uncalibrated CameraInfo on /camera_info, P[0] is 0')
 
 
 def test_several_cameras_are_all_looked_for(examined):

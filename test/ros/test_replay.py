@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drives import write_drive
+from node_graph import until
 
 rclpy = pytest.importorskip('rclpy')
 
+from builtin_interfaces.msg import Time  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rosbags.rosbag2 import Reader  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 
 from sds_perception.offline.bag_source import open_bag  # noqa: E402
 from sds_perception.offline.frames import OfflineError  # noqa: E402
@@ -23,7 +28,7 @@ from sds_perception.ros.bag_topics import (  # noqa: E402
     offered_qos,
 )
 from sds_perception.ros.drive import as_drive, drive_in  # noqa: E402
-from sds_perception.ros.qos import matching_qos  # noqa: E402
+from sds_perception.ros.qos import LATCHED, matching_qos  # noqa: E402
 from sds_perception.ros.recorded import messages  # noqa: E402
 from sds_perception.ros.replay import Player, ReplayPlan  # noqa: E402
 from sds_perception.ros.tool_node import BadTopic, full_name  # noqa: E402
@@ -41,6 +46,27 @@ FRAMES, RATE_HZ = 12, 20.0
 def bag(tmp_path) -> Path:
     pictures = (np.full((24, 32, 3), number, np.uint8) for number in range(FRAMES))
     return write_drive(tmp_path / 'drive', pictures, RATE_HZ)
+
+
+def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -> None:
+    context, sim = graph.context, Parameter('use_sim_time', value=True)
+    node = rclpy.create_node('keeper', context=context, parameter_overrides=[sim])
+    graph.executor.add_node(node)
+    said = graph.observer.create_publisher(String, '/said', LATCHED)
+    said.publish(String(data='early'))
+    with record.Recorder(node, tmp_path / 'bag', ['/said'], 'mcap') as recorder:
+        until(lambda: recorder.counts['/said'] == 1, 'the latched message came')
+        ticks = graph.observer.create_publisher(Clock, '/clock', 1)
+
+        def begun() -> bool:
+            ticks.publish(Clock(clock=Time(sec=100)))
+            return node.get_clock().now().nanoseconds > 0
+
+        until(begun, 'sim time began')
+    graph.executor.remove_node(node)
+    node.destroy_node()
+    with Reader(tmp_path / 'bag') as reader:
+        assert (reader.message_count, reader.start_time, reader.duration) == (1, 100 * 10**9, 1)
 
 
 def play_and_record(bag: Path, output: Path, *options: str) -> float:
