@@ -11,16 +11,24 @@ import argparse
 import json
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from sds_perception.release import read_release
+from sds_perception.release import Release, read_release
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.interruption import Interrupted
-from sds_training.run_state import RunStateError, config_digest, require_same_config, saved_states
+from sds_training.passport import data_passport
+from sds_training.run_state import (
+    RunStateError,
+    config_digest,
+    require_same_config,
+    require_same_data,
+    saved_states,
+)
 from sds_training.scoring import RELEASE, SCORES
-from sds_training.train import PROBLEMS, train
+from sds_training.train import PROBLEMS, render_streets, train
 from sds_training.variants import VARIANTS, Variant
 
 logger = logging.getLogger(__name__)
@@ -87,12 +95,12 @@ def run(config: TrainingConfig) -> dict[str, float]:
     """Scores of one run; trains it, or what is left of it, if they are not there yet.
 
     Raises:
-        RunStateError: when its folder holds the finished run of another config, or it could not
-            be scored.
+        RunStateError: when its folder holds the finished run of another config or of other
+            frames, or it could not be scored.
     """
     scores, release = Path(config.run_dir, SCORES), Path(config.run_dir, RELEASE)
     if scores.is_file() and release.is_file():
-        require_same_config(config, read_release(release).provenance['config'])
+        require_same_run(config, read_release(release))
     else:
         train(config)
     if not scores.is_file():
@@ -101,6 +109,16 @@ def run(config: TrainingConfig) -> dict[str, float]:
             'the same command goes on'
         )
     return dict(json.loads(scores.read_text()))
+
+
+def require_same_run(config: TrainingConfig, release: Release) -> None:
+    """Refuse the release of another config, or of other frames than `config` finds now."""
+    known = release.provenance
+    require_same_config(config, known['config'])
+    render_streets(config)
+    camera = asdict(release.camera) if release.camera else None
+    before = {'data': known.get('data'), 'camera': camera}
+    require_same_data(config.run_dir, before, data_passport(config))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from time import perf_counter
 import yaml
 from tqdm import tqdm
 
+from sds_perception.atomic_file import written_atomically
 from sds_perception.engines import ENGINES, PRECISIONS, EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError
@@ -117,7 +118,8 @@ def _write(
         'detail': options.detail,
     }
     document = {**facts, **scores.as_dict(), 'provenance': perceiver.release.provenance}
-    (options.output / 'scores.json').write_text(json.dumps(document, indent=1) + '\n')
+    text = json.dumps(document, indent=1) + '\n'
+    written_atomically(options.output / 'scores.json', lambda partial: partial.write_text(text))
     write_report(options.output / 'report.html', facts, scores, rows)
 
 

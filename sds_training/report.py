@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.atomic_file import written_atomically
 from sds_perception.labels import PALETTE, TRAIN_ID, UNLABELLED
 from sds_perception.render import color_depth, color_labels, overlay
 from sds_training.metrics import DepthProtocol, Judged, Scores, fold_table
@@ -98,11 +99,11 @@ def write_report(
         _depth_table(scores),
         *(_picture_row(name, row) for name, row in pictures.rows),
     ]
-    path.write_text(
+    page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>SDS evaluation</title>'
-        f'<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n',
-        encoding='utf-8',
+        f'<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'
     )
+    written_atomically(path, lambda partial: partial.write_text(page, encoding='utf-8'))
 
 
 def _facts(facts: Mapping[str, object], scores: Scores) -> str:
@@ -139,7 +140,7 @@ def _class_table(scores: Scores) -> str:
 
 def _depth_table(scores: Scores) -> str:
     if not scores.depth_frames:
-        return '<p>No depth truth, so no depth scores.</p>'
+        return '' if scores.depths_without_pixels else '<p>No depth truth, so no depth scores.</p>'
     rows = ''.join(
         f'<tr><td>{name}</td><td>{_figure(scores.depth[name])}</td>'
         f'<td>{_figure(scores.depth_median_scaled[name])}</td></tr>'

@@ -9,6 +9,7 @@ killed build resumable. Files that changed since are found by size and time, nev
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -35,11 +36,16 @@ class Stored(NamedTuple):
     bytes: int  # size of the original file
     time_ns: int  # modification time of the original file
 
+    @property
+    def end(self) -> int:
+        """The first byte after the pixels."""
+        return self.offset + math.prod(self.shape)
+
 
 class Frame(NamedTuple):
-    """One resized picture and the size it was recorded at."""
+    """One resized picture or label and the size it was recorded at."""
 
-    pixels: NDArray[np.uint8]  # (H, W, 3) RGB, read only
+    pixels: NDArray[np.uint8]  # (H, W, 3) RGB or (H, W) train ids, read only
     recorded: tuple[int, int]  # width, height, pixels
 
 
@@ -51,12 +57,11 @@ class OriginalFiles:
 
     def picture(self, path: Path) -> Frame:
         """The picture at training size."""
-        pixels, recorded = resized_pixels(path, self._config)
-        return Frame(pixels, recorded)
+        return Frame(*resized_pixels(path, self._config))
 
-    def label(self, path: Path) -> NDArray[np.uint8]:
-        """The label at training size, (H, W) train ids."""
-        return resized_pixels(path, self._config)[0]
+    def label(self, path: Path) -> Frame:
+        """The label at training size."""
+        return Frame(*resized_pixels(path, self._config))
 
 
 class CachedFiles:
@@ -71,22 +76,24 @@ class CachedFiles:
 
     def picture(self, path: Path) -> Frame:
         """The picture at training size, a view of the mapped file."""
-        shard, stored = self._where[key_of(self._root, path)]
-        return Frame(self._pixels(shard, stored), stored.recorded)
+        return self._frame(path)
 
-    def label(self, path: Path) -> NDArray[np.uint8]:
-        """The label at training size, (H, W) train ids, a view of the mapped file."""
-        return self._pixels(*self._where[key_of(self._root, path)])
+    def label(self, path: Path) -> Frame:
+        """The label at training size, a view of the mapped file."""
+        return self._frame(path)
 
     def __getstate__(self) -> dict:
         """Leave the maps behind: a loader process opens its own."""
         return {**self.__dict__, '_shards': {}}
 
+    def _frame(self, path: Path) -> Frame:
+        shard, stored = self._where[key_of(self._root, path)]
+        return Frame(self._pixels(shard, stored), stored.recorded)
+
     def _pixels(self, shard: int, stored: Stored) -> NDArray[np.uint8]:
         if shard not in self._shards:
             self._shards[shard] = np.memmap(raw_file(self._folder, shard), np.uint8, mode='r')
-        end = stored.offset + int(np.prod(stored.shape))
-        return self._shards[shard][stored.offset : end].reshape(stored.shape)
+        return self._shards[shard][stored.offset : stored.end].reshape(stored.shape)
 
     def _require(self, paths: list[Path]) -> None:
         missing = [path for path in paths if key_of(self._root, path) not in self._where]
@@ -131,18 +138,31 @@ def entries(folder: Path) -> dict[str, tuple[int, Stored]]:
     """Every file of the cache by key, with the number of its shard."""
     found: dict[str, tuple[int, Stored]] = {}
     for index in sorted(folder.glob('*.json')):
-        for key, stored in read_index(index).items():
-            found[key] = (int(index.stem), stored)
+        shard = read_index(index)
+        if shard is None:
+            raise CacheError(
+                f'the shard {index.with_suffix("")} is not whole, perhaps copied in part; run '
+                'sds-prepare again, it makes what is missing'
+            )
+        found.update({key: (int(index.stem), stored) for key, stored in shard.items()})
     return found
 
 
-def read_index(path: Path) -> dict[str, Stored]:
-    """The files of one shard by key."""
-    rows = json.loads(path.read_text())
-    return {
-        key: Stored(offset, tuple(shape), tuple(recorded), *status)
-        for key, (offset, shape, recorded, *status) in rows.items()
-    }
+def read_index(path: Path) -> dict[str, Stored] | None:
+    """The files of one shard by key; None where it or its pixels are not whole.
+
+    A copy may bring either file in part, or only one of them.
+    """
+    try:
+        shard = {
+            key: Stored(offset, tuple(shape), tuple(recorded), *status)
+            for key, (offset, shape, recorded, *status) in json.loads(path.read_text()).items()
+        }
+        held = raw_file(path.parent, int(path.stem)).stat().st_size
+        whole = held == max(stored.end for stored in shard.values())
+    except (FileNotFoundError, ValueError):
+        return None
+    return shard if whole else None
 
 
 def is_current(path: Path, stored: Stored) -> bool:

@@ -157,10 +157,10 @@ def _flush(out: IO) -> None:
 
 
 def _sweep(folder: Path, root: Path) -> None:
-    """Remove half-written shards, and whole shards of which any file changed or is gone."""
+    """Remove what is not whole, and whole shards of which any file changed or is gone."""
     for index in sorted(folder.glob('*.json')):
-        stored = read_index(index).items()
-        if not all(is_current(root / key, each) for key, each in stored):
+        shard = read_index(index)
+        if shard is None or not all(is_current(root / key, shard[key]) for key in shard):
             index.unlink()
     for path in folder.glob('*partial'):
         path.unlink()

@@ -5,13 +5,13 @@ Names are checked for every file; the pixels of a few label files are read to se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from sds_perception.labels import CLASSES
-from sds_training.data.cityscapes import KINDS, DataError, Layout, scan
-from sds_training.data.files import read_label_ids, read_picture
+from sds_training.data.cityscapes import KINDS, DataError, Kind, Layout, scan
+from sds_training.data.files import read_label_ids, read_picture, recorded_camera
 
 LABELS_READ = 20  # label files per split whose pixels are looked at
 HIGHEST_TRAIN_ID = len(CLASSES) - 1
@@ -64,18 +64,28 @@ def _nothing_here(root: Path) -> str:
 
 
 def _misplaced(root: Path) -> Iterator[Finding]:
-    """Known folders one level too deep or too high."""
+    """Known folders one level too deep or too high: other things may have their names."""
     for kind in KINDS.values():
-        for found in sorted(root.glob(f'*/{kind.folder}')):
+        if root.name == kind.folder and _holds(root, kind):
             yield Finding(
-                True,
-                f'{found} is one level too deep: move it to {root / kind.folder} '
-                '(was its archive unpacked into a folder of its own?)',
+                True, f'{root} is one of the data folders itself: give its parent {root.parent}'
             )
-    if root.name in {kind.folder for kind in KINDS.values()}:
-        yield Finding(
-            True, f'{root} is one of the data folders itself: give its parent {root.parent}'
-        )
+        if _holds(root / kind.folder, kind):
+            continue
+        for found in sorted(root.glob(f'*/{kind.folder}')):
+            if _holds(found, kind):
+                yield Finding(
+                    True,
+                    f'{found} is one level too deep: move it to {root / kind.folder} '
+                    '(was its archive unpacked into a folder of its own?)',
+                )
+
+
+def _holds(folder: Path, kind: Kind) -> bool:
+    """Whether any file of this kind lies where a data folder has it."""
+    return any(
+        found for suffix in kind.suffixes for found in folder.glob(f'*/*/*{kind.ending}{suffix}')
+    )
 
 
 def _check_split(root: Path, split: str, gap: int) -> list[Finding]:
@@ -83,7 +93,7 @@ def _check_split(root: Path, split: str, gap: int) -> list[Finding]:
         layout = scan(root, split)
     except DataError as problem:
         return [Finding(True, str(problem))]
-    findings = [Finding(False, _summary(layout)), *_check_labels(layout)]
+    findings = [Finding(False, _summary(layout)), *_check_labels(layout), *_check_sizes(layout)]
     if split not in SCORED_ONLY:
         findings += [*_check_neighbours(layout, gap), *_check_cameras(layout, gap)]
     return findings
@@ -184,6 +194,41 @@ def _check_cameras(layout: Layout, gap: int) -> Iterator[Finding]:
             False,
             f'{layout.split}: {_some(without)} without a camera file; they have no '
             'neighbours either, so it matters little',
+        )
+
+
+def _check_sizes(layout: Layout) -> Iterator[Finding]:
+    """Intrinsics fit one size: look at a picture of either kind under one camera of each city."""
+    of_camera = [
+        {layout.camera(name): path for name, path in getattr(layout, key).items()}
+        for key in PICTURES
+    ]
+    for camera in _one_of_each_city(*of_camera):
+        try:
+            yield from _size_findings(camera, [of[camera] for of in of_camera if camera in of])
+        except DataError as problem:
+            yield Finding(True, str(problem))
+
+
+def _one_of_each_city(*of_camera: Mapping[Path | None, Path]) -> list[Path]:
+    """A camera file of each city, of those with pictures of both kinds where there are any."""
+    chosen: dict[Path, Path] = {}
+    images, sequence = (of.keys() - {None} for of in of_camera)
+    for camera in (*sorted(images & sequence), *sorted(images ^ sequence)):
+        chosen.setdefault(camera.parent, camera)
+    return list(chosen.values())
+
+
+def _size_findings(camera: Path, pictures: list[Path]) -> Iterator[Finding]:
+    sizes = [read_picture(path).shape[1::-1] for path in pictures]
+    for width, height in sizes:
+        recorded_camera(camera, width, height)
+    if len(set(sizes)) > 1:
+        told = ', '.join(f'{p} is {w}x{h}' for p, (w, h) in zip(pictures, sizes, strict=True))
+        yield Finding(
+            True,
+            f'{told}, and {camera} is of both; camera files are in pixels of the recorded '
+            'picture: bring them to one size, or give each a city of its own',
         )
 
 

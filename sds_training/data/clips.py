@@ -12,7 +12,7 @@ import numpy as np
 from sds_perception.camera import Camera
 from sds_training.data.cityscapes import DataError, Layout, scan, shifted
 from sds_training.data.config import DataConfig
-from sds_training.data.files import read_camera, read_vehicle
+from sds_training.data.files import read_camera, read_vehicle, recorded_camera
 from sds_training.data.odometry import (
     UNKNOWN,
     UNKNOWN_ROAD,
@@ -41,7 +41,7 @@ class Clip:
         """The camera of the recorded picture; a centred 60-degree pinhole where none is known."""
         if self.camera is None:
             return Camera.guess(width, height)
-        return read_camera(self.camera).at(width, height)
+        return recorded_camera(self.camera, width, height)
 
     def road(self) -> Plane:
         """The road in the camera's frame, as `Mounting.road`; NaN without a camera file."""

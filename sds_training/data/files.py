@@ -56,7 +56,7 @@ def read_label(path: Path) -> NDArray[np.uint8]:
 
 def read_label_ids(path: Path) -> NDArray[np.uint8]:
     """Read a labelIds file as it is, (H, W) label ids; other label types are refused."""
-    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    ids = _unchanged(path)
     if ids is None:
         raise FileError(f'{path} cannot be read as a label picture; is the file cut short?')
     problem = wrong_label_type(ids)
@@ -97,6 +97,21 @@ def read_camera(path: Path) -> StereoCamera:
     return camera
 
 
+def recorded_camera(path: Path, width: int, height: int) -> Camera:
+    """The camera of a recorded picture, `width` x `height` pixels, by its camera file.
+
+    A file whose principal point lies outside is for pictures of another size: its focal length
+    would be wrong by their ratio, and nothing else would show it.
+    """
+    camera = read_camera(path).at(width, height)
+    if not (0 <= camera.cx < width and 0 <= camera.cy < height):
+        raise FileError(
+            f'{path} has its principal point at {camera.cx:g}, {camera.cy:g}, outside the '
+            f'{width}x{height} picture; camera files are in pixels of the recorded picture'
+        )
+    return camera
+
+
 @cache
 def read_vehicle(path: Path) -> VehicleState:
     """Read speed and yaw rate of a Cityscapes vehicle file."""
@@ -109,7 +124,7 @@ def read_vehicle(path: Path) -> VehicleState:
 
 def read_disparity_depth_m(path: Path, camera: StereoCamera) -> NDArray[np.float32]:
     """Depth of a stereo disparity file in metres, (H, W) float32, NaN where there is none."""
-    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    raw = _unchanged(path)
     if raw is None or raw.dtype != np.uint16 or raw.ndim != 2:
         raise FileError(f'{path} is not a 16-bit disparity picture')
     if not camera.baseline_m > 0:
@@ -122,7 +137,8 @@ def read_disparity_depth_m(path: Path, camera: StereoCamera) -> NDArray[np.float
 def read_depth_m(path: Path) -> NDArray[np.float32]:
     """Read exact depth in metres, (H, W) float32 from a .npy file, NaN where there is none."""
     try:
-        depth_m = np.load(path, allow_pickle=False)
+        with path.open('rb') as file:  # np.load would open an .npz under this name as well
+            depth_m = np.lib.format.read_array(file, allow_pickle=False)
     except (EOFError, OSError, ValueError) as problem:
         raise FileError(
             f'{path} cannot be read as depth; is the file cut short? ({problem})'
@@ -130,6 +146,14 @@ def read_depth_m(path: Path) -> NDArray[np.float32]:
     if depth_m.ndim != 2 or depth_m.dtype.kind != 'f':
         raise FileError(f'{path} is {depth_m.dtype} of shape {depth_m.shape}, wanted float (H, W)')
     return np.where(np.isfinite(depth_m), depth_m, np.nan).astype(np.float32)
+
+
+def _unchanged(path: Path) -> NDArray | None:
+    """The pixels as they are in the file; None where it is no picture."""
+    try:
+        return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # such as a header that claims more pixels than OpenCV allows
+        return None
 
 
 def _read_json(path: Path) -> dict:

@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from sds_training.data.cache import CachedFiles, OriginalFiles
+from sds_training.data.cache import CachedFiles, Frame, OriginalFiles
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Clip, training_pools
 from sds_training.data.config import DataConfig
+from sds_training.data.files import FileError
 from sds_training.data.geometric import (
     GeometricPlan,
     apply_to_camera,
@@ -124,7 +125,7 @@ class StepBatches(Dataset):
         temperature, labelled = self._config.rare_class_temperature, self.pools.labelled
         if not (temperature and labelled):
             return None
-        labels = (self.files.label(clip.label) for clip in labelled if clip.label)
+        labels = (self.files.label(clip.label).pixels for clip in labelled if clip.label)
         return RareClasses.counted(labels, temperature)
 
 
@@ -161,7 +162,7 @@ def load_sample(
     """
     image = files.picture(clip.image)
     height, width = image.pixels.shape[:2]
-    label = files.label(clip.label) if clip.label else None
+    label = label_of(clip, files, image)
     plan = _plan_for(label, wanted, (width, height), config, rng)
     frame = apply_to_picture(image.pixels, plan)
     others = (apply_to_picture(files.picture(p).pixels, plan) for p in clip.neighbours or ())
@@ -177,6 +178,19 @@ def load_sample(
         road=mirrored_road(clip.road()) if plan.flip else clip.road(),
         name=clip.name,
     )
+
+
+def label_of(
+    clip: Clip, files: CachedFiles | OriginalFiles, image: Frame
+) -> NDArray[np.uint8] | None:
+    """The label of the clip, whose picture is `image`; None without one."""
+    if clip.label is None:
+        return None
+    label = files.label(clip.label)
+    if label.recorded != image.recorded:  # else it would be stretched over the picture and learnt
+        there, wanted = (f'{each[0]}x{each[1]}' for each in (label.recorded, image.recorded))
+        raise FileError(f'{clip.label} is {there}, its picture is {wanted}')
+    return label.pixels
 
 
 def _plan_for(

@@ -13,13 +13,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sds_perception.input_size import picture_size
+from sds_training.data.cache import CachedFiles
 from sds_training.data.cache_build import build_cache
 from sds_training.data.check import check_folder
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import FileError
-from sds_training.data.loading import files_of
+from sds_training.data.loading import files_of, label_of
 
 PLAIN_LINE_EVERY_S = 10.0
 
@@ -32,8 +33,12 @@ def prepare(
 ) -> int:
     """Cache every file that training with `config` can ask for; return how many were added."""
     pools = training_pools(config, split)
-    files = files_of((*pools.labelled, *pools.unlabelled))
-    return build_cache(files, config, processes or os.cpu_count() or 1, on_progress)
+    paths = files_of((*pools.labelled, *pools.unlabelled))
+    added = build_cache(paths, config, processes or os.cpu_count() or 1, on_progress)
+    files = CachedFiles(config, paths)
+    for clip in pools.labelled:
+        label_of(clip, files, files.picture(clip.image))  # refuses what would end the training
+    return added
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from sds_training.data.files import (
     read_disparity_depth_m,
     read_label,
     read_picture,
+    recorded_camera,
 )
 
 
@@ -38,7 +39,7 @@ class ValidationFrame:
 
     def camera_at(self, width: int, height: int) -> Camera | None:
         """The camera of the recorded picture, None where there is no file."""
-        return read_camera(self.camera).at(width, height) if self.camera else None
+        return recorded_camera(self.camera, width, height) if self.camera else None
 
     def labels(self, size: tuple[int, int]) -> NDArray[np.uint8] | None:
         """The truth, (H, W) train ids, of a picture of this (height, width)."""

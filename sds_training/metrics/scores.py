@@ -40,6 +40,7 @@ class Scores:
     confusion: list[list[int]]  # truth by prediction, the last column unlabelled
     fold: dict[str, str]
     depth_frames: int
+    depths_without_pixels: int  # frames with a depth truth of which no pixel could be scored
     disparities_without_camera: int  # frames whose only depth truth is one, so that they have none
     depth_kind: str
     depth_protocol: str
@@ -67,6 +68,11 @@ class Scores:
                 f'({self.disparities_without_camera} of {self.frames}): without its focal length '
                 'and baseline nobody knows the metres'
             )
+        if self.depths_without_pixels:
+            told.append(
+                f'no depth scores of {self.depths_without_pixels} of {self.frames} frames whose '
+                'depth truth can be read: no pixel that counts has a true and a predicted depth'
+            )
         return told
 
 
@@ -77,7 +83,7 @@ class Tally:
         self._fold = dict(fold or {})
         self._confusion, self._depth = Confusion(fold), DepthScores(protocol)
         self._names: list[str] = []
-        self._labelled, self._lone_disparities, self._seconds = 0, 0, 0.0
+        self._labelled, self._depths, self._lone_disparities, self._seconds = 0, 0, 0, 0.0
         self._kinds: set[str] = set()
 
     def add(self, judged: Judged, seconds: float) -> None:
@@ -91,6 +97,7 @@ class Tally:
             self._labelled += 1
         if judged.depth_m is not None:
             self._depth.add(judged.depth_m, scene.depth)
+            self._depths += 1
             self._kinds.add(scene.depth_kind)
 
     def scores(self) -> Scores:
@@ -102,6 +109,7 @@ class Tally:
             **_semantic_scores(self._confusion),
             fold=self._fold,
             depth_frames=self._depth.pictures,
+            depths_without_pixels=self._depths - self._depth.pictures,
             disparities_without_camera=self._lone_disparities,
             depth_kind=' and '.join(sorted(self._kinds)) or 'none',
             depth_protocol=self._depth.protocol.describe(),

@@ -1,23 +1,41 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sds_perception.camera import Camera
 from sds_perception.network import build_network
 from sds_perception.release import Release, write_release
 from sds_training import ablate
 from sds_training.ablate import config_of, run
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
-from sds_training.run_state import RunStateError, config_digest
+from sds_training.passport import data_passport
+from sds_training.run_state import RunStateError
 from sds_training.scoring import RELEASE
 from sds_training.variants import VARIANTS, Variant
 
 CONFIG = 'config/training/smoke.yaml'
 BY_NAME = {variant.name: variant for variant in VARIANTS}
+CAMERA = Camera.guess(64, 64)
+
+
+def tiny_passport(config: TrainingConfig) -> dict[str, Any]:
+    """What a run knows of data that need not be there."""
+    return {'data': {'labels': 2, 'pool_sha256': 'the first'}, 'camera': asdict(CAMERA)}
+
+
+@pytest.fixture(autouse=True)
+def data_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let data be there that runs finish on."""
+    monkeypatch.setattr(ablate, 'render_streets', lambda config: None)
+    monkeypatch.setattr(ablate, 'data_passport', tiny_passport)
 
 
 def finish(config: TrainingConfig, mean_iou: float = 0.25) -> None:
@@ -26,9 +44,9 @@ def finish(config: TrainingConfig, mean_iou: float = 0.25) -> None:
     (run_dir / 'states').mkdir(parents=True)
     (run_dir / 'states/step_00000004.pt').write_bytes(b'')
     (run_dir / 'scores.json').write_text(json.dumps({'mean_iou': mean_iou}))
-    passport = {'config_digest': config_digest(config), 'config': asdict(config)}
+    passport = {'config': asdict(config), 'data': tiny_passport(config)['data']}
     weights = build_network(network).state_dict()
-    release = Release(network, weights, (64, 64), 'relative', provenance=passport)
+    release = Release(network, weights, (64, 64), 'relative', camera=CAMERA, provenance=passport)
     write_release(run_dir / RELEASE, release)
 
 
@@ -94,6 +112,22 @@ def test_a_finished_run_of_another_config_is_no_line_of_the_table(tmp_path: Path
     finish(config_of(CONFIG, words, BY_NAME['base'], 0))
     with pytest.raises(RunStateError, match=r'another config \(optimiser.rate, steps\)'):
         run(config_of(CONFIG, [*words, '--steps=9', '--optimiser.rate=1'], BY_NAME['base'], 0))
+
+
+def test_a_finished_run_on_other_frames_is_no_line_of_the_table(
+    tiny_run: Callable[..., TrainingConfig],
+    drive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ablate, 'data_passport', data_passport)
+    root = Path(shutil.copytree(drive, tmp_path / 'drive'))
+    config = tiny_run(f'--data.root={root}', '--steps=1')
+    assert run(config) == run(config)
+    for path in root.glob('leftImg8bit_sequence/train/ulm/*_000018_*'):
+        path.unlink()
+    with pytest.raises(RunStateError, match=r'other data \(data.pool, data.pool_sha256 changed'):
+        run(config)
 
 
 def test_a_run_that_could_not_be_scored_is_no_line_of_the_table(

@@ -16,6 +16,7 @@ from sds_training.data.config import DataConfig
 from sds_training.data.validation import validation_frames
 from sds_training.evaluate import evaluate, main, read_fold
 from sds_training.metrics import PROTOCOLS
+from sds_training.report import PictureRows, write_report
 
 NAME = 'ulm_000000_000019'
 FX, BASELINE_M = 100.0, 0.2
@@ -155,6 +156,30 @@ def test_disparities_that_no_camera_turns_into_metres_are_counted(
     assert 'with a disparity file and no camera file (1 of 2)' in capsys.readouterr().out
     scores = json.loads((out / 'scores.json').read_text())
     assert (scores['depth_frames'], scores['disparities_without_camera']) == (0, 1)
+
+
+def test_depth_truth_without_a_pixel_to_score_is_told(
+    root: Path, release_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write(root, 'disparity', '_disparity.png', np.zeros((96, 192), np.uint16))
+    out = tmp_path / 'out'
+    assert main([str(release_file), str(root), '--output', str(out)]) == 0
+    told = 'no depth scores of 1 of 2 frames whose depth truth can be read'
+    page = (out / 'report.html').read_text()
+    assert told in capsys.readouterr().out and told in page and 'No depth truth' not in page
+
+
+def test_a_page_that_cannot_be_written_to_its_end_leaves_the_one_before(
+    root: Path, release_file: Path, tmp_path: Path
+) -> None:
+    frames = validation_frames(DataConfig(root=str(root)))
+    scores = evaluate(Perceiver.from_release(release_file), frames)
+    page, rows = tmp_path / 'report.html', PictureRows(0, 0, {}, PROTOCOLS['full'])
+    write_report(page, {'release': 'first'}, scores, rows)
+    before = page.read_text()
+    with pytest.raises(UnicodeEncodeError):
+        write_report(page, {'release': 'a name that is no text \udcff'}, scores, rows)
+    assert page.read_text() == before
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_first_frame(

@@ -32,7 +32,7 @@ def test_the_cache_holds_what_reading_the_originals_gives(config, files) -> None
     cached, originals = CachedFiles(config, files), OriginalFiles(config)
     for path in files:
         if 'labelIds' in path.name:
-            np.testing.assert_array_equal(cached.label(path), originals.label(path))
+            np.testing.assert_array_equal(cached.label(path).pixels, originals.label(path)[0])
         else:
             np.testing.assert_array_equal(cached.picture(path).pixels, originals.picture(path)[0])
             assert cached.picture(path).recorded == (64, 32)
@@ -77,6 +77,22 @@ def test_a_file_that_changed_is_refused_until_it_is_cached_again(config, files) 
     with pytest.raises(CacheError, match='1 of .* files changed after .* run sds-prepare'):
         CachedFiles(config, files)
     assert build_cache(files, config) > 0
+    CachedFiles(config, files)
+
+
+@pytest.mark.parametrize('kept', [None, 0, 100])
+@pytest.mark.parametrize('name', ['00001.raw', '00001.json'])
+def test_a_shard_of_which_a_file_is_gone_or_cut_is_refused_and_alone_made_again(
+    config, files, monkeypatch, name: str, kept: int | None
+) -> None:
+    monkeypatch.setattr(cache_build, 'SHARD_FILES', 8)
+    build_cache(files, config)
+    path = config.cache_dir / name
+    part = path.read_bytes()[:kept]
+    path.unlink() if kept is None else path.write_bytes(part)
+    with pytest.raises(CacheError, match='run sds-prepare'):
+        CachedFiles(config, files)
+    assert build_cache(files, config) == 8
     CachedFiles(config, files)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -7,7 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sds_training.data.files import FileError, read_camera, read_depth_m, read_picture
+from sds_training.data.files import (
+    FileError,
+    StereoCamera,
+    read_camera,
+    read_depth_m,
+    read_disparity_depth_m,
+    read_label_ids,
+    read_picture,
+    recorded_camera,
+)
 
 
 def test_a_picture_is_as_its_sensor_saw_it_whatever_its_exif(tmp_path: Path) -> None:
@@ -44,3 +55,35 @@ def test_a_camera_file_that_is_none_is_named(tmp_path: Path, more: str) -> None:
     file.write_text(f'{{"intrinsic": {intrinsic}{more}}}')
     with pytest.raises(FileError, match='street_camera.json is not a Cityscapes camera file'):
         read_camera(file)
+
+
+def test_a_camera_file_for_another_picture_size_is_named(tmp_path: Path) -> None:
+    file = tmp_path / 'street_camera.json'
+    file.write_text('{"intrinsic": {"fx": 2268.4, "fy": 2225.5, "u0": 1097, "v0": 513}}')
+    assert recorded_camera(file, 2048, 1024).fx == 2268.4
+    told = 'street_camera.json has its principal point at 1097, 513, outside the 1024x512 picture'
+    with pytest.raises(FileError, match=told):
+        recorded_camera(file, 1024, 512)
+
+
+def test_an_archive_of_arrays_is_no_depth_whatever_its_name(tmp_path: Path) -> None:
+    file = tmp_path / 'street_depth.npy'
+    with file.open('wb') as out:
+        np.savez(out, depth=np.ones((20, 30), np.float32))
+    with pytest.raises(FileError, match='street_depth.npy cannot be read as depth'):
+        read_depth_m(file)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+def test_a_picture_that_claims_more_pixels_than_there_can_be_is_named(tmp_path: Path) -> None:
+    file = tmp_path / 'street.png'
+    size = struct.pack('>IIBBBBB', 40_000, 40_000, 8, 0, 0, 0, 0)
+    chunks = [(b'IHDR', size), (b'IDAT', zlib.compress(b'few')), (b'IEND', b'')]
+    file.write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(png_chunk(*each) for each in chunks))
+    with pytest.raises(FileError, match='street.png cannot be read as a label picture'):
+        read_label_ids(file)
+    with pytest.raises(FileError, match='street.png is not a 16-bit disparity picture'):
+        read_disparity_depth_m(file, StereoCamera(9, 9, 4, 4, 0.2))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -69,6 +71,18 @@ def test_a_bad_file_is_the_same_sentence_whoever_read_it(config, street) -> None
         said.append(str(problem.value))
     clip.label.write_bytes(whole)
     assert said[0] == said[1] and str(clip.label) in said[0]
+
+
+@pytest.mark.parametrize('number', range(4))
+def test_a_label_of_another_size_than_its_picture_is_named_whichever_it_is(
+    config, street, number: int
+) -> None:
+    everything = replace(config, labels='all', labelled_batch=8)
+    clip = training_pools(everything, 'train').labelled[2 * number]
+    cv2.imwrite(str(clip.label), np.full((64, 32), 7, np.uint8))
+    told = f'{clip.label} is 32x64, its picture is 64x32'
+    with pytest.raises(DataError, match=told):
+        next(batches(everything, 'train', 0, 0, 1))
 
 
 def test_two_processes_share_the_batch_that_one_would_draw(config) -> None:

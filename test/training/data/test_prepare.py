@@ -77,6 +77,17 @@ def test_an_archive_unpacked_one_level_too_deep_is_found(street, tmp_path, capsy
     assert f'move it to {street.root / "gtFine"}' in out and 'nothing was written' in out
 
 
+def test_a_folder_with_the_name_of_a_kind_is_misplaced_only_where_that_kind_is_missing(
+    street, tmp_path
+) -> None:
+    (street.root / 'notes/camera').mkdir(parents=True)
+    (street.root / 'notes/depth').mkdir()
+    (street.root / 'itself').symlink_to(street.root)
+    assert problems(street.root) == []
+    named_like_one = street.root.rename(tmp_path / 'camera')
+    assert problems(named_like_one) == []
+
+
 def test_giving_a_folder_inside_the_root_is_told(street) -> None:
     assert 'give its parent' in problems(street.root / 'leftImg8bit')[0]
 
@@ -112,6 +123,44 @@ def test_wrong_label_pixels_are_told_though_the_name_is_right(street, content, w
     for path in (street.root / 'gtFine').rglob('*.png'):
         cv2.imwrite(str(path), content)
     assert any(wanted in sentence for sentence in problems(street.root))
+
+
+def test_a_label_of_another_size_is_told_though_the_check_did_not_look_at_it(
+    street, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr('sds_training.data.check.LABELS_READ', 1)
+    path = street.label('kiel_000000_008000')
+    cv2.imwrite(str(path), np.full((64, 32), 26, np.uint8))
+    assert main([str(street.root), '--size', '32x16', '--workers', '1']) == 1
+    assert capsys.readouterr().err.endswith(f'{path} is 32x64, its picture is 64x32\n')
+
+
+@pytest.mark.parametrize('folder', ['leftImg8bit', 'leftImg8bit_sequence'])
+def test_pictures_of_two_sizes_under_one_camera_are_a_problem(street, folder: str) -> None:
+    for path in (street.root / folder / 'train/bonn').glob('*.png'):
+        cv2.imwrite(str(path), np.zeros((24, 48, 3), np.uint8))
+    for path in (street.root / 'gtFine/train/bonn').glob('*.png'):
+        path.unlink()
+    (told,) = problems(street.root)
+    assert 'bonn' in told and 'is 48x24' in told and 'is 64x32' in told
+    assert 'camera files are in pixels of the recorded picture' in told
+
+
+def test_a_camera_file_for_larger_pictures_is_a_problem(street) -> None:
+    for path in street.root.glob('leftImg8bit*/train/bonn/*.png'):
+        cv2.imwrite(str(path), np.zeros((15, 30, 3), np.uint8))
+    for path in (street.root / 'gtFine/train/bonn').glob('*.png'):
+        path.unlink()
+    (told,) = problems(street.root)
+    assert 'has its principal point at 31, 15, outside the 30x15 picture' in told
+
+
+def test_sizes_may_differ_between_cameras(street) -> None:
+    for path in street.root.glob('leftImg8bit*/train/bonn/bonn_000001*.png'):
+        cv2.imwrite(str(path), np.zeros((24, 48, 3), np.uint8))
+    for path in (street.root / 'gtFine/train/bonn').glob('bonn_000001*.png'):
+        path.unlink()
+    assert problems(street.root) == []
 
 
 def test_a_label_without_a_picture_is_a_problem(street) -> None:
