@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from sds_perception.image_codec import BrokenImage, rgb_from_file
+from sds_perception.image_codec import BrokenImage, non_zero_in_file
 from sds_perception.resampling import resized_to
 from sds_perception.scene import Scene
 
@@ -16,16 +16,18 @@ class HoodMask:
     """A picture, non-zero where a camera sees its own vehicle; fitted to scenes of any size.
 
     Raises:
-        OSError: there is no such file, or it is not a picture.
+        OSError: there is no such file, it is not a picture, or it hides nothing.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         try:
-            self._mask = rgb_from_file(Path(path).read_bytes()).max(axis=2)
+            self._mask = non_zero_in_file(Path(path).read_bytes())
         except BrokenImage as problem:
             raise OSError(f'hood mask {path} is not a picture: {problem}') from problem
         except OSError as problem:
             raise OSError(f'hood mask {path} cannot be read: {problem.strerror}') from problem
+        if not self._mask.any():
+            raise OSError(f'hood mask {path} hides nothing: all its pixels are 0')
         self._hidden = self._mask != 0  # of the size of the last scene
 
     def blank(self, scene: Scene) -> None:

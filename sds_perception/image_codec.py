@@ -126,7 +126,8 @@ def rgb_from_compressed(data: Bytes, format: str) -> NDArray[np.uint8]:
 
     `format` is 'jpeg', 'png' or image_transport's 'rgb8; jpeg compressed bgr8'. Only where that
     says the channels were compressed in RGB order ('compressed rgb8') are they left as decoded. A
-    mosaic ('bayer_rggb8; png compressed ') has one channel, and its colours are made here.
+    mosaic that was compressed as it is ('bayer_rggb8; png compressed ', and no encoding behind
+    that) has one channel, and its colours are made here.
 
     Raises:
         UnsupportedImage: another compression, depth (`compressedDepth`) included.
@@ -141,8 +142,9 @@ def rgb_from_compressed(data: Bytes, format: str) -> NDArray[np.uint8]:
     what = f"'{format}' data of {encoded.size} bytes"
     if _is_cut(encoded):
         raise BrokenImage(f'{what} is empty, cut or damaged')
-    source = name.split(';')[0].strip()
-    if source.startswith('bayer_') and source in _KNOWN:  # compressed as the sensor gave it
+    source, _, compressed = (each.strip() for each in name.partition(';'))
+    mosaic = source.startswith('bayer_') and source in _KNOWN
+    if mosaic and compressed.endswith('compressed'):  # 'compressed mono8' is no mosaic any more
         return _demosaiced(_decoded(encoded, what, _AS_IT_IS), source, what)
     image = _decoded(encoded, what)
     if 'compressed rgb' in name:
@@ -159,6 +161,18 @@ def rgb_from_file(data: Bytes) -> NDArray[np.uint8]:
     encoded = np.frombuffer(data, np.uint8)
     image = _decoded(encoded, f'a file of {encoded.size} bytes')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+
+def non_zero_in_file(data: Bytes) -> NDArray[np.uint8]:
+    """(H, W) 1 where a picture file has any colour that is not 0, 0 elsewhere; of any depth.
+
+    Raises:
+        BrokenImage: as `rgb_from_file`.
+    """
+    encoded = np.frombuffer(data, np.uint8)
+    image = _decoded(encoded, f'a file of {encoded.size} bytes', _AS_IT_IS)
+    colours = image.reshape(*image.shape[:2], -1)[..., :3]  # alpha is no colour
+    return (colours != 0).any(axis=2).astype(np.uint8)
 
 
 def encode_png(image: NDArray, level: int = 1) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from sds_perception.scene import Scene
 
 Source = Literal['release', 'fixed', 'camera_height']
 Status = Literal['measured', 'held', 'unknown']
+LATE_S = 0.5  # a stamp older than its predecessor by less is a straggler, by more a new start
 _FADED = 0.05  # a measurement of full quality comes to this in 430 frames without road
 
 
@@ -108,8 +109,13 @@ class CameraHeightScale:
         self._finder: RoadPlaneFinder | None = None
 
     def update(self, scene: Scene) -> ScaleEstimate:
-        """Measure in this scene if its road allows it, else hold what is known."""
-        plane = self._plane(scene, scene.camera) if scene.camera is not None else None
+        """Measure in this scene if its road allows it, else hold what is known.
+
+        Without a camera nothing is known, whatever was measured before.
+        """
+        if scene.camera is None:  # the factors are of depth that was scaled to a known lens
+            return ScaleEstimate(None, 0.0, 'camera_height', 'unknown')
+        plane = self._plane(scene, scene.camera)
         if plane is None or plane.quality < self.min_quality:
             return self._held()
         self._factors.append(self.height_m / plane.distance)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -21,7 +22,7 @@ from sds_perception.engines.graph import Detail
 from sds_perception.engines.parity import build_checked_engine
 from sds_perception.labels import SKY
 from sds_perception.network.disparity import inverse_depth
-from sds_perception.release import Release, read_release
+from sds_perception.release import Release, named_release
 from sds_perception.resampling import fine_labels, nearest_to, resized_to
 from sds_perception.scene import DepthKind, Scene
 
@@ -31,7 +32,7 @@ class FrameError(ValueError):
 
 
 class Perceiver:
-    """Applies one release to frames of any size, several at once if the engine is shared.
+    """Applies one release to frames of any size, several in one call; of any thread, in turn.
 
     Args:
         release: what to run.
@@ -49,6 +50,7 @@ class Perceiver:
         _check_output_size(output_size)
         self.release, self.engine = release, engine
         self.output_size = output_size
+        self._one_call = threading.Lock()
         self._staging = np.empty((0, *engine.input_size, 3), np.uint8)
 
     @classmethod
@@ -65,11 +67,12 @@ class Perceiver:
     ) -> Perceiver:
         """Read the release, build the engine asked for, see that it agrees, and join them.
 
+        A release may be named: by its file, or 'demo' for the one that ships with the package.
         An engine that cannot be had is refused; one that disagrees with the float32 reference is
         replaced by it, with a warning (`engines/parity.py`).
         """
         if not isinstance(release, Release):
-            release = read_release(release)
+            release = named_release(release)
         built, _ = build_checked_engine(
             release, engine, device, input_size=input_size, detail=detail, **engine_options
         )
@@ -93,15 +96,16 @@ class Perceiver:
         """One engine call for several frames, of possibly different sizes and cameras."""
         for rgb, camera in zip(frames, cameras, strict=True):
             _check(rgb, camera)
-        began = perf_counter()
-        batch = self._prepared(frames)
-        prepared = perf_counter()
-        output = self.engine(batch)
-        timings = {'prepare': prepared - began, 'network': perf_counter() - prepared}
-        return [
-            self._scene(output, place, rgb, camera, timings)
-            for place, (rgb, camera) in enumerate(zip(frames, cameras, strict=True))
-        ]
+        with self._one_call:  # staging and the engine's outputs are made once and used again
+            began = perf_counter()
+            batch = self._prepared(frames)
+            prepared = perf_counter()
+            output = self.engine(batch)
+            timings = {'prepare': prepared - began, 'network': perf_counter() - prepared}
+            return [
+                self._scene(output, place, rgb, camera, timings)
+                for place, (rgb, camera) in enumerate(zip(frames, cameras, strict=True))
+            ]
 
     def _prepared(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """(B, h, w, 3) uint8 at the engine's size; resized while still bytes."""

@@ -202,6 +202,20 @@ def _digest(weights: Mapping[str, Tensor], passport: str) -> str:
     return summary.hexdigest()
 
 
+def named_release(name: str | os.PathLike[str]) -> Release:
+    """The release in the file `name`; 'demo' is the one that ships with the package.
+
+    Raises:
+        ReleaseError: there is none that can be used.
+    """
+    if str(name) != 'demo':
+        return read_release(name)
+    shipped = default_release()
+    if shipped is None:
+        raise ReleaseError("release is 'demo' and none ships with this package, wanted a file")
+    return read_release(shipped)
+
+
 def default_release() -> Path | None:
     """The demo release shipped inside the package, or None where there is none yet."""
     path = Path(__file__).parent / 'releases' / 'demo.safetensors'

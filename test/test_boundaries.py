@@ -77,7 +77,7 @@ def ours(name: str) -> bool:
 def test_the_sources_are_found_and_their_imports_read():
     """Guards the other tests: an empty list of sources would keep every rule."""
     names = {module_name(path): found for path, found in IMPORTS.items()}
-    assert 'sds_perception.release.read_release' in names['sds_perception.perceiver']
+    assert 'sds_perception.release.named_release' in names['sds_perception.perceiver']
     assert 'rclpy' in {name.split('.')[0] for name in names['sds_perception.ros.node']}
     lazily = names['sds_perception.engines.choose']
     assert 'sds_perception.engines.onnx_engine.OnnxEngine' in lazily

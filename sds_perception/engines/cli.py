@@ -29,7 +29,7 @@ from sds_perception.engines.parity import LIMITS, ParityReport, frames_for, meas
 from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.engines.reference_frames import user_frames
 from sds_perception.input_size import input_size
-from sds_perception.release import Release, ReleaseError, read_release
+from sds_perception.release import Release, ReleaseError, named_release
 
 PARITY_FRAMES = 8  # of the user's frames, when given
 CALIBRATION_FRAMES = 64
@@ -44,7 +44,7 @@ def main(args: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     logging.getLogger('sds_perception').setLevel(logging.INFO)
     try:
-        report = wanted.run(wanted, read_release(wanted.release))
+        report = wanted.run(wanted, named_release(wanted.release))
     except (EngineError, ReleaseError, OSError) as problem:
         print(f'sds-engine: {problem}', file=sys.stderr)
         return 2
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_engine(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add('release', type=Path, help='.safetensors file')
+    add('release', type=Path, help=".safetensors file, or 'demo', the shipped one")
     add('--engine', choices=ENGINES, default='onnxruntime', help='(default: onnxruntime)')
     add('--device', default='cpu', help='cpu, cuda or cuda:N (default: cpu)')
     add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (default: that of --device)')

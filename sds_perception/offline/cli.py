@@ -3,10 +3,10 @@
     sds-perceive street.jpg --output seen --camera 60
     sds-perceive drive.mcap --output seen_drive --scale height:1.65
 
-A bag gives a bag with four of the node's topics, labels, depth (or depth_relative), confidence and
-camera_info, under the original stamps and frame ids; anything else gives files. Metres need the
-focal length, which pictures and videos do not bring: give --camera. The same input, release and
-options give the same bytes; their digest is printed.
+A bag gives a bag with five of the node's topics, labels, label_info_json, depth (or
+depth_relative), confidence and camera_info, under the original stamps and frame ids; anything else
+gives files. Metres need the focal length, which pictures and videos do not bring: give --camera.
+The same input, release and options give the same bytes; their digest is printed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
         help='what to write (default: auto, a bag for a bag)',
     )
     weights = made.add_mutually_exclusive_group()
-    weights.add_argument('--release', type=Path, help='release file (default: the shipped one)')
+    weights.add_argument(
+        '--release', type=Path, help='release file (default: demo, the shipped one)'
+    )
     weights.add_argument(
         '--untrained',
         choices=('vehicle', 'tiny'),

@@ -33,7 +33,7 @@ from sds_perception.release import (
     Release,
     ReleaseError,
     default_release,
-    read_release,
+    named_release,
     untrained_release,
 )
 
@@ -153,7 +153,7 @@ def chosen_release(wanted: argparse.Namespace) -> Release:
             'no release came with this package: name one with --release, or try the tool with '
             '--untrained tiny'
         )
-    return read_release(path)
+    return named_release(path)
 
 
 def engine_options(wanted: argparse.Namespace) -> dict[str, Any]:

@@ -57,17 +57,22 @@ class Video:
         capture.release()
 
     def frames(self) -> Iterator[Frame | Skipped]:
-        """Every frame once, in its own time; reading goes on after a damaged one."""
-        capture, stamp_ns = self._opened(), -1
+        """Every frame once, in its own time; reading goes on after a damaged one.
+
+        A container may claim more frames than it holds: what fails at the end is the end.
+        """
+        capture, stamp_ns, lost = self._opened(), -1, list[int]()
         try:
             for number in itertools.count():
                 found, bgr = capture.read()
                 if found:
+                    yield from (Skipped(f'{each:06d}', 'cannot be decoded') for each in lost)
+                    lost.clear()
                     rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
                     stamp_ns = self._stamp_ns(capture, number, stamp_ns)
                     yield _frame(f'{number:06d}', rgb, stamp_ns, self._choice)
                 elif number < self.count:
-                    yield Skipped(f'{number:06d}', 'cannot be decoded')
+                    lost.append(number)
                 else:
                     return
         finally:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from sds_perception.ego_hood import HoodMask
-from sds_perception.metric_scale import FirstKnown, in_metres
+from sds_perception.metric_scale import LATE_S, FirstKnown, in_metres
 from sds_perception.offline.frames import Frame, Skipped, Source
 from sds_perception.offline.sinks import Sink
 from sds_perception.perceiver import FrameError, Perceiver
@@ -65,9 +65,10 @@ def perceive_all(
     with _progress(source.count) as tick, _asked_to_stop() as asked:
         for item in source.frames():
             if isinstance(item, Frame):
-                if item.stamp_ns < last_ns:
+                if last_ns - item.stamp_ns >= LATE_S * 1e9:
                     scale.reset()  # the drive began again
-                last_ns = item.stamp_ns
+                    last_ns = 0
+                last_ns = max(last_ns, item.stamp_ns)
                 item = _perceive(item, perceiver, scale, sink, tally, max_depth_m, hood)
             if isinstance(item, Skipped):
                 tally.skipped.append(item)

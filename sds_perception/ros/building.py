@@ -8,22 +8,10 @@ from typing import Any
 import torch
 
 from sds_perception.perceiver import Perceiver
-from sds_perception.release import Release, ReleaseError, default_release, read_release
+from sds_perception.release import Release
 from sds_perception.ros.node_config import NodeConfig
 
-
-def named_release(name: str) -> Release:
-    """The release in the file `name`; 'demo' is the one that ships with the package.
-
-    Raises:
-        ReleaseError: there is none that can be used.
-    """
-    if name != 'demo':
-        return read_release(name)
-    shipped = default_release()
-    if shipped is None:
-        raise ReleaseError("release is 'demo' and none ships with this package, wanted a file")
-    return read_release(shipped)
+_OWN_THREADS = torch.get_num_threads()  # torch keeps one number for the whole process
 
 
 def build_perceiver(release: Release, config: NodeConfig) -> Perceiver:
@@ -54,8 +42,7 @@ def _engine_options(config: NodeConfig) -> dict[str, Any]:
     """What only some engines know."""
     options: dict[str, Any] = {'precision': config.precision or None}
     if config.engine == 'torch':
-        if config.threads:
-            torch.set_num_threads(config.threads)
+        torch.set_num_threads(config.threads or _OWN_THREADS)
         return options
     options |= {'threads': config.threads, 'cache': config.engine_cache or None}
     if config.engine == 'onnxruntime':

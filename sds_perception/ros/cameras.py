@@ -11,14 +11,13 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from sds_perception.metric_scale import LATE_S
 from sds_perception.ros.health import CameraHealth, Fate, Surroundings
 from sds_perception.ros.messages import stamp_s
 from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.qos import newest_frame, newest_info
 from sds_perception.ros.scheduler import RateCap
 from sds_perception.ros.subscription import MatchedSubscription
-
-LATE_S = 0.5  # a stamp older than its predecessor by less is a straggler, by more a new start
 
 HOW_TO_HEAR = {
     'CompressedImage': ': set image_transport to compressed and leave /compressed off the topic',

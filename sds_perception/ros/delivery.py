@@ -33,11 +33,16 @@ from std_msgs.msg import Header
 
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
-from sds_perception.engines import PRECISIONS
+from sds_perception.engines import PRECISIONS, EngineError
 from sds_perception.engines.choose import quickest_engine
 from sds_perception.network import NETWORKS
 from sds_perception.perceiver import Perceiver
-from sds_perception.release import default_release, untrained_release, write_release
+from sds_perception.release import (
+    ReleaseError,
+    default_release,
+    untrained_release,
+    write_release,
+)
 from sds_perception.ros.messages import ImageWriter
 from sds_perception.ros.tool_node import tool_node
 from sds_perception.ros.vehicle_process import (
@@ -191,7 +196,7 @@ def print_figures(figures: dict[str, Any]) -> None:
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='delivery', description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add('--release', type=Path, help='default: the shipped one, or random weights of tiny')
+    add('--release', type=Path, help="default: the shipped 'demo', or random weights of tiny")
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add('--engine', help="the node's engine; default: the quicker one of this device")
     add('--precision', choices=PRECISIONS, default='', help="of the network; the engine's own")
@@ -214,7 +219,7 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     try:
         figures = measure(wanted)
-    except VehicleError as problem:
+    except (EngineError, ReleaseError, VehicleError) as problem:
         print(f'delivery: {problem}', file=sys.stderr)
         return 2
     print_figures(figures)

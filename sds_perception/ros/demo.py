@@ -29,7 +29,7 @@ from sds_perception.release import (
     Release,
     ReleaseError,
     default_release,
-    read_release,
+    named_release,
     untrained_release,
     write_release,
 )
@@ -64,7 +64,7 @@ def run_demo(wanted: argparse.Namespace) -> dict[str, Any]:
     output.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(output / 'result', ignore_errors=True)
     path = wanted.release or default_release() or untrained(output)
-    release = read_release(path)
+    release = named_release(path)
     given = wanted.input or rendered_street(output, release.input_size)
     drive = as_drive(given, output / 'drive', wanted.camera)
     print(f'playing {given} ({drive.frames} frames) into the node on {wanted.device}', flush=True)
@@ -218,7 +218,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     add('input', nargs='?', type=Path, help='bag, video or folder; default: a rendered street')
     add('--camera', default='60', help='of pictures or a video: calibration file or degrees (60)')
     add('--output', type=Path, default=Path('out/demo'), help='folder of the results')
-    add('--release', type=Path, help='release file; default: the shipped one')
+    add('--release', type=Path, help="release file; default: the shipped 'demo'")
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu or cuda')
     add('--rate', type=float, default=1.0, help='times real time (1)')
     add('--camera-height', type=float, default=0.0, help='metres over the road; 0 is unknown')

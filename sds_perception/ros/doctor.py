@@ -33,9 +33,8 @@ NODE_SETS_IT = (
 )
 SAME_THERE = 'it must be the same for the camera driver, with room for its pictures'
 FAST_DDS = 'rmw_fastrtps'  # what the names of its middlewares begin with
-OVER_UDP = 'large pictures go over the network'
-TRANSPORT_TYPES = ('SHM', 'UDPv4', 'UDPv6', 'TCPv4', 'TCPv6')
-WITHOUT_SHM = ('UDPV4', 'UDPV6', 'NONE')  # FASTDDS_BUILTIN_TRANSPORTS
+NOT_SHARED = 'no shared memory, large pictures go over UDP'
+WITHOUT_SHM = ('UDPv4', 'UDPv6', 'NONE')  # built-in transports; in other letters: the default
 LAST_DOMAIN = 232  # beyond this the port numbers of DDS end
 
 
@@ -87,8 +86,9 @@ def check_transport(environment: Mapping[str, str]) -> list[Finding]:
         return [*found, fault('dds', str(problem))]
     if not any(ours.get(name) for name in PROFILE_VARIABLES):
         named = f'{TRANSPORTS_VARIABLE} is {environment[TRANSPORTS_VARIABLE]}'
-        return [*found, Finding('dds', f'{named}: our Fast DDS profile stays out; {SAME_THERE}')]
-    found += [_profile(name, ours[name]) for name in PROFILE_VARIABLES]
+        then = SAME_THERE if shares_memory(environment) else NOT_SHARED
+        return [*found, Finding('dds', f'{named}: our Fast DDS profile stays out; {then}')]
+    found += [_profile(name, ours) for name in PROFILE_VARIABLES]
     if missing:
         advice = f'export {" ".join(f"{name}={ours[name]}" for name in missing)}'
         found.append(Finding('dds', f'{NODE_SETS_IT}: {advice}'))
@@ -115,27 +115,31 @@ def shares_memory(environment: Mapping[str, str]) -> bool:
         ours = prepared(environment)
         profiles = [ours[name] for name in PROFILE_VARIABLES if ours.get(name)]
         if profiles:
-            return any(_has_segment(ElementTree.parse(each).getroot()) for each in profiles)
+            roots = [ElementTree.parse(each).getroot() for each in profiles]
+            return any(_has_segment(each, environment) for each in roots)
     except (OSError, ElementTree.ParseError):
         return True  # which is told beside this, and Fast DDS then takes its own default
-    return not environment[TRANSPORTS_VARIABLE].upper().startswith(WITHOUT_SHM)
+    return not environment[TRANSPORTS_VARIABLE].startswith(WITHOUT_SHM)
 
 
-def _has_segment(root: ElementTree.Element) -> bool:
-    """Whether a profile leaves shared memory on: it names such a transport, or none at all."""
+def _has_segment(root: ElementTree.Element, environment: Mapping[str, str]) -> bool:
+    """Whether a profile leaves shared memory on, by a transport of its own or a built-in one."""
     tags = [(e.tag.rsplit('}', 1)[-1], (e.text or '').strip()) for e in root.iter()]
-    own = [kind for tag, kind in tags if tag == 'type' and kind in TRANSPORT_TYPES]
-    builtin = ('useBuiltinTransports', 'false') not in tags
-    return builtin or 'SHM' in own
+    if ('type', 'SHM') in tags:
+        return True
+    named = environment.get(TRANSPORTS_VARIABLE, '')  # which a profile's own word outranks
+    builtin = next((text for tag, text in tags if tag == 'builtinTransports'), named)
+    return ('useBuiltinTransports', 'false') not in tags and not builtin.startswith(WITHOUT_SHM)
 
 
-def _profile(variable: str, path: str) -> Finding:
+def _profile(variable: str, environment: Mapping[str, str]) -> Finding:
+    path = environment[variable]
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as problem:
         return fault('dds', f'{variable} names {path}, which cannot be read as XML: {problem}')
-    if not _has_segment(root):
-        return Finding('dds', f'{variable} names {path}: no shared memory, {OVER_UDP}')
+    if not _has_segment(root, environment):
+        return Finding('dds', f'{variable} names {path}: {NOT_SHARED}')
     sizes = [e.text or '' for e in root.iter() if e.tag.rsplit('}', 1)[-1] == 'segment_size']
     segment = max((int(size) for size in sizes if size.strip().isdecimal()), default=0)
     if segment < SEGMENT_BYTES:

@@ -12,15 +12,15 @@ from typing import Any
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor as NodeExecutor  # why one: see Heartbeat
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
 
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
-from sds_perception.release import Release, ReleaseError
-from sds_perception.ros.building import build_perceiver, named_release
+from sds_perception.release import Release, ReleaseError, named_release
+from sds_perception.ros.building import build_perceiver
 from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.diagnostics import Diagnostics, write_report
@@ -34,13 +34,13 @@ from sds_perception.ros.pipeline import Channel
 from sds_perception.ros.process import READY, StopRequest, forward_logs
 from sds_perception.ros.session import Session
 from sds_perception.ros.shipped import prepare_transport
-from sds_perception.ros.transitions import spoken
+from sds_perception.ros.transitions import SpokenNode, spoken
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 REFUSALS = (ParameterError, ReleaseError, EngineError, OSError)  # the operator's to mend
 
 
-class PerceptionNode(LifecycleNode):
+class PerceptionNode(SpokenNode):
     """Publishes what one release sees in the images of one or several cameras."""
 
     def __init__(self, **options: Any) -> None:
@@ -104,8 +104,11 @@ class PerceptionNode(LifecycleNode):
         return SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Get back to where the node can be configured again."""
-        return self.on_cleanup(state)
+        """Get back to where the node can be configured again, and say why it must be."""
+        done = self.on_cleanup(state)
+        if done == SUCCESS:
+            self._now('unconfigured', (Level.ERROR, self.failure))
+        return done
 
     def destroy_node(self) -> None:
         """Stop everything first; safe in any state."""

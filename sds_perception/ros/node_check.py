@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import torch
 from rclpy.node import Node
 
-from sds_perception.release import Release, ReleaseError
-from sds_perception.ros.building import build_perceiver, named_release
+from sds_perception.release import Release, ReleaseError, named_release
+from sds_perception.ros.building import build_perceiver
 from sds_perception.ros.findings import Finding, fault
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.node_config import NodeConfig, ParameterError

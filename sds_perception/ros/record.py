@@ -35,8 +35,9 @@ class Recorder(AbstractContextManager['Recorder']):
 
     def __init__(self, node: Node, output: Path, topics: Sequence[str], storage: str) -> None:
         self._node = node
-        self._waiting = [full_name(node, topic) for topic in topics]
-        self.counts: dict[str, int] = dict.fromkeys(self._waiting, 0)
+        # As given: what asks for a topic remaps it, and a swap done twice is none.
+        self._waiting = {topic: full_name(node, topic) for topic in topics}
+        self.counts: dict[str, int] = dict.fromkeys(self._waiting.values(), 0)
         self._types = get_typestore(Stores.LATEST)
         self._writer = _open_writer(output, storage)
         self._early: list[tuple[Connection, bytes]] = []  # came before the first /clock
@@ -52,17 +53,18 @@ class Recorder(AbstractContextManager['Recorder']):
     def _look(self) -> None:
         for topic in list(self._waiting):
             if publishers := self._node.get_publishers_info_by_topic(topic):
-                self._waiting.remove(topic)
                 offers = [each.qos_profile for each in publishers]
                 self._subscribe(topic, publishers[0].topic_type, offers)
+                del self._waiting[topic]
 
     def _subscribe(self, topic: str, kind: str, offers: list[QoSProfile]) -> None:
+        name = self._waiting[topic]
         if kind not in self._types.fielddefs:
-            self._node.get_logger().error(f'{topic} is not recorded: unknown type {kind}')
+            self._node.get_logger().error(f'{name} is not recorded: unknown type {kind}')
             return
         qos = matching_qos(offers, _DEPTH)
         connection = self._writer.add_connection(
-            topic, kind, typestore=self._types, offered_qos_profiles=[bag_qos(qos)]
+            name, kind, typestore=self._types, offered_qos_profiles=[bag_qos(qos)]
         )
         write = partial(self._write, connection)
         self._node.create_subscription(message_class(kind), topic, write, qos, raw=True)

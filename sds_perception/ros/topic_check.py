@@ -59,20 +59,20 @@ class _Heard:
     def __init__(self, node: Node, name: str, config: NodeConfig) -> None:
         self._node, self._lens = node, config.lens
         self._message: Any = None
-        self._age_s = 0.0  # of that picture as it came
+        self._age_s: float | None = None  # of that picture as it came, where a clock ran
         self.source = CameraInput(node, name, lambda: config, wanted=lambda: True)
         self.source.open(self._keep)
 
     def _keep(self, arrival: Arrival) -> bool:
         self._message, stamp = arrival.message, stamp_s(arrival.message.header)
-        now_s = self._node.get_clock().now().nanoseconds * 1e-9
-        self._age_s = now_s - stamp if stamp > 0 else 0.0
+        if now_s := self._node.get_clock().now().nanoseconds * 1e-9:
+            self._age_s = now_s - stamp if stamp > 0 else 0.0
         return False
 
     @property
     def complete(self) -> bool:
         """Whether there is all to be looked at."""
-        return self._message is not None and self.source.info is not None
+        return self._age_s is not None and self.source.info is not None
 
     def findings(self, timeout_s: float) -> Iterator[Finding]:
         """What the node will say, and what it will make of the picture."""
@@ -81,7 +81,7 @@ class _Heard:
             yield from self._camera(None)
             return
         yield Finding('topics', f'{self._offered()} arrives')
-        if wrong := wrong_time(self._age_s, self.source.health.around):
+        if wrong := wrong_time(self._age_s or 0.0, self.source.health.around):
             yield fault('clock', wrong)
         try:
             rgb = rgb_from_message(self._message)

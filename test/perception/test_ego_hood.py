@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -30,9 +31,28 @@ def test_nothing_is_known_where_the_vehicle_sees_itself(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scene.depth, [[7, np.nan]])
 
 
+def test_a_mask_of_16_bits_hides_what_one_of_8_bits_hides(tmp_path: Path) -> None:
+    mask = np.array([[0, 1], [255, 0]])
+    for bits in (8, 16):
+        path = tmp_path / f'{bits}.png'
+        path.write_bytes(encode_png(mask.astype(f'u{bits // 8}')).tobytes())
+        scene = Scene(*(np.full((2, 2), 7, kind) for kind in ('u1', 'f4', 'u1')), 'relative')
+        HoodMask(path).blank(scene)
+        assert scene.labels.tolist() == [[7, 255], [255, 7]]
+
+
+def test_a_mask_drawn_in_alpha_only_hides_nothing_and_is_refused(tmp_path: Path) -> None:
+    mask = np.zeros((1, 2, 4), np.uint8)
+    mask[0, 1, 3] = 255
+    cv2.imwrite(str(tmp_path / 'hood.png'), mask)
+    with pytest.raises(OSError, match='hood.png hides nothing: all its pixels are 0'):
+        HoodMask(tmp_path / 'hood.png')
+
+
 @pytest.mark.parametrize(
     ('content', 'sentence'),
     [
+        (encode_png(np.zeros((2, 2), np.uint8)).tobytes(), 'hood.png hides nothing'),
         (b'', 'hood.png is not a picture: .* 0 bytes'),
         (b'no picture', 'hood.png is not a picture: .* 10 bytes'),
         (None, 'hood.png cannot be read: No such file'),

@@ -107,6 +107,12 @@ def test_a_mosaic_that_was_compressed_has_the_colours_of_the_raw_one(pattern, bi
     np.testing.assert_array_equal(read, raw)
 
 
+def test_a_mosaic_that_was_made_grey_before_it_was_compressed_stays_grey() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (H, W)).astype(np.uint8)
+    read = rgb_from_compressed(encode_png(grey), 'bayer_rggb8; jpeg compressed mono8')
+    np.testing.assert_array_equal(read, np.repeat(grey[..., None], 3, axis=2))
+
+
 @pytest.mark.parametrize(
     ('encoding', 'order'),
     [('yuv422', 'uyvy'), ('uyvy', 'uyvy'), ('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv')],

@@ -270,3 +270,11 @@ def test_measuring_at_720p_is_a_matter_of_milliseconds() -> None:
         assert scale.update(scene).status == 'measured'
         times.append(time.perf_counter() - began)
     assert min(times) < 0.02
+
+
+def test_without_a_camera_the_height_tells_nothing_whatever_was_measured() -> None:
+    scale, seen = CameraHeightScale(HEIGHT_M), street()
+    assert scale.update(seen).factor is not None
+    blind = Scene(seen.labels, seen.depth, seen.confidence, 'relative')
+    assert scale.update(blind).factor is None
+    assert scale.update(without_road(seen)).status == 'held'

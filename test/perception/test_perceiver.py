@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import cv2
@@ -158,6 +160,25 @@ def test_two_frames_of_different_sizes_at_once_are_what_each_is_alone(perceiver)
         assert (together.labels == alone.labels).mean() > 0.999
         both = np.isfinite(together.depth) & np.isfinite(alone.depth)
         np.testing.assert_allclose(together.depth[both], alone.depth[both], rtol=1e-4)
+
+
+class Unhurried:
+    """An engine that gives other threads their turn before it looks at its input."""
+
+    def __init__(self, engine):
+        self.engine, self.input_size = engine, engine.input_size
+
+    def __call__(self, frames):
+        time.sleep(0.01)
+        return self.engine(frames)
+
+
+def test_calls_from_several_threads_give_what_the_same_calls_give_in_turn(release, perceiver):
+    shared = Perceiver(release, Unhurried(perceiver.engine))
+    frames = [frame(seed=seed) for seed in range(6)]
+    with ThreadPoolExecutor(len(frames)) as threads:
+        together = list(threads.map(shared, frames))
+    assert all(map(same, together, map(perceiver, frames)))
 
 
 @pytest.mark.parametrize('device', ['cpu', CUDA])

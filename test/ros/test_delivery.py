@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -7,10 +8,12 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
+from sds_perception.ros import delivery
 from sds_perception.ros.shipped import (
     MALLOC_VARIABLES,
     PROFILE_VARIABLES,
@@ -32,6 +35,12 @@ def test_1080p_frames_reach_the_node_of_another_process(tmp_path, tiny_release):
     assert found['received_percent'] >= 70  # 10 with the default half-megabyte segment
     assert found['processed'] == found['consumed'] > 0
     assert found['bare_engine_ms'] > 0
+
+
+def test_the_bare_engine_is_that_of_the_demo_release_where_this_is_named():
+    wanted = argparse.Namespace(device='cpu', engine='torch', precision='')
+    frame = np.zeros((48, 64, 3), np.uint8)
+    assert delivery._bare_engine_ms(wanted, Path('demo'), frame, calls=1) > 0
 
 
 def test_the_profile_has_room_for_ten_1080p_frames():

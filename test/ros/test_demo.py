@@ -162,6 +162,12 @@ def test_a_demo_of_nothing_ends_with_one_sentence(tmp_path, as_a_command, capsys
     assert capsys.readouterr().err.strip() == f'demo: {tmp_path}/nothing does not exist'
 
 
+def test_the_shipped_release_is_called_demo_here_too(tmp_path, as_a_command, capsys):
+    told = [str(tmp_path / 'nothing'), '--output', str(tmp_path / 'out'), '--release', 'demo']
+    assert demo.main(told) == 2
+    assert capsys.readouterr().err.strip() == f'demo: {tmp_path}/nothing does not exist'
+
+
 def test_a_node_that_refuses_its_release_ends_the_demo_with_its_reason(
     tmp_path, as_a_command, capsys
 ):

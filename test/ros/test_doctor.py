@@ -10,6 +10,7 @@ import pytest
 from node_graph import camera_info, image
 from rclpy.logging import get_logger
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from sds_perception.image_codec import encode_png
@@ -74,6 +75,7 @@ def test_transports_an_operator_named_are_told_and_no_fault():
     assert 'FASTDDS_BUILTIN_TRANSPORTS is LARGE_DATA' in found[-1].sentence
 
 
+UDP = {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
 UDP_ONLY = """<dds><transport_descriptors><transport_descriptor><type>UDPv4</type>
 </transport_descriptor></transport_descriptors><useBuiltinTransports>false</useBuiltinTransports>
 </dds>"""
@@ -85,9 +87,22 @@ def test_where_nothing_is_shared_neither_segment_nor_memory_is_asked_for(tmp_pat
     named = dict.fromkeys(doctor.PROFILE_VARIABLES, str(profile))
     assert faults(doctor.check_transport(named)) == []
     assert not doctor.shares_memory(named)
-    assert not doctor.shares_memory({'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'})
-    assert doctor.shares_memory({'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'})
+    (said,) = doctor.check_transport(UDP)[1:]
+    assert said.sentence.endswith('no shared memory, large pictures go over UDP')
+    assert not doctor.shares_memory(UDP)
+    for other in ('LARGE_DATA', 'udpv4'):  # the second is a name Fast DDS does not know
+        assert doctor.shares_memory({'FASTDDS_BUILTIN_TRANSPORTS': other})
     assert doctor.shares_memory({}) and doctor.shares_memory(HEALTHY)
+
+
+def test_built_in_transports_are_those_the_profile_names_or_else_the_variable(tmp_path):
+    profile = tmp_path / 'built_in.xml'
+    named = dict.fromkeys(doctor.PROFILE_VARIABLES, str(profile))
+    profile.write_text('<dds><participant/></dds>')
+    assert doctor.shares_memory(named) and not doctor.shares_memory({**named, **UDP})
+    profile.write_text('<dds><builtinTransports>UDPv4</builtinTransports></dds>')
+    assert not doctor.shares_memory({**named, 'FASTDDS_BUILTIN_TRANSPORTS': 'SHM'})
+    assert faults(doctor.check_transport(named)) == []
 
 
 @pytest.mark.parametrize('domain', ['300', 'front', '-1'])
@@ -280,6 +295,19 @@ def test_stamps_and_clocks_the_node_would_complain_of_are_faults(
     picture.header.stamp.sec = int(stamp)
     (said,) = examined(picture, camera_info(), *(('--ros-args', *options) if options else ()))
     assert said.startswith(sentence)
+
+
+def test_a_clock_that_comes_after_the_first_picture_is_no_fault(graph, examined):
+    ticks, waited = graph.observer.create_publisher(Clock, '/clock', 1), []
+
+    def tick() -> None:
+        waited.extend(['a while'] * graph.observer.count_subscribers('/image'))
+        if len(waited) > 10:
+            ticks.publish(Clock(clock=image().header.stamp))
+
+    graph.observer.create_timer(0.05, tick)
+    sim_time = ('--ros-args', '-p', 'use_sim_time:=true')
+    assert examined(image(), camera_info(), *sim_time) == []
 
 
 def test_a_rectified_camera_is_known_by_its_projection_alone(examined):

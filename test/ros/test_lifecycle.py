@@ -5,9 +5,15 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from node_graph import Graph, counts, image, until
+from rclpy.parameter import Parameter
+
+from sds_perception.ros import building
+from sds_perception.ros.health import Level
+from sds_perception.ros.session import Session
 
 
 def resident_mib() -> float:
@@ -77,6 +83,30 @@ def test_a_configure_that_fails_leaves_no_publisher_behind(graph: Graph, tmp_pat
         assert node.trigger_configure().name == 'FAILURE'
     assert 'no.png cannot be read' in node.trouble[1]
     assert len(list(node.publishers)) == publishers
+
+
+def test_an_activate_that_fails_says_why_and_the_node_can_be_configured_again(
+    graph: Graph, monkeypatch
+) -> None:
+    node = graph.node()
+    node.trigger_configure()
+    with monkeypatch.context() as broken:
+        broken.setattr(Session, 'open', lambda _: 1 / 0)
+        node.trigger_activate()
+    assert node.trouble == (Level.ERROR, 'cannot activate: division by zero')
+    cycle(node)
+
+
+def test_threads_of_an_earlier_life_are_forgotten(graph: Graph, monkeypatch) -> None:
+    own = torch.get_num_threads()
+    monkeypatch.setattr(building, '_OWN_THREADS', own)
+    node = graph.node(threads=own + 1)
+    node.trigger_configure()
+    assert torch.get_num_threads() == own + 1
+    node.trigger_cleanup()
+    node.set_parameters([Parameter('threads', value=0)])
+    node.trigger_configure()
+    assert torch.get_num_threads() == own
 
 
 def test_cuda_without_cuda_is_refused_not_replaced(graph: Graph, monkeypatch) -> None:

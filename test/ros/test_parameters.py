@@ -9,8 +9,7 @@ from node_graph import Graph
 from rclpy.parameter import Parameter
 
 import sds_perception.ros
-from sds_perception.release import ReleaseError, default_release, read_release
-from sds_perception.ros.building import named_release
+from sds_perception.release import ReleaseError, default_release, named_release, read_release
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.parameters import descriptor, start_value
 
@@ -99,7 +98,7 @@ def test_a_node_without_a_release_says_how_to_give_one(graph: Graph) -> None:
 
 def test_the_release_called_demo_is_the_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert named_release('demo').digest == read_release(default_release()).digest
-    monkeypatch.setattr('sds_perception.ros.building.default_release', lambda: None)
+    monkeypatch.setattr('sds_perception.release.default_release', lambda: None)
     with pytest.raises(ReleaseError, match="release is 'demo' and none ships"):
         named_release('demo')
 

@@ -13,6 +13,7 @@ rclpy = pytest.importorskip('rclpy')
 from builtin_interfaces.msg import Time  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.serialization import deserialize_message  # noqa: E402
 from rosbags.rosbag2 import Reader  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
@@ -67,6 +68,21 @@ def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -
     node.destroy_node()
     with Reader(tmp_path / 'bag') as reader:
         assert (reader.message_count, reader.start_time, reader.duration) == (1, 100 * 10**9, 1)
+
+
+def test_two_topics_whose_names_are_swapped_are_recorded_under_their_own(graph, tmp_path) -> None:
+    swap = ['--ros-args', '-r', '/left:=/right', '-r', '/right:=/left']
+    node = rclpy.create_node('keeper', context=graph.context, cli_args=swap)
+    graph.executor.add_node(node)
+    for name in ('/left', '/right'):
+        graph.observer.create_publisher(String, name, LATCHED).publish(String(data=name))
+    with record.Recorder(node, tmp_path / 'bag', ['/left'], 'mcap') as recorder:
+        until(lambda: recorder.counts['/right'] == 1, 'the latched message came')
+    graph.executor.remove_node(node)
+    node.destroy_node()
+    with Reader(tmp_path / 'bag') as reader:
+        (told,) = reader.messages()
+    assert (told[0].topic, deserialize_message(told[2], String).data) == ('/right', '/right')
 
 
 def play_and_record(bag: Path, output: Path, *options: str) -> float:

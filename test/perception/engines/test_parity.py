@@ -77,6 +77,16 @@ def test_each_precision_has_its_limits(reference, small_release, frames, alterat
     assert ('DISAGREES' in str(report)) is not passes
 
 
+@pytest.mark.parametrize('precision', ['fp16', 'bf16', 'int8'])
+def test_depth_that_is_wrong_in_an_eighth_of_the_picture_is_caught(
+    reference, small_release, frames, precision
+):
+    height = reference(frames[:1]).disparity.shape[1]
+    near = np.where(np.arange(height) < 0.85 * height, 1.0, 0.25)[:, None]
+    report = measure_parity(Altered(reference, precision, 0, near), small_release, frames)
+    assert report.depth_median == 0 and not report.passed
+
+
 @pytest.mark.parametrize(
     'lie',
     [

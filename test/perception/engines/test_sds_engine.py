@@ -100,10 +100,16 @@ def test_of_two_cameras_in_a_bag_one_is_chosen_by_its_topic(release, tmp_path, c
     assert 'on 2 frames' in capsys.readouterr().out
 
 
+def test_the_shipped_release_is_called_demo_here_too(release, monkeypatch, capsys) -> None:
+    monkeypatch.setattr('sds_perception.release.default_release', lambda: Path(release))
+    assert main(['check', 'demo', '--engine', 'torch']) == 0
+    assert 'agrees' in capsys.readouterr().out
+
+
 def test_ctrl_c_ends_it_in_one_line(release, monkeypatch, capsys) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, 'read_release', interrupted)
+    monkeypatch.setattr(cli, 'named_release', interrupted)
     assert main(['check', release]) == 130
     assert capsys.readouterr().err == 'sds-engine: stopped\n'

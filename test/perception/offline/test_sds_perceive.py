@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sds_perception.labels import NAMES
 from sds_perception.network import NETWORKS
 from sds_perception.offline.bag_source import stamp_of
 from sds_perception.offline.bag_writer import write_bag
-from sds_perception.offline.cli import main
+from sds_perception.offline.cli import main, parser
 from sds_perception.offline.make_bag import main as make_bag
 from sds_perception.offline.sinks import FileSink
 from sds_perception.release import untrained_release, write_release
@@ -230,6 +231,24 @@ def test_a_release_file_is_used_and_named_by_its_digest(folder, tmp_path, capsys
     said = capsys.readouterr().out
     assert digest[:12] in said
     assert 'UNTRAINED' not in said
+
+
+def test_the_shipped_release_is_called_demo_here_too(
+    folder, tmp_path, capsys, monkeypatch
+) -> None:
+    shipped = tmp_path / 'r.safetensors'
+    digest = write_release(shipped, untrained_release(NETWORKS['tiny'], (32, 64)))
+    monkeypatch.setattr('sds_perception.release.default_release', lambda: shipped)
+    arguments = ['--release', 'demo', '--device', 'cpu', '--no-pictures']
+    assert main([str(folder), '--output', str(tmp_path / 'seen'), *arguments]) == 0
+    assert json.loads((tmp_path / 'seen' / 'run.json').read_text())['release'] == digest
+
+
+def test_the_help_names_every_topic_that_a_bag_gets(bag, tmp_path) -> None:
+    main([str(bag), '--output', str(tmp_path / 'seen'), *TINY])
+    written = {topic.rsplit('/', 1)[1] for topic, _, _ in messages(tmp_path / 'seen')}
+    told = re.findall(r'\w+', parser().format_help())
+    assert len(written) == 5 and 'five' in told and written <= set(told)
 
 
 def test_make_bag_writes_the_folder_as_a_drive_the_tool_can_read(

@@ -34,7 +34,13 @@ def damage(path: Path, number: int) -> None:
     path.write_bytes(data[: starts[number]] + bytes(end - starts[number]) + data[end:])
 
 
-@pytest.mark.parametrize('damaged', [0, 2, 4])
+def test_what_a_container_claims_beyond_its_last_frame_is_no_damage(tmp_path) -> None:
+    video = Video(film(tmp_path / 'drive.avi'), None)
+    video.count += 30  # as Matroska tells it where the sound is longer
+    assert [item.name for item in video.frames()] == [f'{n:06d}' for n in range(5)]
+
+
+@pytest.mark.parametrize('damaged', [0, 2, 3])
 def test_a_damaged_frame_is_named_and_those_after_it_are_read(tmp_path, damaged) -> None:
     damage(film(tmp_path / 'drive.avi'), damaged)
     items = list(Video(tmp_path / 'drive.avi', None).frames())
