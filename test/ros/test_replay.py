@@ -10,7 +10,6 @@ from node_graph import until
 
 rclpy = pytest.importorskip('rclpy')
 
-from builtin_interfaces.msg import Time  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rclpy.serialization import deserialize_message  # noqa: E402
@@ -57,10 +56,11 @@ def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -
     said.publish(String(data='early'))
     with record.Recorder(node, tmp_path / 'bag', ['/said'], 'mcap') as recorder:
         until(lambda: recorder.counts['/said'] == 1, 'the latched message came')
-        ticks = graph.observer.create_publisher(Clock, '/clock', 1)
+        ticks, tick = graph.observer.create_publisher(Clock, '/clock', 1), Clock()
+        tick.clock.sec = 100
 
         def begun() -> bool:
-            ticks.publish(Clock(clock=Time(sec=100)))
+            ticks.publish(tick)
             return node.get_clock().now().nanoseconds > 0
 
         until(begun, 'sim time began')
