@@ -64,7 +64,7 @@ class CameraStandIn:
         self.publish_ms: list[float] = []
         self._images = node.create_publisher(Image, '/delivery/image', qos_profile_sensor_data)
         self._infos = node.create_publisher(CameraInfo, '/delivery/camera_info', 10)
-        header = Header(frame_id='camera_optical')
+        header = Header(frame_id='camera_optical_frame')
         height, width = frame.shape[:2]
         camera = Camera.guess(width, height)
         self._info = CameraInfo(header=header, **pinhole(camera).published(camera))
