@@ -9,7 +9,6 @@ from node_graph import Graph
 from rclpy.parameter import Parameter
 
 import sds_perception.ros
-from sds_perception.release import ReleaseError, default_release, named_release, read_release
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.parameters import descriptor, start_value
 
@@ -94,13 +93,6 @@ def test_a_node_without_a_release_says_how_to_give_one(graph: Graph) -> None:
     node = graph.node(release='')
     assert not configures(node)
     assert "release is '', wanted a .safetensors file: launch with release:=FILE" in why(node)
-
-
-def test_the_release_called_demo_is_the_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert named_release('demo').digest == read_release(default_release()).digest
-    monkeypatch.setattr('sds_perception.release.default_release', lambda: None)
-    with pytest.raises(ReleaseError, match="release is 'demo' and none ships"):
-        named_release('demo')
 
 
 def test_qos_overrides_are_for_the_topics_of_rclpy_only(graph: Graph) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -135,31 +136,30 @@ def test_a_label_of_another_size_is_told_though_the_check_did_not_look_at_it(
     assert capsys.readouterr().err.endswith(f'{path} is 32x64, its picture is 64x32\n')
 
 
+def resized(root: Path, folder: str, frames: str, width: int, height: int) -> None:
+    """Pictures of bonn at another size; their labels, of the size of before, go."""
+    for path in root.glob(f'{folder}/train/bonn/{frames}'):
+        cv2.imwrite(str(path), np.zeros((height, width, 3), np.uint8))
+    for path in root.glob(f'gtFine/train/bonn/{frames}'):
+        path.unlink()
+
+
 @pytest.mark.parametrize('folder', ['leftImg8bit', 'leftImg8bit_sequence'])
 def test_pictures_of_two_sizes_under_one_camera_are_a_problem(street, folder: str) -> None:
-    for path in (street.root / folder / 'train/bonn').glob('*.png'):
-        cv2.imwrite(str(path), np.zeros((24, 48, 3), np.uint8))
-    for path in (street.root / 'gtFine/train/bonn').glob('*.png'):
-        path.unlink()
+    resized(street.root, folder, '*.png', 48, 24)
     (told,) = problems(street.root)
     assert 'bonn' in told and 'is 48x24' in told and 'is 64x32' in told
     assert 'camera files are in pixels of the recorded picture' in told
 
 
 def test_a_camera_file_for_larger_pictures_is_a_problem(street) -> None:
-    for path in street.root.glob('leftImg8bit*/train/bonn/*.png'):
-        cv2.imwrite(str(path), np.zeros((15, 30, 3), np.uint8))
-    for path in (street.root / 'gtFine/train/bonn').glob('*.png'):
-        path.unlink()
+    resized(street.root, 'leftImg8bit*', '*.png', 30, 15)
     (told,) = problems(street.root)
     assert 'has its principal point at 31, 15, outside the 30x15 picture' in told
 
 
 def test_sizes_may_differ_between_cameras(street) -> None:
-    for path in street.root.glob('leftImg8bit*/train/bonn/bonn_000001*.png'):
-        cv2.imwrite(str(path), np.zeros((24, 48, 3), np.uint8))
-    for path in (street.root / 'gtFine/train/bonn').glob('bonn_000001*.png'):
-        path.unlink()
+    resized(street.root, 'leftImg8bit*', 'bonn_000001*.png', 48, 24)
     assert problems(street.root) == []
 
 
