@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import Engine, EngineOutput
+from sds_perception.engines import Engine, EngineError, EngineOutput
 from sds_perception.engines.choose import build_engine
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.quantise import kept_frames
@@ -91,9 +91,16 @@ class ParityReport:
 
 
 def measure_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) -> ParityReport:
-    """Run engine and reference on `frames` (N, H, W, 3) uint8 at the engine's size."""
+    """Run engine and reference on `frames` (N, H, W, 3) uint8 at the engine's size.
+
+    Raises:
+        EngineError: when the engine was built but does not run here.
+    """
     reference = TorchEngine(release, input_size=engine.input_size, detail='fine', precision='fp32')
-    rows = [_differences(engine(frame[None]), reference(frame[None]), release) for frame in frames]
+    rows = [
+        _differences(_answer(engine, frame[None]), reference(frame[None]), release)
+        for frame in frames
+    ]
     equal, close, depth, confidence = (
         np.concatenate(column) for column in zip(*rows, strict=True)
     )
@@ -111,6 +118,16 @@ def measure_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) 
         depth_maximum=float(depth.max()),
         confidence=float(confidence.mean()),
     )
+
+
+def _answer(engine: Engine, frames: NDArray[np.uint8]) -> EngineOutput:
+    """What it says to its first frames, on which a runtime finds memory or kernels missing."""
+    try:
+        return engine(frames)
+    except EngineError:
+        raise
+    except Exception as problem:  # each runtime has errors of its own
+        raise EngineError(f'{engine.name} was built but does not run here: {problem}') from problem
 
 
 def frames_for(engine: Engine) -> NDArray[np.uint8]:

@@ -128,6 +128,15 @@ def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
     assert 'REFUSED' in caplog.text
 
 
+def test_an_engine_that_was_built_and_does_not_run_is_refused_in_a_sentence(
+    small_release, cache, frames
+):
+    engine = OnnxEngine(small_release, cache=cache)
+    engine.input_size = (32, 64)  # the graph is of another, as only its runtime will tell
+    with pytest.raises(EngineError, match='onnxruntime cpu fp32 was built but does not run here'):
+        measure_parity(engine, small_release, frames[:, :32, :64])
+
+
 def test_an_engine_for_other_weights_is_caught(small_release, cache, frames):
     weights = {name: tensor.clone() for name, tensor in small_release.weights.items()}
     weights['semantic_head.score.bias'][7] += 5
