@@ -37,6 +37,7 @@ setup(
     extras_require={
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],
         'openvino': ['openvino', 'onnx', 'onnxscript'],
+        'mnn': ['MNN', 'onnx', 'onnxscript'],
         'offline': ['rosbags', 'tqdm'],
         'ros': pinned('ros'),
         'training': pinned('training'),

@@ -57,7 +57,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         ('camera_height_m', '', f'Of the camera over the road, for metres{FROM_FILE}'),
         ('release', '', f"File to run (.safetensors), or the shipped 'demo'{FROM_FILE}"),
         ('device', '', f"Where the network runs: 'cpu', 'cuda' or 'cuda:N'{FROM_FILE}"),
-        ('engine', '', f"How it runs: 'torch', 'onnxruntime' or 'openvino'{FROM_FILE}"),
+        ('engine', '', f"How it runs: 'torch', 'onnxruntime', 'openvino' or 'mnn'{FROM_FILE}"),
         ('precision', '', f"Of the network, such as 'bf16'{FROM_FILE}"),
         ('params_file', SHIPPED_PARAMETERS, 'Parameters of the node (YAML)'),
         ('namespace', '', 'Namespace of the node and of its topics'),

@@ -96,7 +96,7 @@ def test_package_xml_and_setup_agree(monkeypatch):
 
 def test_setup_offers_the_extras_people_ask_for(monkeypatch):
     extras = setup_arguments(monkeypatch)['extras_require']
-    assert set(extras) == {'onnx', 'openvino', 'offline', 'ros', 'training', 'test'}
+    assert set(extras) == {'onnx', 'openvino', 'mnn', 'offline', 'ros', 'training', 'test'}
     assert all(extras.values())
 
 

@@ -17,7 +17,7 @@ BASE = 'onnxruntime fp32'  # what the others are compared with
 
 
 def cpu_engines(release: Release, cache: Path) -> dict[str, Engine]:
-    """ONNX Runtime in float32 and int8; OpenVINO where installed, in bfloat16 where native."""
+    """ONNX Runtime in float32 and int8; OpenVINO and MNN where installed."""
     size = release.input_size
     if not calibrated_path(release, GraphShape(size), cache).is_file():
         calibrate(release, GraphShape(size), synthetic_frames(size, 8), cache)
@@ -32,4 +32,8 @@ def cpu_engines(release: Release, cache: Path) -> dict[str, Engine]:
         engines['openvino int8'] = OpenVinoEngine(release, cache=cache, precision='int8')
         if cpu_computes_bf16():
             engines['openvino bf16'] = OpenVinoEngine(release, cache=cache, precision='bf16')
+    if find_spec('MNN'):
+        from sds_perception.engines.mnn_engine import MnnEngine
+
+        engines['mnn winograd'] = MnnEngine(release, cache=cache)
     return engines

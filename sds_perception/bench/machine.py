@@ -43,7 +43,8 @@ def host_facts() -> dict[str, Any]:
         facts['providers'] = onnxruntime.get_available_providers()
     except ImportError:
         facts['onnxruntime'] = None
-    facts['openvino'] = version('openvino') if find_spec('openvino') else None
+    for name in ('openvino', 'MNN'):
+        facts[name.lower()] = version(name) if find_spec(name) else None
     facts['computes_bf16'] = cpu_computes_bf16()
     facts['gpu'] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return facts

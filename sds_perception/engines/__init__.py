@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-ENGINES = ('torch', 'onnxruntime', 'openvino')
+ENGINES = ('torch', 'onnxruntime', 'openvino', 'mnn')
 PROVIDERS = {  # of ONNX Runtime
     'cpu': 'CPUExecutionProvider',
     'cuda': 'CUDAExecutionProvider',
     'tensorrt': 'TensorrtExecutionProvider',
 }
-Precision = Literal['fp32', 'fp16', 'bf16', 'int8']
+Precision = Literal['fp32', 'winograd', 'fp16', 'bf16', 'int8']
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 # Place in the batch and size (H, W) to (H, W) labels, overwritten by the next call.
@@ -46,7 +46,7 @@ class Engine(Protocol):
 
     @property
     def precision(self) -> str:
-        """'fp32', 'fp16', 'bf16' or 'int8'."""
+        """One of `PRECISIONS`."""
         ...
 
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:

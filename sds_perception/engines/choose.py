@@ -49,6 +49,10 @@ def build_engine(
         from sds_perception.engines.openvino_engine import OpenVinoEngine
 
         return OpenVinoEngine(release, device, input_size=size, detail=detail, **options)
+    if engine == 'mnn':
+        from sds_perception.engines.mnn_engine import MnnEngine
+
+        return MnnEngine(release, device, input_size=size, detail=detail, **options)
     raise EngineError(f'engine is {engine!r}, wanted one of {ENGINES}')
 
 
@@ -61,8 +65,8 @@ def require_size(release: Release, size: tuple[int, int]) -> None:
 
 def require_int8(engine: str, device: str, provider: str | None = None) -> None:
     """Refuse what does not compute in int8 here, before minutes go into calibrating for it."""
-    if engine == 'torch':
-        raise EngineError('int8 is for engine onnxruntime or openvino, not torch')
+    if engine in ('torch', 'mnn'):
+        raise EngineError(f'int8 is for engine onnxruntime or openvino, not {engine}')
     if engine == 'openvino':
         from sds_perception.engines.openvino_engine import require_openvino
 

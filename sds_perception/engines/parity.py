@@ -40,6 +40,7 @@ class Limits:
 
 LIMITS: Mapping[str, Limits] = {
     'fp32': Limits(0.999, 1e-4, 99.9, 1e-4, 0.001),
+    'winograd': Limits(0.999, 1e-3, 99.9, 1e-4, 0.001),  # float32, but sums of large tiles round
     'fp16': Limits(0.995, 0.005, 50.0, 0.05, 0.01),
     'bf16': Limits(0.98, 0.02, 50.0, 0.25, 0.03),
     'int8': Limits(0.98, 0.02, 50.0, 0.25, 0.03),

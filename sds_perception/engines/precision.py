@@ -47,6 +47,13 @@ def require_openvino_precision(wanted: Precision | None) -> Precision:
     raise EngineError(f'precision is {wanted!r} with openvino: {why}')
 
 
+def require_mnn_precision(wanted: Precision | None) -> Precision:
+    """`wanted` if it is one of MNN's two ways of float32; the quicker where None."""
+    if wanted in (None, 'winograd', 'fp32'):
+        return wanted or 'winograd'
+    raise EngineError(f"precision is {wanted!r} with mnn: wanted 'winograd' or 'fp32'")
+
+
 def require_torch_precision(wanted: Precision | None, device: str) -> Precision:
     """`wanted` if torch on 'cpu' or 'cuda' computes in it; fp32 or fp16 where None.
 

@@ -188,6 +188,7 @@ def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(tmp_pat
     engines = [name.removeprefix('tiny 96x64 ') for name in timings]
     assert {'eager', 'torch engine', 'onnxruntime fp32', 'onnxruntime int8'} <= set(engines)
     assert ('openvino fp32' in engines) == bool(find_spec('openvino'))
+    assert ('mnn winograd' in engines) == bool(find_spec('MNN'))
     names = {each.name for each in figures}
     for engine in set(engines) - {'eager', 'torch engine'}:
         assert {f'eager / {engine}', f'ceiling reached, {engine}'} <= names

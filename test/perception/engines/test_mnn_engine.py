@@ -1,0 +1,116 @@
+"""MNN says what torch says: nearly with large tiles, like float32 elsewhere with small ones."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from sds_perception.engines import EngineError
+from sds_perception.engines.choose import build_engine
+from sds_perception.engines.mnn_engine import MnnEngine
+from sds_perception.engines.parity import measure_parity
+from sds_perception.engines.reference_frames import synthetic_frames
+from sds_perception.engines.torch_engine import TorchEngine
+
+pytest.importorskip('MNN', reason='the optional package MNN is not installed')
+
+
+@pytest.fixture(scope='module')
+def engine(small_release, cache):
+    return MnnEngine(small_release, detail='fine', cache=cache, threads=1)
+
+
+def test_mnn_and_torch_give_the_same_maps_for_any_number_of_frames(engine, small_release, frames):
+    wanted = TorchEngine(small_release, detail='fine')(frames)
+    assert len(np.unique(wanted.labels)) > 3
+    for count in (1, 3, 2):
+        found = engine(frames[:count])
+        assert (found.labels == wanted.labels[:count]).mean() > 0.999
+        np.testing.assert_allclose(found.disparity, wanted.disparity[:count], atol=1e-4)
+        np.testing.assert_allclose(found.logits, wanted.logits[:count], atol=1e-2)
+        assert np.abs(found.confidence.astype(int) - wanted.confidence[:count]).max() <= 1
+
+
+@pytest.mark.parametrize('precision', ['winograd', 'fp32'])
+def test_both_precisions_pass_the_gate(small_release, cache, precision):
+    engine = MnnEngine(small_release, precision=precision, cache=cache, threads=1)
+    report = measure_parity(engine, small_release, synthetic_frames((64, 96), 3))
+    assert report.precision == precision and report.passed, report
+
+
+def test_small_tiles_round_less_than_large_ones(small_release, cache):
+    size, reports = (128, 192), {}
+    for precision in ('winograd', 'fp32'):
+        options = {'precision': precision, 'input_size': size, 'cache': cache, 'threads': 1}
+        engine = MnnEngine(small_release, **options)
+        reports[precision] = measure_parity(engine, small_release, synthetic_frames(size, 2))
+    assert reports['fp32'].depth_median < reports['winograd'].depth_median
+
+
+def test_the_fast_graph_gives_no_scores(small_release, cache, frames):
+    assert MnnEngine(small_release, cache=cache, threads=1)(frames[:1]).logits is None
+
+
+def test_frames_that_are_not_contiguous_are_read_right(engine, frames):
+    padded = np.concatenate((frames, frames), axis=2)[:1, :, :96]
+    wanted = engine(frames[:1]).labels.copy()
+    np.testing.assert_array_equal(engine(padded).labels, wanted)
+
+
+def test_an_engine_runs_on_another_thread_than_it_was_built_on(engine, frames):
+    wanted, found = engine(frames[:1]).labels.copy(), []
+    thread = threading.Thread(target=lambda: found.append(engine(frames[:1]).labels.copy()))
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(found[0], wanted)
+
+
+def test_what_mnn_prints_stays_out_of_stdout(small_release, cache, capfd):
+    MnnEngine(small_release, cache=cache, threads=1)
+    assert capfd.readouterr().out == ''
+
+
+@pytest.mark.parametrize(
+    ('device', 'options', 'sentence'),
+    [
+        ('cuda', {}, "device is 'cuda', engine mnn runs on 'cpu' only"),
+        ('cpu', {'precision': 'int8'}, "'int8' with mnn: wanted 'winograd' or 'fp32'"),
+        ('cpu', {'precision': 'bf16'}, "'bf16' with mnn: wanted 'winograd' or 'fp32'"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_in_a_sentence(
+    small_release, cache, device, options, sentence
+):
+    with pytest.raises(EngineError, match=sentence):
+        build_engine(small_release, 'mnn', device, cache=cache, **options)
+
+
+def test_without_the_package_it_is_refused(small_release, cache, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'MNN', None)
+    with pytest.raises(EngineError, match='needs the package MNN'):
+        MnnEngine(small_release, cache=cache)
+
+
+def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(small_release, tmp_path):
+    path = MnnEngine(small_release, cache=tmp_path, threads=1).graph_file
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(EngineError, match=f'{path}, which is built again once it is deleted'):
+        MnnEngine(small_release, cache=tmp_path)
+
+
+def test_a_damaged_export_is_refused_and_leaves_no_file_behind(small_release, tmp_path):
+    path = MnnEngine(small_release, cache=tmp_path, threads=1).graph_file
+    path.unlink()
+    (exported,) = tmp_path.iterdir()
+    exported.write_bytes(exported.read_bytes()[:1000])
+    with pytest.raises(EngineError, match=f'MNN cannot convert {exported}'):
+        MnnEngine(small_release, cache=tmp_path)
+    assert list(tmp_path.iterdir()) == [exported]
+
+
+def test_wrong_frames_are_refused(engine):
+    with pytest.raises(EngineError, match='wanted uint8'):
+        engine(np.zeros((1, 64, 64, 3), np.uint8))
