@@ -127,12 +127,11 @@ class Perceiver:
         began = perf_counter()
         size = self._scene_size(rgb.shape[0], rgb.shape[1])
         labels = _labels(output, place, size)
-        confidence = resized_to(output.confidence[place], size, cv2.INTER_LINEAR)
         kind, scale = self._depth_scale(camera)
         return Scene(
             labels,
             self._depth(output.disparity[place], labels, scale),
-            confidence,
+            output.confidence[place].copy(),  # the engine writes the next frame's there
             kind,
             camera.resized(size[1], size[0]) if camera else None,
             {**timings, 'post': perf_counter() - began},
