@@ -88,6 +88,22 @@ def test_depth_that_is_wrong_in_an_eighth_of_the_picture_is_caught(
 
 
 @pytest.mark.parametrize(
+    ('share', 'factor', 'passes'),
+    [(0.05, 1.0005, True), (0.05, 1.002, False), (0.2, 1.0005, False)],
+)
+def test_large_tiles_may_round_in_some_pixels_but_neither_in_many_nor_far(
+    reference, small_release, frames, share, factor, passes
+):
+    height, width = reference(frames[:1]).disparity.shape[1:]
+    places = np.arange(height * width).reshape(height, width)
+    changed = np.where(places < share * height * width, factor, 1.0)
+    report = measure_parity(Altered(reference, 'winograd', 0, changed), small_release, frames)
+    assert report.passed is passes
+    plain = measure_parity(Altered(reference, 'fp32', 0, changed), small_release, frames)
+    assert not plain.passed
+
+
+@pytest.mark.parametrize(
     'lie',
     [
         lambda said: {'confidence': 255 - said.confidence},
