@@ -14,6 +14,7 @@ from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.release import Release
 
 BASE = 'onnxruntime fp32'  # what the others are compared with
+WINOGRAD = 'mnn winograd'
 
 
 def cpu_engines(release: Release, cache: Path) -> dict[str, Engine]:
@@ -35,5 +36,5 @@ def cpu_engines(release: Release, cache: Path) -> dict[str, Engine]:
     if find_spec('MNN'):
         from sds_perception.engines.mnn_engine import MnnEngine
 
-        engines['mnn winograd'] = MnnEngine(release, cache=cache)
+        engines[WINOGRAD] = MnnEngine(release, cache=cache)
     return engines
