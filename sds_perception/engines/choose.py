@@ -10,6 +10,8 @@ from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import bf16_pays, require_precision
 from sds_perception.release import Release
 
+QUICK_IN_FLOAT32 = {'MNN': 'mnn', 'onnxruntime': 'onnxruntime'}  # modules and their engines
+
 
 def build_engine(
     release: Release,
@@ -90,9 +92,13 @@ def said_in_vain(engine: str, provider: str | None, cache: object) -> str:
 def quickest_engine(device: str) -> tuple[str, str]:
     """Engine and precision that need least time here; '' is the engine's own precision.
 
-    On the CPU OpenVINO in bfloat16, where that is quick, takes less than half of torch's time,
-    ONNX Runtime five to nine tenths (docs/performance.md). Elsewhere it is torch.
+    On the CPU OpenVINO in bfloat16, where that is quick, takes less than half of torch's time; of
+    the shipped release MNN takes nine tenths of ONNX Runtime's, and that five to nine tenths of
+    torch's (docs/performance.md). Elsewhere it is torch.
     """
-    if device == 'cpu' and find_spec('openvino') and bf16_pays():
+    if device != 'cpu':
+        return 'torch', ''
+    if find_spec('openvino') and bf16_pays():
         return 'openvino', 'bf16'
-    return ('onnxruntime' if device == 'cpu' and find_spec('onnxruntime') else 'torch'), ''
+    there = (name for module, name in QUICK_IN_FLOAT32.items() if find_spec(module))
+    return next(there, 'torch'), ''

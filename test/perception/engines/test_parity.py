@@ -222,11 +222,12 @@ def test_a_source_without_frames_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ('device', 'installed', 'pays', 'wanted'),
     [
-        ('cpu', {'openvino', 'onnxruntime'}, True, ('openvino', 'bf16')),
+        ('cpu', {'openvino', 'MNN', 'onnxruntime'}, True, ('openvino', 'bf16')),
+        ('cpu', {'openvino', 'MNN', 'onnxruntime'}, False, ('mnn', '')),
         ('cpu', {'openvino', 'onnxruntime'}, False, ('onnxruntime', '')),
         ('cpu', {'onnxruntime'}, True, ('onnxruntime', '')),
         ('cpu', set(), True, ('torch', '')),
-        ('cuda', {'openvino', 'onnxruntime'}, True, ('torch', '')),
+        ('cuda', {'openvino', 'MNN', 'onnxruntime'}, True, ('torch', '')),
     ],
 )
 def test_the_quickest_engine_is_one_that_is_there(monkeypatch, device, installed, pays, wanted):
