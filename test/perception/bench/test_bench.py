@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from importlib.util import find_spec
 from math import nan
 from pathlib import Path
@@ -23,6 +24,7 @@ from sds_perception.bench.single_task import DepthOnly, SemanticOnly
 from sds_perception.engines import EngineError
 from sds_perception.engines.graph import VehicleGraph
 from sds_perception.engines.reference_frames import synthetic_frames
+from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.network import NetworkConfig, build_network
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import untrained_release
@@ -193,6 +195,31 @@ def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(tmp_pat
     for engine in set(engines) - {'eager', 'torch engine'}:
         assert {f'eager / {engine}', f'ceiling reached, {engine}'} <= names
     assert len([name for name in names if name.startswith('labels equal, ')]) == len(engines) - 2
+
+
+def late(call):
+    """The same call on a machine that is busy otherwise."""
+
+    def called(*arguments):
+        time.sleep(0.3)
+        return call(*arguments)
+
+    return called
+
+
+def test_a_call_that_waits_for_the_engine_takes_no_more_outside_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    perceiver = Perceiver(release := untrained_release(SMALL, (64, 96)), TorchEngine(release))
+    product, bgr = frames.Product(perceiver), synthetic_frames((72, 128), 1)[0]
+    product(bgr)
+    network_s = product.network_s
+    monkeypatch.setattr(TorchEngine, '__call__', late(TorchEngine.__call__))
+    product(bgr)
+    assert product.network_s == network_s and product.rest_s < 0.3 and 0 < product.outside < 1
+    product.forget()
+    product(bgr)
+    assert product.network_s > 0.3
 
 
 @pytest.mark.parametrize('name', ['vehicle', 'mobile'])
