@@ -12,6 +12,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -36,6 +37,7 @@ TILES_HINT, TILES = 3, {'winograd': 3, 'fp32': 1}
 # MNN's own command of this name reports its use to the maker's servers; the module behind it does
 # not. In a process of its own, since it talks, and ends the process where it fails.
 CONVERTS = 'import sys, _tools; _tools.mnnconvert(["mnnconvert", *sys.argv[1:]])'
+ONE_TALKS = threading.Lock()  # or one thread would take the other's stderr for its stdout
 
 
 class MnnEngine:
@@ -79,18 +81,19 @@ class MnnEngine:
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`; any B."""
         require_frames(frames, self.input_size)
-        if len(frames) == 1:
-            return _output(self._run(frames))
-        each = [[part.copy() for part in self._run(frame[None])] for frame in frames]
-        return _output([np.concatenate(parts) for parts in zip(*each, strict=True)])
+        each = [self._run(frame) for frame in frames]
+        maps = each[0] if len(each) == 1 else map(np.concatenate, zip(*each, strict=True))
+        labels, confidence, disparity, *logits = maps
+        return EngineOutput(labels, confidence, disparity, logits[0] if logits else None)
 
     def _run(self, frame: NDArray[np.uint8]) -> list[NDArray[Any]]:
-        """One run of the graph; what it returns is overwritten by the next."""
-        self._frame[:] = frame
+        """One run of the graph on (H, W, 3)."""
+        self._frame[0] = frame
         self._net.runSession(self._session)
         for of_session, of_host in self._outputs:
             of_session.copyToHostTensor(of_host)
-        return [of_host.getNumpyData() for _, of_host in self._outputs]
+        # Copied: these views do not keep alive what they show, which goes with the engine.
+        return [of_host.getNumpyData().copy() for _, of_host in self._outputs]
 
 
 def require_mnn(device: str) -> None:
@@ -98,11 +101,6 @@ def require_mnn(device: str) -> None:
     if device != 'cpu':
         raise EngineError(f"device is '{device}', engine mnn runs on 'cpu' only")
     _runtime()
-
-
-def _output(maps: list[NDArray[Any]]) -> EngineOutput:
-    labels, confidence, disparity, *logits = maps
-    return EngineOutput(labels, confidence, disparity, logits[0] if logits else None)
 
 
 def _converted(exported: Path) -> Path:
@@ -117,7 +115,8 @@ def _converted(exported: Path) -> Path:
 
 def _convert(exported: Path, target: Path) -> None:
     words = ['-f', 'ONNX', '--modelFile', str(exported), '--MNNModel', str(target)]
-    command = [sys.executable, '-c', CONVERTS, *words, '--bizCode', 'sds']
+    # -P: a file named _tools.py in the folder at hand is none of ours.
+    command = [sys.executable, '-P', '-c', CONVERTS, *words, '--bizCode', 'sds']
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode or not target.stat().st_size:
         said = (done.stdout + done.stderr).strip()[-300:]
@@ -168,11 +167,12 @@ def _runtime() -> Any:
 @contextmanager
 def _talk_on_stderr() -> Iterator[None]:
     """What MNN prints goes to stderr: stdout is for the figures of our commands."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        os.dup2(2, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+    with ONE_TALKS:
+        sys.stdout.flush()
+        kept = os.dup(1)
+        try:
+            os.dup2(2, 1)
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)

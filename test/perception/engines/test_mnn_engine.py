@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +19,24 @@ from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
 
 pytest.importorskip('MNN', reason='the optional package MNN is not installed')
+
+
+# As large as memory that goes back to the system at once.
+OUTLIVES = """
+import gc, sys
+import numpy as np
+from sds_perception.engines.mnn_engine import MnnEngine
+from sds_perception.network import NETWORKS
+from sds_perception.release import untrained_release
+release = untrained_release(NETWORKS['tiny'], (512, 1024))
+engine = MnnEngine(release, detail='fine', cache=sys.argv[1], threads=1)
+frame = np.random.default_rng(0).integers(0, 256, (1, 512, 1024, 3), np.uint8)
+found = engine(frame)
+before = [each.copy() for each in found[:4]]
+del engine
+gc.collect()
+sys.exit(not all((one == two).all() for one, two in zip(found, before)))
+"""
 
 
 @pytest.fixture(scope='module')
@@ -56,16 +77,41 @@ def test_the_fast_graph_gives_no_scores(small_release, cache, frames):
 
 def test_frames_that_are_not_contiguous_are_read_right(engine, frames):
     padded = np.concatenate((frames, frames), axis=2)[:1, :, :96]
-    wanted = engine(frames[:1]).labels.copy()
+    wanted = engine(frames[:1]).labels
     np.testing.assert_array_equal(engine(padded).labels, wanted)
 
 
 def test_an_engine_runs_on_another_thread_than_it_was_built_on(engine, frames):
-    wanted, found = engine(frames[:1]).labels.copy(), []
-    thread = threading.Thread(target=lambda: found.append(engine(frames[:1]).labels.copy()))
+    wanted, found = engine(frames[:1]).labels, []
+    thread = threading.Thread(target=lambda: found.append(engine(frames[:1]).labels))
     thread.start()
     thread.join()
     np.testing.assert_array_equal(found[0], wanted)
+
+
+def test_what_an_engine_said_outlives_it(cache):
+    """In a process of its own: what breaks this law is a segmentation fault."""
+    done = subprocess.run([sys.executable, '-c', OUTLIVES, str(cache)], timeout=120)
+    assert done.returncode == 0
+
+
+def test_a_file_of_the_same_name_in_the_folder_at_hand_is_not_run(
+    small_release, tmp_path, monkeypatch
+):
+    (tmp_path / '_tools.py').write_text('raise SystemExit("not MNN")')
+    monkeypatch.chdir(tmp_path)
+    assert MnnEngine(small_release, cache=tmp_path / 'cache', threads=1).graph_file.is_file()
+
+
+def test_engines_that_are_built_side_by_side_leave_stdout_alone(small_release, cache, capfd):
+    build = partial(MnnEngine, small_release, cache=cache, threads=1)
+    threads = [threading.Thread(target=build) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    os.write(1, b'ours')
+    assert capfd.readouterr().out == 'ours'
 
 
 def test_what_mnn_prints_stays_out_of_stdout(small_release, cache, capfd):
