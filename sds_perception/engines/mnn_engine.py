@@ -134,7 +134,7 @@ def _opened(path: Path, precision: Precision, threads: int) -> tuple[Any, Any]:
         'precision': 'high',
     }
     try:
-        with _talk_on_stderr():
+        with talk_on_stderr():
             net = runtime.Interpreter(str(path))
             net.setSessionHint(TILES_HINT, TILES[precision])
             session = net.createSession(options)
@@ -157,7 +157,7 @@ def _host_tensor(output: Any) -> Any:
 
 def _runtime() -> Any:
     try:
-        with _talk_on_stderr():
+        with talk_on_stderr():
             import MNN
     except ImportError as problem:
         raise EngineError('engine mnn needs the package MNN') from problem
@@ -165,7 +165,7 @@ def _runtime() -> Any:
 
 
 @contextmanager
-def _talk_on_stderr() -> Iterator[None]:
+def talk_on_stderr() -> Iterator[None]:
     """What MNN prints goes to stderr: stdout is for the figures of our commands."""
     with ONE_TALKS:
         sys.stdout.flush()

@@ -6,14 +6,14 @@ import os
 import subprocess
 import sys
 import threading
-from functools import partial
+import time
 
 import numpy as np
 import pytest
 
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine
-from sds_perception.engines.mnn_engine import MnnEngine
+from sds_perception.engines.mnn_engine import MnnEngine, talk_on_stderr
 from sds_perception.engines.parity import measure_parity
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
@@ -103,9 +103,17 @@ def test_a_file_of_the_same_name_in_the_folder_at_hand_is_not_run(
     assert MnnEngine(small_release, cache=tmp_path / 'cache', threads=1).graph_file.is_file()
 
 
-def test_engines_that_are_built_side_by_side_leave_stdout_alone(small_release, cache, capfd):
-    build = partial(MnnEngine, small_release, cache=cache, threads=1)
-    threads = [threading.Thread(target=build) for _ in range(4)]
+def test_two_that_talk_at_a_time_leave_stdout_to_us(capfd):
+    inside = threading.Event()
+
+    def talk(first: bool) -> None:
+        if not first:
+            inside.wait()
+        with talk_on_stderr():
+            inside.set()
+            time.sleep(0.1 if first else 0.3)
+
+    threads = [threading.Thread(target=talk, args=(first,)) for first in (True, False)]
     for each in threads:
         each.start()
     for each in threads:
