@@ -71,7 +71,7 @@ class MnnEngine:
         self.precision = require_mnn_precision(precision)
         self.input_size = input_size or release.input_size
         shape = GraphShape(self.input_size, detail)
-        self.graph_file = _converted(exported_onnx(release, shape, cache))
+        self.graph_file = converted(exported_onnx(release, shape, cache))
         self._net, self._session = _opened(self.graph_file, self.precision, threads)
         self._frame = self._net.getSessionInput(self._session).getNumpyData()  # its own memory
         found = self._net.getSessionOutputAll(self._session)
@@ -103,7 +103,7 @@ def require_mnn(device: str) -> None:
     _runtime()
 
 
-def _converted(exported: Path) -> Path:
+def converted(exported: Path) -> Path:
     """MNN's own file of an exported graph, from the cache or made beside it."""
     path = exported.with_name(f'{exported.stem}-mnn{metadata.version("MNN")}.mnn')
     if not path.is_file():
