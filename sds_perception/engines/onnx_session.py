@@ -6,13 +6,14 @@ import hashlib
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from sds_perception.engines import PROVIDERS, EngineError, Precision
+from sds_perception.engines.compiling import compiling_alone
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +129,10 @@ def open_session(path: Path, provider: str, options: Mapping[str, str], threads:
     engines = options.get('trt_engine_cache_path')
     built = f'{path} with {engines}' if engines else str(path)
     try:  # without its fallback, which would try other providers and keep the reason to itself
-        session = runtime.InferenceSession(
-            str(path), settings, providers=chosen, enable_fallback=0
-        )
+        with compiling_alone(path) if provider == 'tensorrt' else nullcontext():
+            session = runtime.InferenceSession(
+                str(path), settings, providers=chosen, enable_fallback=0
+            )
     except Exception as problem:
         raise EngineError(
             f'ONNX Runtime cannot run {built}, which is built again once it is deleted: {problem}'

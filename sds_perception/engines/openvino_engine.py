@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
+from sds_perception.engines.compiling import compiling_alone
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import require_openvino_precision
@@ -98,7 +99,7 @@ def _compiled(path: Path, precision: Precision, threads: int) -> Any:
         'CACHE_DIR': str(path.parent),
     }
     try:
-        with signal_stack_kept():
+        with compiling_alone(path), signal_stack_kept():
             compiled = runtime.Core().compile_model(str(path), 'CPU', options)
     except RuntimeError as problem:
         raise EngineError(
