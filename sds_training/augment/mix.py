@@ -93,12 +93,14 @@ def _lay(scene: MixScene, mixed: MixScene, target: int, paste: Paste) -> None:
     """Write one paste into one picture of `mixed`."""
     placement, source = paste.placement, paste.source
     rows, columns = placement.window
-    image, depth = (sample_linear(part[source], placement) for part in (scene.image, scene.depth))
+    image = sample_linear(scene.image[source], placement)
     confidence = sample_linear(scene.confidence[source, None], placement)[0]
+    # Nearest: between a thing and what is behind it there is nothing at a depth in between.
+    depth = sample_nearest(scene.depth[source, 0], placement, outside=0.0)
     alpha = paste.mask.to(image) if paste.alpha is None else paste.alpha
     mixed.image[target, :, rows, columns].lerp_(image, alpha)
     _overwrite(mixed.confidence[target, rows, columns], confidence, paste.mask)
-    _overwrite(mixed.depth[target, :, rows, columns], depth * placement.depth_factor, paste.mask)
+    _overwrite(mixed.depth[target, 0, rows, columns], depth * placement.depth_factor, paste.mask)
     label = sample_nearest(scene.label[source], placement, outside=0)
     _overwrite(mixed.label[target, rows, columns], label, paste.mask)
 

@@ -163,6 +163,19 @@ def test_chained_affine_mix_lays_its_objects_over_depth_mix(
     assert (mixed.label[0][covered] == TRAIN_ID['car']).all()
 
 
+@pytest.mark.parametrize('seed', range(4))
+def test_a_moved_thing_has_its_own_depth_up_to_its_edge(
+    seed: int, batch_of: Scenes, lenses: Lenses
+) -> None:
+    scene = batch_of([FAR_CAR], [CAR])
+    plan = draw_mix(scene, lenses(2), ONLY['affine'], generator(seed))
+    mixed = apply_mix(scene, plan)
+    ((thing,),) = (plan.pastes[0],)
+    own = scene.depth[thing.source][scene.label[thing.source, None] == TRAIN_ID['car']].unique()
+    laid = mixed.depth[0, 0][thing.placement.window][thing.mask].unique()
+    torch.testing.assert_close(laid, own * thing.placement.depth_factor)
+
+
 def test_probabilities_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(MixConfigError, match='add up'):
         MixConfig(depth_mix=0.5, affine_mix=0.6)
