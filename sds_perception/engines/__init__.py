@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -59,3 +59,13 @@ def require_frames(frames: NDArray[np.uint8], input_size: tuple[int, int]) -> No
     wanted = (len(frames), *input_size, 3)
     if frames.shape != wanted or frames.dtype != np.uint8:
         raise EngineError(f'engine input is {frames.dtype} {frames.shape}, wanted uint8 {wanted}')
+
+
+def one_by_one(
+    run: Callable[[NDArray[np.uint8]], Sequence[NDArray]], frames: NDArray[np.uint8]
+) -> EngineOutput:
+    """What `run` says of each (H, W, 3) frame in turn, joined; its maps are in our order."""
+    each = [run(frame) for frame in frames]
+    joined = each[0] if len(each) == 1 else map(np.concatenate, zip(*each, strict=True))
+    labels, confidence, disparity, *logits = joined
+    return EngineOutput(labels, confidence, disparity, logits[0] if logits else None)

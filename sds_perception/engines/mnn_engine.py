@@ -24,7 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.atomic_file import written_atomically
-from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
+from sds_perception.engines import (
+    EngineError,
+    EngineOutput,
+    Precision,
+    one_by_one,
+    require_frames,
+)
 from sds_perception.engines.export import GraphShape, exported_onnx, require_writable
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import require_mnn_precision
@@ -81,10 +87,7 @@ class MnnEngine:
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`; any B."""
         require_frames(frames, self.input_size)
-        each = [self._run(frame) for frame in frames]
-        maps = each[0] if len(each) == 1 else map(np.concatenate, zip(*each, strict=True))
-        labels, confidence, disparity, *logits = maps
-        return EngineOutput(labels, confidence, disparity, logits[0] if logits else None)
+        return one_by_one(self._run, frames)
 
     def _run(self, frame: NDArray[np.uint8]) -> list[NDArray[Any]]:
         """One run of the graph on (H, W, 3)."""

@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
+from sds_perception.engines import (
+    EngineError,
+    EngineOutput,
+    Precision,
+    one_by_one,
+    require_frames,
+)
 from sds_perception.engines.compiling import compiling_alone
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
@@ -73,18 +79,12 @@ class OpenVinoEngine:
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`; any B."""
         require_frames(frames, self.input_size)
-        each = [self._run(np.ascontiguousarray(frame[None])) for frame in frames]
-        if len(each) == 1:
-            return each[0]
-        joined = (
-            None if maps[0] is None else np.concatenate(maps) for maps in zip(*each, strict=True)
-        )
-        return EngineOutput(*joined)
+        return one_by_one(self._run, frames)
 
-    def _run(self, frame: NDArray[np.uint8]) -> EngineOutput:
-        found = self._request.infer([frame], share_inputs=True, share_outputs=False)
-        labels, confidence, disparity, *logits = found.values()
-        return EngineOutput(labels, confidence, disparity, logits[0] if logits else None)
+    def _run(self, frame: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """One run of the graph on (H, W, 3)."""
+        batch = np.ascontiguousarray(frame[None])
+        return list(self._request.infer([batch], share_inputs=True, share_outputs=False).values())
 
 
 def _compiled(path: Path, precision: Precision, threads: int) -> Any:
