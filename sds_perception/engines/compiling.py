@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -19,5 +22,9 @@ def compiling_alone(graph: Path) -> Iterator[None]:
     """
     # NFS locks only what is open for writing.
     with graph.open('r+b' if os.access(graph, os.W_OK) else 'rb') as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info('engine: waiting for another process that compiles %s', graph)
+            fcntl.flock(held, fcntl.LOCK_EX)
         yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,30 @@ def test_a_graph_is_held_while_it_is_compiled_and_left_as_it_was(tmp_path, mode)
         raise RuntimeError
     assert free(graph)
     assert (graph.read_bytes(), graph.stat().st_mtime_ns) == (b'graph', before)
+
+
+def test_who_has_to_wait_says_so_and_comes_next(tmp_path, caplog):
+    graph, order, told = tmp_path / 'graph.onnx', [], threading.Event()
+    graph.touch()
+    caplog.set_level(logging.INFO)
+
+    def hear(record):
+        if 'waiting for another process' in record.msg:
+            told.set()
+        return True
+
+    def compile_next():
+        with compiling_alone(graph):
+            order.append('next')
+
+    caplog.handler.addFilter(hear)
+    other = threading.Thread(target=compile_next)
+    with compiling_alone(graph):
+        other.start()
+        assert told.wait(30)
+        order.append('first')
+    other.join(30)
+    assert order == ['first', 'next']
 
 
 def test_openvino_compiles_alone(small_release, cache, monkeypatch):
