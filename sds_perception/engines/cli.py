@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         '--calibrate', type=Path, metavar='FRAMES', help='folder, video or bag for the int8 ranges'
     )
     building.add_argument(
-        '--method', choices=METHODS, help='how int8 ranges are found (default: minmax)'
+        '--method', choices=METHODS, help='how int8 ranges are found (default: percentile)'
     )
     checking = commands.add_parser('check', help='compare with the float32 reference')
     checking.set_defaults(calibrate=None, method=None)

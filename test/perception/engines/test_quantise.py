@@ -1,0 +1,65 @@
+"""int8: ranges of the user's frames, weights and features in bytes, heads as they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime.quantization.calibrate import HistogramCalibrater, MinMaxCalibrater
+
+from sds_perception.engines import EngineError
+from sds_perception.engines.export import GraphShape, exported_onnx
+from sds_perception.engines.onnx_engine import OnnxEngine
+from sds_perception.engines.parity import measure_parity
+from sds_perception.engines.quantise import METHODS, calibrate, heads_of, kept_frames
+from sds_perception.engines.reference_frames import synthetic_frames
+
+SHAPE = GraphShape((64, 96))
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_int8_is_calibrated_on_frames_and_stays_near_the_reference(small_release, cache, method):
+    calibrate(small_release, SHAPE, synthetic_frames((64, 96), 8), cache, method)
+    engine = OnnxEngine(small_release, precision='int8', cache=cache)
+    report = measure_parity(engine, small_release, synthetic_frames((64, 96), 2))
+    assert 0.75 < report.labels < 1  # eight-channel layers are coarse; real ones come nearer
+    assert 0 < report.depth_median < 0.1
+
+
+def test_the_heads_of_an_int8_graph_stay_in_float32(small_release, cache):
+    graph = onnx.load(exported_onnx(small_release, SHAPE, cache)).graph
+    heads = set(heads_of(graph))
+    assert {'Sigmoid', 'ArgMax', 'Add'} <= {n.op_type for n in graph.node if n.name in heads}
+    path = calibrate(small_release, SHAPE, synthetic_frames((64, 96), 2), cache)
+    quantised = onnx.load(path).graph.node
+    said = {name for node in quantised if node.name in heads for name in node.output}
+    rounded = {node.input[0] for node in quantised if node.op_type == 'QuantizeLinear'}
+    assert said and rounded and not said & rounded
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_calibrating_keeps_what_one_frame_said_not_what_all_did(
+    small_release, cache, method, monkeypatch
+):
+    kind = {'minmax': MinMaxCalibrater, 'percentile': HistogramCalibrater}[method]
+    forget, kept = kind.clear_collected_data, []
+
+    def counted(self):
+        kept.append(len(self.intermediate_outputs))
+        forget(self)
+
+    monkeypatch.setattr(kind, 'clear_collected_data', counted)
+    calibrate(small_release, SHAPE, synthetic_frames((64, 96), 3), cache, method)
+    assert kept == [1, 1, 1]
+
+
+@pytest.mark.parametrize('content', [b'', b'\x93NUMPY', b'nothing of the kind'])
+def test_damaged_frames_of_a_calibration_are_refused_by_name(tmp_path, content):
+    (tmp_path / 'graph.frames.npy').write_bytes(content)
+    with pytest.raises(EngineError, match='graph.frames.npy cannot be read.*sds-engine build'):
+        kept_frames(tmp_path / 'graph.onnx')
+
+
+def test_frames_of_another_size_cannot_calibrate(small_release, cache):
+    with pytest.raises(EngineError, match='calibration frames'):
+        calibrate(small_release, SHAPE, np.zeros((1, 32, 32, 3), np.uint8), cache)
