@@ -1,9 +1,9 @@
 """int8 from the user's own frames: ONNX Runtime's static quantisation, kept in the cache.
 
 Convolutions and what lies between them are quantised, weights per channel; the exchange's
-products, the heads and everything after them stay in float32. Formats: unsigned activations with
-7-bit weights for CPUs without VNNI, whose 16-bit sums would saturate otherwise; signed symmetric
-ones for TensorRT, which takes no others.
+products and everything after the heads stay in float32. Formats: unsigned activations with 7-bit
+weights for CPUs without VNNI, whose 16-bit sums would saturate otherwise; signed symmetric ones
+for TensorRT, which takes no others.
 """
 
 from __future__ import annotations
@@ -140,7 +140,6 @@ def _write_frames(path: Path, frames: NDArray[np.uint8]) -> None:
 
 
 def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method: str) -> None:
-    import onnx
     from onnxruntime import quantization as q
 
     for_cpu = shape.for_cpu
@@ -155,7 +154,6 @@ def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method
                 reader,
                 quant_format=q.QuantFormat.QDQ,
                 op_types_to_quantize=QUANTISED,
-                nodes_to_exclude=heads_of(onnx.load(source).graph),
                 per_channel=True,
                 reduce_range=for_cpu,
                 activation_type=q.QuantType.QUInt8 if for_cpu else q.QuantType.QInt8,
@@ -174,25 +172,6 @@ def _quantise(source: Path, target: Path, reader: Any, shape: GraphShape, method
         ) from problem
     finally:
         quiet.setLevel(level)
-
-
-def heads_of(graph: Any) -> list[str]:
-    """Names of the nodes from the last products with weights on to the outputs of an ONNX graph.
-
-    Eight bits are too few there: a step of a disparity's score is two percent of depth.
-    """
-    weights = {each.name for each in graph.initializer}
-    maker = {name: node for node in graph.node for name in node.output}
-    found: dict[str, None] = {}
-    ahead = [each.name for each in graph.output]
-    while ahead:
-        node = maker.get(ahead.pop())
-        if node is None or node.name in found:
-            continue
-        found[node.name] = None
-        if node.op_type not in ('Conv', 'MatMul') or not weights & set(node.input):
-            ahead += node.input
-    return list(found)
 
 
 def _reader(frames: NDArray[np.uint8], batch: int) -> Any:
