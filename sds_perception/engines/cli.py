@@ -63,10 +63,11 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
         require_int8(wanted.engine, wanted.device, wanted.provider)
         size = wanted.input_size or release.input_size
         require_size(release, size)
-        on_cpu = (wanted.provider or wanted.device) == 'cpu'
-        shape = GraphShape(size, wanted.detail, for_cpu=on_cpu)
+        provider = wanted.provider or wanted.device
         frames = user_frames(wanted.calibrate, size, CALIBRATION_FRAMES, wanted.topic)
-        calibrate(release, shape, frames, wanted.cache, wanted.method or METHODS[0])
+        method = wanted.method or METHODS[0]
+        shape = GraphShape(size, wanted.detail)
+        calibrate(release, shape, frames, wanted.cache, method, provider)
     return check(wanted, release)
 
 

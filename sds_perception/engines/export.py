@@ -49,7 +49,7 @@ class GraphShape:
     detail: Detail = 'fast'
     batch: int = 1
     half: bool = False  # float16 weights and activations, for CUDA and TensorRT
-    for_cpu: bool = True  # rewritten for ONNX Runtime on the CPU (streamline.py)
+    streamlined: bool = False  # rewritten by streamline.py
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -58,8 +58,9 @@ class GraphShape:
 
     def __str__(self) -> str:
         height, width = self.input_size
-        number, place = 'fp16' if self.half else 'fp32', 'cpu' if self.for_cpu else 'plain'
-        return f'{self.batch}x{height}x{width}-{self.detail}-{place}-{number}'
+        number = 'fp16' if self.half else 'fp32'
+        form = 'streamlined' if self.streamlined else 'plain'
+        return f'{self.batch}x{height}x{width}-{self.detail}-{form}-{number}'
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
@@ -135,9 +136,9 @@ def code_of(source: str) -> str:
 
 def onnx_model(release: Release, shape: GraphShape) -> Any:
     """The graph as an `onnx.ModelProto`, BatchNorm folded into the convolutions."""
-    rewrite = streamlined if shape.for_cpu else folded
+    rewrite = streamlined if shape.streamlined else folded
     network = rewrite(release.network())
-    vehicle = VehicleGraph(network, shape.detail, turn_bytes=shape.for_cpu)
+    vehicle = VehicleGraph(network, shape.detail, turn_bytes=shape.streamlined)
     return onnx_of(
         vehicle.half() if shape.half else vehicle,
         torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8),

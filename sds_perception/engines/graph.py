@@ -12,6 +12,7 @@ import torch
 import torch.fx.experimental.optimization as fx_optimization
 from torch import Tensor, nn
 
+from sds_perception.labels import UNLABELLED
 from sds_perception.network import SdsNetwork
 
 Detail = Literal['fast', 'fine']
@@ -36,15 +37,25 @@ class VehicleGraph(nn.Module):
             image = frames.to(weight.dtype).permute(0, 3, 1, 2)
         logits, disparities, _ = self.network(image / 255)
         logits = logits.float()  # the softmax of 19 scores stays in float32 on every engine
-        peak, labels = logits.max(dim=1)
+        peak = logits.amax(dim=1, keepdim=True)
         # 1 / sum exp(x - max) is the winner's softmax without the other 18 planes' division.
-        confidence = 1 / (logits - peak[:, None]).exp().sum(dim=1)
+        confidence = 1 / (logits - peak).exp().sum(dim=1)
         small = (
-            labels.to(torch.uint8),
+            first_at(peak, logits).to(torch.uint8),
             (confidence * 255).round().to(torch.uint8),
             disparities[0][:, 0].float(),
         )
         return (*small, logits) if self.detail == 'fine' else small
+
+
+def first_at(peak: Tensor, logits: Tensor) -> Tensor:
+    """(B, h, w) the least class whose score is `peak` (B, 1, h, w); scores that are no numbers
+    are unlabelled.
+
+    An argmax, but of operations that every runtime has a fast kernel for: OpenVINO sorts for one.
+    """
+    classes = torch.arange(logits.shape[1], dtype=logits.dtype, device=logits.device)
+    return torch.where(logits == peak, classes.view(1, -1, 1, 1), float(UNLABELLED)).amin(dim=1)
 
 
 def folded(network: SdsNetwork) -> nn.Module:

@@ -76,7 +76,7 @@ class MnnEngine:
         require_mnn(device)
         self.precision = require_mnn_precision(precision)
         self.input_size = input_size or release.input_size
-        shape = GraphShape(self.input_size, detail)
+        shape = GraphShape(self.input_size, detail, streamlined=True)
         self.graph_file = converted(exported_onnx(release, shape, cache))
         self._net, self._session = _opened(self.graph_file, self.precision, threads)
         self._frame = self._net.getSessionInput(self._session).getNumpyData()  # its own memory

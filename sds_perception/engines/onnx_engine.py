@@ -61,11 +61,10 @@ class OnnxEngine:
         self.precision = require_precision(precision, provider)
         self.input_size = input_size or release.input_size
         self.batch = batch
-        shape = GraphShape(
-            self.input_size, detail, batch, self.precision == 'fp16', for_cpu=provider == 'cpu'
-        )
+        half, streamlined = self.precision == 'fp16', (provider, self.precision) == ('cpu', 'fp32')
+        shape = GraphShape(self.input_size, detail, batch, half, streamlined)
         if self.precision == 'int8':
-            path = calibrated_onnx(release, shape, cache)
+            path = calibrated_onnx(release, shape, cache, provider)
         else:
             path = exported_onnx(release, shape, cache)
         self.graph_file = path

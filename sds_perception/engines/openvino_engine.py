@@ -67,10 +67,10 @@ class OpenVinoEngine:
         require_openvino(device)
         self.precision = require_openvino_precision(precision)
         self.input_size = input_size or release.input_size
+        shape = GraphShape(self.input_size, detail)
         if self.precision == 'int8':
-            path = calibrated_onnx(release, GraphShape(self.input_size, detail), cache)
-        else:  # the plain graph: what streamline.py rewrites for ONNX Runtime costs OpenVINO 15 %
-            shape = GraphShape(self.input_size, detail, for_cpu=False)
+            path = calibrated_onnx(release, shape, cache)
+        else:
             path = exported_onnx(release, shape, cache)
         self.graph_file = path
         self._request = _compiled(path, self.precision, threads).create_infer_request()

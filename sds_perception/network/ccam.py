@@ -100,8 +100,13 @@ class CrossChannelAttention(nn.Module):
 
 
 def mixed_channels(weights: Tensor, feature: Tensor) -> Tensor:
-    """sum_j weights[b, i, j] feature[b, j]: (B, C, C) and (B, C, h, w) to (B, C, h, w)."""
-    return (weights @ feature.flatten(2)).unflatten(2, feature.shape[2:])
+    """sum_j weights[b, i, j] feature[b, j]: (B, C, C) and (B, C, h, w) to (B, C, h, w).
+
+    One row per pixel, as features lie in memory where channels come last: no copy turns them.
+    """
+    pixels = feature.permute(0, 2, 3, 1)
+    mixed = pixels.flatten(1, 2) @ weights.transpose(1, 2)
+    return mixed.unflatten(1, pixels.shape[1:3]).permute(0, 3, 1, 2)
 
 
 class PadGate(nn.Module):

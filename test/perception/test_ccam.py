@@ -144,6 +144,13 @@ def test_mixing_is_the_sum_over_the_partners_channels():
     torch.testing.assert_close(mixed_channels(weights, feature), wanted)
 
 
+def test_mixing_leaves_features_in_the_memory_order_of_channels_last():
+    """Turned the other way round they would be copied for every product, and back again."""
+    feature = features().to(memory_format=torch.channels_last)
+    mixed = mixed_channels(torch.rand(2, C, C), feature)
+    assert mixed.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_ccam_of_128_channels_has_the_parameters_the_method_counts():
     assert count(CrossChannelAttention(128)) == 16_904
     assert count(CrossChannelAttention(128, shared=True)) == 8_552

@@ -131,12 +131,15 @@ def test_what_is_built_is_read_from_a_cache_that_cannot_be_written(
 
 
 def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(small_release, tmp_path):
-    path = exported_onnx(small_release, FINE, tmp_path)
-    path.write_bytes(path.read_bytes()[:1000])
-    wanted = f'{path}, which is built again once it is deleted'
-    with pytest.raises(EngineError, match=wanted):
+    paths = [
+        exported_onnx(small_release, GraphShape((64, 96), 'fine', streamlined=each), tmp_path)
+        for each in (True, False)
+    ]
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(EngineError, match=f'{paths[0]}, which is built again once it is deleted'):
         OnnxEngine(small_release, detail='fine', cache=tmp_path)
-    with pytest.raises(EngineError, match=wanted):
+    with pytest.raises(EngineError, match=f'{paths[1]}, which is built again once it is deleted'):
         calibrate(small_release, FINE, frames_of(), tmp_path)
 
 
@@ -196,7 +199,7 @@ def test_tensorrt_builds_anew_where_a_graph_of_the_same_name_has_changed(tmp_pat
 
 
 def test_a_graph_for_tensorrt_begins_with_a_cast(small_release):
-    shapes = [GraphShape((64, 96), for_cpu=for_cpu) for for_cpu in (False, True)]
+    shapes = [GraphShape((64, 96), streamlined=each) for each in (False, True)]
     plain, cpu = (onnx_model(small_release, shape) for shape in shapes)
     assert reader_of_input(plain) == 'Cast' and reader_of_input(cpu) == 'Transpose'
 
@@ -204,7 +207,7 @@ def test_a_graph_for_tensorrt_begins_with_a_cast(small_release):
 def test_an_int8_graph_for_tensorrt_has_no_numbers_that_it_does_not_take(
     small_release, frames, tmp_path
 ):
-    path = calibrate(small_release, GraphShape((64, 96), for_cpu=False), frames, tmp_path)
+    path = calibrate(small_release, GraphShape((64, 96)), frames, tmp_path, provider='tensorrt')
     graph = onnx.load(path).graph
     wide = {each.name for each in graph.initializer if each.data_type == onnx.TensorProto.INT32}
     scaled = [node for node in graph.node if node.op_type == 'DequantizeLinear']

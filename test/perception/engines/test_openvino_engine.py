@@ -111,7 +111,7 @@ def test_without_the_package_it_is_refused(small_release, cache, monkeypatch):
 
 
 def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(small_release, tmp_path):
-    path = exported_onnx(small_release, GraphShape((64, 96), for_cpu=False), tmp_path)
+    path = exported_onnx(small_release, GraphShape((64, 96)), tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(EngineError, match=f'{path}, which is built again once it is deleted'):
         OpenVinoEngine(small_release, cache=tmp_path)

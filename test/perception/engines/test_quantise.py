@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from onnxruntime.quantization.calibrate import HistogramCalibrater, MinMaxCalibrater
 
-from sds_perception.engines import EngineError
+from sds_perception.engines import EngineError, quantise
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.parity import measure_parity
-from sds_perception.engines.quantise import METHODS, calibrate, kept_frames
+from sds_perception.engines.quantise import METHODS, calibrate, calibrated_path, kept_frames
 from sds_perception.engines.reference_frames import synthetic_frames
 
 SHAPE = GraphShape((64, 96))
@@ -39,6 +39,17 @@ def test_calibrating_keeps_what_one_frame_said_not_what_all_did(
     monkeypatch.setattr(kind, 'clear_collected_data', counted)
     calibrate(small_release, SHAPE, synthetic_frames((64, 96), 3), cache, method)
     assert kept == [1, 1, 1]
+
+
+def test_a_calibrated_graph_is_named_by_its_runtime_and_by_the_code_that_quantised_it(
+    small_release, monkeypatch
+):
+    names = [calibrated_path(small_release, SHAPE, None, each) for each in ('cpu', 'tensorrt')]
+    source = quantise.inspect.getsource
+    edited = lambda module: source(module) + '\nEDITED = 1\n' * (module is quantise)  # noqa: E731
+    monkeypatch.setattr(quantise.inspect, 'getsource', edited)
+    names.append(calibrated_path(small_release, SHAPE, None))
+    assert len(set(names)) == 3
 
 
 @pytest.mark.parametrize('content', [b'', b'\x93NUMPY', b'nothing of the kind'])
