@@ -74,7 +74,8 @@ def user_frames(
     from sds_perception.offline.command import open_source  # imports the Perceiver, as we do not
 
     try:
-        source = open_source(Namespace(input=Path(path), camera=None, topic=topic, lens='raw'))
+        # Any camera: no frame needs one here, and so no CameraInfo of a bag is asked for one.
+        source = open_source(Namespace(input=Path(path), camera='60', topic=topic, lens='raw'))
         chosen = [
             cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
             for frame in _spread(source, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 INFO = 'sensor_msgs/msg/CameraInfo'
 UNUSABLE = (UnsupportedImage, BrokenImage, CameraError, SerdeError)  # one frame's own fault
 
+log = logging.getLogger(__name__)
+
 
 class BagSource:
     """The pictures of one topic of a bag, each with the CameraInfo that belongs to it.
@@ -32,7 +35,8 @@ class BagSource:
         path: bag folder, or a .db3 or .mcap file.
         topic: of the pictures; may be left out where the bag has only one such topic.
         choice: a camera that takes the place of the bag's own.
-        lens: how the bag's CameraInfo is read: 'raw', 'rectify' or 'rectified'.
+        lens: how the bag's CameraInfo is read: 'raw', 'rectify' or 'rectified'. One that cannot be
+            used costs the camera of its frames; the frames themselves only if it is to rectify.
 
     Raises:
         OfflineError: no such bag or topic.
@@ -45,7 +49,8 @@ class BagSource:
         choice: CameraChoice | None = None,
         lens: str = 'raw',
     ) -> None:
-        self._path, self._choice = path, choice
+        self._path, self._choice, self._must_rectify = path, choice, lens == 'rectify'
+        self._told: set[str] = set()  # why CameraInfo could not be used; each is said once
         self._types = get_typestore(Stores.LATEST)
         with open_bag(path) as reader:
             self._pictures = _picture_topic(path, reader.connections, topic)
@@ -73,12 +78,22 @@ class BagSource:
         message: Any = self._types.deserialize_cdr(data, self._pictures.msgtype)
         rgb, stamp_ns = rgb_of(message), stamp_of(message.header)
         height, width = rgb.shape[:2]
-        if self._choice:
-            calibration: Calibration | None = self._choice(width, height)
-        else:
-            calibration = self._infos.calibration(stamp_ns, width, height)
+        choice = self._choice
+        calibration = choice(width, height) if choice else self._own(stamp_ns, width, height)
         seen, frame_id = through(calibration, rgb), message.header.frame_id
         return Frame(name, seen, stamp_ns, logged_ns, frame_id, calibration)
+
+    def _own(self, stamp_ns: int, width: int, height: int) -> Calibration | None:
+        """By the bag's CameraInfo; None without one of use, as in the node."""
+        try:
+            return self._infos.calibration(stamp_ns, width, height)
+        except CameraError as problem:
+            if self._must_rectify:
+                raise
+            if str(problem) not in self._told:  # labels and relative depth need none
+                self._told.add(str(problem))
+                log.warning('%s: such frames go without camera, so without metres', problem)
+            return None
 
     def _readable(self, reader: Reader, wanted: Connection | None) -> Iterator[Any]:
         for connection, _, data in read(reader, [wanted]) if wanted else ():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
+from sds_perception.engines.reference_frames import user_frames
 from sds_perception.offline.bag_source import BagSource, open_bag
 from sds_perception.offline.bag_writer import BagWriter, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
@@ -120,20 +122,62 @@ def test_a_camera_given_by_hand_takes_the_place_of_the_bags_own(bag, frames) -> 
 
 
 def test_broken_and_foreign_frames_are_skipped_by_name(frames, tmp_path) -> None:
-    big = np.zeros((96, 160, 3), np.uint8)
     with BagWriter(tmp_path / 'mixed') as bag:
         for frame in frames:
             bag.camera_info('/c/camera_info', frame.calibration, frame.calibration.camera, frame)
         bag.image('/c/image', frames[0].rgb, 'rgb8', frames[0])
         bag.image('/c/image', frames[1].rgb, 'nv24', frames[1])
-        bag.image('/c/image', big, 'rgb8', frames[2])
         bag.image('/c/image', frames[3].rgb[..., :2].copy(), 'rgb8', frames[3])
         bag.image('/c/image', frames[4].rgb, 'rgb8', frames[4])
     items = list(BagSource(tmp_path / 'mixed').frames())
-    assert [type(item) for item in items] == [Frame, Skipped, Skipped, Skipped, Frame]
+    assert [type(item) for item in items] == [Frame, Skipped, Skipped, Frame]
     assert 'nv24' in items[1].reason
-    assert 'camera_info is for 80x48, the image is 160x96' in items[2].reason
-    assert 'smaller than a row' in items[3].reason
+    assert 'smaller than a row' in items[2].reason
+
+
+def with_camera_info(path, frames, height, focal_px):
+    """The pictures of `frames`, each with a CameraInfo of this height and focal length."""
+    with BagWriter(path) as bag:
+        for frame in frames:
+            k = np.diag((focal_px, focal_px, 1.0))
+            of = SimpleNamespace(width=80, height=height, matrix=k)
+            bag.image('/c/image', frame.rgb, 'rgb8', frame)
+            bag.camera_info('/c/camera_info', frame.calibration, of, frame)
+    return path
+
+
+UNUSABLE = pytest.mark.parametrize(
+    ('height', 'focal_px', 'why'),
+    [(48, 0.0, 'fx'), (96, 60.0, 'camera_info is for 80x96, the image is 80x48')],
+)
+
+
+@UNUSABLE
+def test_camera_info_of_no_use_costs_the_camera_not_the_frames_and_is_told_once(
+    height, focal_px, why, frames, tmp_path, caplog
+) -> None:
+    path = with_camera_info(tmp_path / 'odd', frames, height, focal_px)
+    read = list(BagSource(path).frames())
+    assert [each.calibration for each in read] == [None] * len(frames)
+    (said,) = caplog.messages
+    assert why in said
+
+
+@UNUSABLE
+def test_what_cannot_be_rectified_as_told_is_skipped(
+    height, focal_px, why, frames, tmp_path
+) -> None:
+    path = with_camera_info(tmp_path / 'odd', frames, height, focal_px)
+    assert all(why in each.reason for each in BagSource(path, lens='rectify').frames())
+
+
+@UNUSABLE
+def test_frames_for_an_engine_ask_no_camera_info(
+    height, focal_px, why, frames, tmp_path, caplog
+) -> None:
+    path = with_camera_info(tmp_path / 'odd', frames, height, focal_px)
+    assert len(user_frames(path, (48, 80), len(frames))) == len(frames)
+    assert not caplog.messages
 
 
 def test_the_mosaic_of_a_bag_needs_no_ros_to_be_read(frames, tmp_path) -> None:
