@@ -68,8 +68,7 @@ ENCODINGS: tuple[str, ...] = tuple(_KNOWN)
 
 _DECODE = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # calibration is for sensor pixels
 _AS_IT_IS = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
-_JPEG_TAIL = 4096  # some cameras pad their buffers behind the end marker
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 
 
 def rgb_of(
@@ -140,8 +139,6 @@ def rgb_from_compressed(data: Bytes, format: str) -> NDArray[np.uint8]:
         )
     encoded = np.frombuffer(data, np.uint8)
     what = f"'{format}' data of {encoded.size} bytes"
-    if _is_cut(encoded):
-        raise BrokenImage(f'{what} is empty, cut or damaged')
     source, _, compressed = (each.strip() for each in name.partition(';'))
     mosaic = source.startswith('bayer_') and source in _KNOWN
     if mosaic and compressed.endswith('compressed'):  # 'compressed mono8' is no mosaic any more
@@ -246,7 +243,7 @@ def _demosaiced(mosaic: NDArray, encoding: str, what: str) -> NDArray[np.uint8]:
 def _decoded(encoded: NDArray[np.uint8], what: str, how: int = _DECODE) -> NDArray:
     """(H, W, 3) uint8 in OpenCV's order of channels, or what `how` makes of the data."""
     try:
-        image = cv2.imdecode(encoded, how) if encoded.size else None
+        image = None if _is_cut(encoded.tobytes()) else cv2.imdecode(encoded, how)
     except cv2.error as problem:  # a damaged header claims a picture of any size
         raise BrokenImage(f'{what} cannot be decoded: {problem.err}') from problem
     if image is None:
@@ -254,11 +251,14 @@ def _decoded(encoded: NDArray[np.uint8], what: str, how: int = _DECODE) -> NDArr
     return np.asarray(image)
 
 
-def _is_cut(encoded: NDArray[np.uint8]) -> bool:
+def _is_cut(encoded: bytes) -> bool:
     """Whether the data end too early; OpenCV 4 decodes half a JPEG into a half grey picture."""
-    if encoded[:2].tobytes() == _JPEG_START:
-        return _JPEG_END not in encoded[-_JPEG_TAIL:].tobytes()
-    return encoded.size == 0
+    if not encoded.startswith(_JPEG_START):
+        return not encoded
+    place = 2  # over the segments, as one may hold a small JPEG whole; no scan holds an end marker
+    while (head := encoded[place : place + 4])[:1] == b'\xff' and head[:2] != _JPEG_SCAN:
+        place += 1 if head[1:2] == b'\xff' else 2 + int.from_bytes(head[2:])  # filled, or a length
+    return encoded.find(_JPEG_END, place) < 0
 
 
 def _encode(extension: str, image: NDArray, options: list[int]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from sds_perception.image_codec import (
     encode_jpeg,
     encode_png,
     image_bytes,
+    non_zero_in_file,
     rgb_from_compressed,
     rgb_from_file,
     rgb_from_image,
@@ -244,6 +245,31 @@ def test_cut_pictures_are_refused_not_half_decoded(format, kept) -> None:
     encoded = encode_jpeg(picture) if format == 'jpeg' else encode_png(picture)
     with pytest.raises(BrokenImage, match=f'{format}.*cut or damaged'):
         rgb_from_compressed(encoded[: int(kept * encoded.size)], format)
+
+
+@pytest.mark.parametrize('read', [rgb_from_file, non_zero_in_file])
+@pytest.mark.parametrize('kept', [0.3, 0.995])
+def test_a_cut_jpeg_file_is_refused_whatever_opencv_makes_of_it(
+    kept, read, monkeypatch
+) -> None:
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    monkeypatch.setattr(cv2, 'imdecode', lambda encoded, how: grey.copy())
+    whole = with_a_thumbnail()
+    assert read(whole).any()
+    with pytest.raises(BrokenImage, match='a file of .*cut or damaged'):
+        read(whole[: int(kept * len(whole))])
+
+
+def test_what_follows_the_end_of_a_jpeg_does_not_make_it_a_cut_one() -> None:
+    assert rgb_from_compressed(with_a_thumbnail() + bytes(100_000), 'jpeg').shape == (64, 64, 3)
+
+
+def with_a_thumbnail() -> bytes:
+    """A JPEG with another one, end marker and all, in its first segment, behind a fill byte."""
+    picture = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    small, large = (encode_jpeg(each).tobytes() for each in (picture[:8, :8], picture))
+    segment = b'\xff\xff\xe1' + (2 + len(small)).to_bytes(2) + small
+    return large[:2] + segment + large[2:]
 
 
 def test_a_jpeg_that_claims_more_pixels_than_opencv_takes_is_broken() -> None:
