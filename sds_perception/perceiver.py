@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sds_perception.camera import Camera
 from sds_perception.engines import Engine, EngineOutput
 from sds_perception.engines.graph import Detail
-from sds_perception.engines.parity import build_checked_engine
+from sds_perception.engines.parity import ParityReport, build_checked_engine
 from sds_perception.labels import SKY
 from sds_perception.network.disparity import inverse_depth
 from sds_perception.release import Release, named_release
@@ -38,6 +38,7 @@ class Perceiver:
         release: what to run.
         engine: how to run it; its input size may differ from the release's.
         output_size: 'frame', 'network' or a fraction of the frame's size, for the Scene.
+        parity: of the engine that was asked for; one that failed is not the one that runs.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class Perceiver:
         engine: Engine,
         *,
         output_size: str | float = 'frame',
+        parity: ParityReport | None = None,
     ) -> None:
         _check_output_size(output_size)
         self.release, self.engine = release, engine
-        self.output_size = output_size
+        self.output_size, self.parity = output_size, parity
         self._one_call = threading.Lock()
         self._staging = np.empty((0, *engine.input_size, 3), np.uint8)
 
@@ -73,10 +75,17 @@ class Perceiver:
         """
         if not isinstance(release, Release):
             release = named_release(release)
-        built, _ = build_checked_engine(
+        built, report = build_checked_engine(
             release, engine, device, input_size=input_size, detail=detail, **engine_options
         )
-        return cls(release, built, output_size=output_size)
+        return cls(release, built, output_size=output_size, parity=report)
+
+    @property
+    def refusal(self) -> str:
+        """Why the reference runs in place of the engine asked for; '' where that one runs."""
+        if self.parity is None or self.parity.passed:
+            return ''
+        return f'{self.parity}; {self.engine.name} runs in its place'
 
     def warm_up(self, frames: int = 3) -> None:
         """Run on black frames so that the first real one does not pay for set-up."""

@@ -125,7 +125,7 @@ def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
 def node_parameters(drive: Drive, release: Path, wanted: argparse.Namespace) -> dict[str, Any]:
     """What the node is told, the quickest engine of the device among it."""
     engine, precision = quickest_engine(wanted.device)
-    print(f'the network runs in {engine} {precision}'.rstrip(), flush=True)
+    print(f'the node is told to run {engine} {precision}'.rstrip(), flush=True)
     return {
         'release': str(release),
         'device': wanted.device,
@@ -182,6 +182,7 @@ def summarise(drive: Drive, release: Release, output: Path, device: str) -> dict
         'weights': 'trained' if release.trained else 'untrained',
         'release': release.digest[:12],
         'device': device,
+        'engine': report['node']['engine'],  # the reference where the one asked for disagrees
         'frames': {
             'in': drive.frames,
             'received': counts.get('received', 0),
@@ -198,7 +199,8 @@ def summarise(drive: Drive, release: Release, output: Path, device: str) -> dict
 def print_summary(summary: dict[str, Any], output: Path) -> None:
     """The summary for a person at a terminal."""
     frames = ', '.join(f'{value} {name}' for name, value in summary['frames'].items())
-    print(f'\n  drive    {summary["input"]}\n  frames   {frames}')
+    print(f'\n  drive    {summary["input"]}\n  engine   {summary["engine"]}')
+    print(f'  frames   {frames}')
     for stage, each in summary['latency_ms'].items():
         print(f'  {stage:8s} p50 {each["p50"]:8.2f} ms   p95 {each["p95"]:8.2f} ms')
     scale = f' ({summary["scale"]})' if summary['scale'] else ''

@@ -28,6 +28,7 @@ class Diagnostics:
         self._status = node.create_publisher(String, '~/status', LATCHED)
         self._name = node.get_fully_qualified_name().lstrip('/')
         self.about: dict[str, str] = {}  # release, engine, device: what is running
+        self.caution = ''  # what an operator has to know of it while it runs, as a sentence
         self._told: dict[str, Level] = {}  # camera -> the level that was logged last
         self._one_at_a_time = threading.Lock()
 
@@ -41,7 +42,8 @@ class Diagnostics:
     def _publish(
         self, state: str, cameras: Sequence[CameraHealth], trouble: tuple[Level, str] | None
     ) -> None:
-        level, sentence = trouble or (Level.OK, state)
+        fine = (Level.WARN, self.caution) if self.caution else (Level.OK, state)
+        level, sentence = trouble or fine
         verdicts = [] if trouble else [(each, *diagnose(each)) for each in cameras]
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()

@@ -145,6 +145,7 @@ class PerceptionNode(SpokenNode):
         self._now('configuring', (Level.WARN, f'building the {config.engine} engine'))
         self._perceiver = build_perceiver(release, config)
         self._introduce(release, self._perceiver.engine.name)
+        self._diagnostics.caution = self._perceiver.refusal
         for name, finish in finishers.items():  # one by one: take_down withdraws what is there
             self._channels[name] = self._channel(name, finish)
         self._label_names = LabelNames(self)

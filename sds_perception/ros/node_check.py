@@ -98,8 +98,10 @@ def check_release(config: NodeConfig) -> list[Finding]:
         taken_ms = 1e3 * min(_seconds(perceiver.warm_up) for _ in range(5))
     except Exception as problem:  # drivers and compilers raise what they like
         return [about, fault('engine', f'{config.engine}: {problem}')]
-    speed = f'{config.engine} on {config.device}: {taken_ms:.1f} ms per frame at best'
-    return [about, Finding('engine', speed)]
+    speed = Finding('engine', f'{perceiver.engine.name}: {taken_ms:.1f} ms per frame at best')
+    if not (said := perceiver.refusal):
+        return [about, speed]
+    return [about, speed, fault('engine', f'{said}: choose another engine or precision')]
 
 
 def check_masks(config: NodeConfig) -> Iterator[Finding]:

@@ -249,9 +249,7 @@ def test_cut_pictures_are_refused_not_half_decoded(format, kept) -> None:
 
 @pytest.mark.parametrize('read', [rgb_from_file, non_zero_in_file])
 @pytest.mark.parametrize('kept', [0.3, 0.995])
-def test_a_cut_jpeg_file_is_refused_whatever_opencv_makes_of_it(
-    kept, read, monkeypatch
-) -> None:
+def test_a_cut_jpeg_file_is_refused_whatever_opencv_makes_of_it(kept, read, monkeypatch) -> None:
     grey = np.full((64, 64, 3), 128, np.uint8)
     monkeypatch.setattr(cv2, 'imdecode', lambda encoded, how: grey.copy())
     whole = with_a_thumbnail()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sds_perception.engines.parity import ParityReport
 from sds_perception.network import NETWORKS
 from sds_perception.release import untrained_release, write_release
 
@@ -36,6 +37,12 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp('release') / 'tiny.safetensors'
     write_release(path, untrained_release(NETWORKS['tiny'], (64, 128)))
     return path
+
+
+@pytest.fixture
+def nobody_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every engine but the reference is found to disagree with it, and refused."""
+    monkeypatch.setattr(ParityReport, 'passed', False)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from std_msgs.msg import Header
 
+from sds_perception.engines.choose import quickest_engine
 from sds_perception.labels import UNLABELLED
 from sds_perception.ros import demo
 from sds_perception.ros.drive import drive_in
@@ -148,6 +149,7 @@ def test_the_demo_plays_a_drive_through_the_real_node(
     frames = summary['frames']
     assert frames['in'] == 8 >= frames['received']  # a busy machine may overwrite one unread
     assert frames['out'] + frames['dropped'] == frames['received'] and frames['out'] > 0
+    assert summary['engine'].split()[:2] == [quickest_engine('cpu')[0], 'cpu']
     assert summary['depth'] == 'relative' and summary['weights'] == 'untrained'
     assert summary['latency_ms']['network']['p50'] > 0
     assert len(list(scenes(out / 'result', '/sds_perception'))) == frames['out']

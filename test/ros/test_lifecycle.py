@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from node_graph import Graph, counts, image, until
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 
 from sds_perception.ros import building
 from sds_perception.ros.health import Level
@@ -114,6 +116,17 @@ def test_cuda_without_cuda_is_refused_not_replaced(graph: Graph, monkeypatch) ->
     node = graph.node(device='cuda')
     assert node.trigger_configure().name == 'FAILURE'
     assert 'cuda' in node.trouble[1]
+
+
+@pytest.mark.usefixtures('nobody_agrees')
+def test_an_engine_refused_because_it_disagrees_is_a_warning_while_another_runs(
+    graph: Graph, tmp_path: Path
+) -> None:
+    graph.active(engine='onnxruntime', engine_cache=str(tmp_path))
+    arrays = graph.collect('/diagnostics', DiagnosticArray, QoSProfile(depth=10))
+    node = until(lambda: arrays and arrays[-1].status[0], 'diagnostics came')
+    assert node.level == bytes([Level.WARN])
+    assert 'DISAGREES' in node.message and 'torch cpu float32 runs' in node.message
 
 
 def test_the_state_can_be_changed_from_another_node(graph: Graph) -> None:

@@ -142,6 +142,8 @@ def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
         perceiver = Perceiver.from_release(small_release, engine='onnxruntime', cache=cache)
     assert perceiver.engine.name == 'torch cpu float32'
     assert 'REFUSED' in caplog.text
+    assert 'altered DISAGREES' in perceiver.refusal
+    assert perceiver.refusal.endswith('torch cpu float32 runs in its place')
 
 
 def test_an_engine_that_was_built_and_does_not_run_is_refused_in_a_sentence(
