@@ -9,11 +9,9 @@ import sys
 import traceback
 from typing import Any
 
-import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor as NodeExecutor  # why one: see Heartbeat
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
 
 from sds_perception.engines import EngineError
@@ -33,7 +31,7 @@ from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.pipeline import Channel
 from sds_perception.ros.process import READY, StopRequest, forward_logs
 from sds_perception.ros.session import Session
-from sds_perception.ros.shipped import prepare_transport
+from sds_perception.ros.tool_node import BadArguments, running_node
 from sds_perception.ros.transitions import SpokenNode, spoken
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -221,26 +219,31 @@ class PerceptionNode(SpokenNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until shut down; a second Ctrl-C changes nothing unless it is stuck."""
-    prepare_transport()  # for a bare `ros2 run`; the launch file has done it already
+    """Run the node until shut down; a second Ctrl-C changes nothing unless it is stuck.
+
+    Returns:
+        2 where there can be no node with these arguments, said in one sentence.
+    """
     keep_large_buffers()
     keep_pauses_short()
-    with StopRequest() as stop:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        executor = NodeExecutor()
-        node = None
-        try:
-            node = PerceptionNode()
-            executor.add_node(node)
-            forward_logs(node.get_logger())
-            node.get_logger().info(READY)
-            stop.spin(executor)
-        finally:
-            executor.shutdown()
-            if node is not None:
-                node.destroy_node()
-            rclpy.try_shutdown()
+    try:
+        with StopRequest() as stop, running_node(PerceptionNode, args) as node:
+            _spin(node, stop)
+    except BadArguments as problem:
+        print(f'perception_node: {problem}', file=sys.stderr)
+        return 2
     return 0
+
+
+def _spin(node: PerceptionNode, stop: StopRequest) -> None:
+    executor = NodeExecutor()
+    try:
+        executor.add_node(node)
+        forward_logs(node.get_logger())
+        node.get_logger().info(READY)
+        stop.spin(executor)
+    finally:
+        executor.shutdown()
 
 
 if __name__ == '__main__':

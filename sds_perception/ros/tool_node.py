@@ -1,14 +1,14 @@
-"""The small nodes of our commands: made in one line, ended cleanly by one Ctrl-C or by two."""
+"""Nodes of our commands: made in one line or refused in one, ended by one Ctrl-C or by two."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
-from rclpy.exceptions import InvalidTopicNameException
+from rclpy.exceptions import InvalidParameterTypeException, InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -19,9 +19,11 @@ from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.process import ignore_signals
 from sds_perception.ros.shipped import prepare_transport
 
+AnyNode = TypeVar('AnyNode', bound=Node)
+
 
 class BadArguments(OfflineError):
-    """What follows --ros-args cannot be read; the message is one sentence."""
+    """With these --ros-args there can be no node; the message is one sentence."""
 
 
 class BadTopic(BadArguments):
@@ -47,23 +49,50 @@ def tool_node(name: str, args: Sequence[str] | None = None, **options: Any) -> I
     Signals stay Python's own, SIGTERM like SIGINT a KeyboardInterrupt: wait in short steps.
 
     Raises:
-        BadArguments: ROS cannot read `args`.
+        BadArguments: there can be no node with `args`.
     """
     keep_large_buffers()
-    prepare_transport()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    command = list(args) if args is not None else None
-    try:
+    with running_node(lambda: Node(name, **options), args) as node:
+        try:
+            yield node
+        finally:
+            ignore_signals()
+
+
+@contextmanager
+def running_node(
+    make: Callable[[], AnyNode], args: Sequence[str] | None = None
+) -> Iterator[AnyNode]:
+    """What `make` makes, on our Fast DDS profile, between the start and the end of rclpy.
+
+    Raises:
+        BadArguments: the profile is not there, ROS cannot read `args`, or a parameter of rclpy's
+            own has a value of another type.
+    """
+    with _in_one_sentence():
+        prepare_transport()  # for a bare `ros2 run`; a launch file has done it already
+        command = list(args) if args is not None else None
         rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as problem:
-        raise BadArguments(_said(problem)) from problem
-    node = Node(name, **options)
+    node = None
     try:
+        with _in_one_sentence():
+            node = make()
         yield node
     finally:
-        ignore_signals()
-        node.destroy_node()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
+
+
+@contextmanager
+def _in_one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except InvalidParameterTypeException as problem:  # ends with the name, which it says before
+        raise BadArguments(str(problem).rpartition(': ')[0]) from problem
+    except (RuntimeError, FileNotFoundError) as problem:
+        raise BadArguments(_said(problem)) from problem
 
 
 def checked_topic(topic: str) -> str:

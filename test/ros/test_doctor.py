@@ -199,6 +199,10 @@ def test_a_fresh_shell_is_ready_to_launch(capsys, monkeypatch, tiny_release):
             ('--params-file', '/no/such.yaml'),
             "arguments   Couldn't parse params file: '--params-file /no/such.yaml'",
         ),
+        (
+            ('--ros-args', '-p', 'use_sim_time:=1'),
+            "arguments   Trying to set parameter 'use_sim_time' to '1' of type 'INTEGER'",
+        ),
         (('--image-topic', 'front image'), "'front image' cannot be a topic: topic name must not"),
     ],
 )

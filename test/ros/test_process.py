@@ -20,8 +20,11 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import Header
 
+from sds_perception.ros import shipped
 from sds_perception.ros.messages import ImageWriter
+from sds_perception.ros.node import main
 from sds_perception.ros.process import forward_logs
+from sds_perception.ros.shipped import PROFILE_VARIABLES, TRANSPORTS_VARIABLE
 
 DOMAIN = 1 + (os.getpid() + 25) % 100
 
@@ -130,6 +133,42 @@ def test_a_signal_or_two_end_the_node_with_exit_code_0(process, signals, active,
         process.send_signal(number)
         time.sleep(0.1)
     assert process.wait(timeout=10) == 0, process.stderr.read()
+
+
+@pytest.mark.usefixtures('as_a_command')
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (
+            ('--params-file', '/no/such.yaml'),
+            "Couldn't parse params file: '--params-file /no/such",
+        ),
+        (('--params-file', 'MIXED'), "Value type 'integer' do not belong"),
+        (
+            ('-p', 'use_sim_time:=1'),
+            "Trying to set parameter 'use_sim_time' to '1' of type 'INTEGER', expecting",
+        ),
+    ],
+)
+def test_a_node_that_cannot_be_is_refused_in_one_sentence(
+    arguments, sentence, tmp_path, capsys
+) -> None:
+    mixed = tmp_path / 'mixed.yaml'
+    mixed.write_text('/**: {ros__parameters: {cameras: [front, 2]}}')
+    told = [each.replace('MIXED', str(mixed)) for each in arguments]
+    assert main(['perception_node', '--ros-args', *told]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith('perception_node: ') and sentence in said
+    assert not rclpy.ok()
+
+
+@pytest.mark.usefixtures('as_a_command')
+def test_a_profile_that_is_not_there_is_told_in_one_sentence(capsys, monkeypatch) -> None:
+    for name in (*PROFILE_VARIABLES, TRANSPORTS_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(shipped, '__file__', '/nowhere/in/any/shipped.py')
+    assert main(['perception_node']) == 2
+    assert 'fastdds.xml ships with sds_perception but is in none of' in capsys.readouterr().err
 
 
 def test_progress_that_a_module_without_ros_logs_reaches_the_logger_of_the_node() -> None:
