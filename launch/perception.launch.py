@@ -29,16 +29,19 @@ from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from launch_ros.substitutions import FindPackageShare
+from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 from lifecycle_msgs.msg import Transition
 
 from launch import LaunchContext, LaunchDescription
 
+NODE = 'sds_perception'
 VEHICLE = PathJoinSubstitution([FindPackageShare('sds_perception'), 'config', 'vehicle'])
 SHIPPED_PARAMETERS = PathJoinSubstitution([VEHICLE, 'perception.yaml'])
 PROFILE_VARIABLES = (
     'FASTDDS_DEFAULT_PROFILES_FILE',
     'FASTRTPS_DEFAULT_PROFILES_FILE',  # Jazzy and older read this one only
 )
+MALLOC_VARIABLES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_')
 KEPT = '1073741824'  # bytes glibc keeps rather than fault the pages of every frame in again
 FORGOTTEN_S = 25.0  # DDS shows a killed node for 20, which would be told to configure instead
 TEXTS = ('image_transport', 'release', 'device', 'engine', 'precision')  # parameters of the node
@@ -84,7 +87,7 @@ def perception(context: LaunchContext) -> list[object]:
     node = LifecycleNode(
         package='sds_perception',
         executable='perception_node',
-        name='sds_perception',
+        name=NODE,
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params_file'), *overrides(context)],
         remappings=remappings(context, names),
@@ -98,28 +101,45 @@ def perception(context: LaunchContext) -> list[object]:
 
 
 def environment(context: LaunchContext) -> dict[str, str]:
-    """What must be set before the node's process begins; the profile it looks up itself."""
+    """What must be set before the node's process begins, and the operator has not set.
+
+    The profile it looks up itself.
+    """
     profile = LaunchConfiguration('dds_profile').perform(context)
-    return {name: profile for name in PROFILE_VARIABLES if profile} | {
-        'MALLOC_MMAP_THRESHOLD_': KEPT,
-        'MALLOC_TRIM_THRESHOLD_': KEPT,
-    }
+    kept = [name for name in MALLOC_VARIABLES if name not in context.environment]
+    return {name: profile for name in PROFILE_VARIABLES if profile} | dict.fromkeys(kept, KEPT)
 
 
 def cameras(context: LaunchContext) -> list[str]:
-    """The cameras named in the parameter file; none where the node has a single one."""
+    """The cameras the parameter file names for our node; none where it has a single one."""
     file = Path(LaunchConfiguration('params_file').perform(context))
-    lists = [*_named_cameras(yaml.safe_load(file.read_text()) or {})]
-    return [each for each in lists[-1] if each] if lists else []
+    told = _told(yaml.safe_load(file.read_text()), full_name(context))
+    names = [[], *told][-1]  # as ROS has it: the last one counts
+    if not (isinstance(names, list) and all(isinstance(each, str) for each in names)):
+        raise RuntimeError(f'cameras is {names!r} in {file}, wanted a list such as [front, rear]')
+    return [each for each in names if each]
 
 
-def _named_cameras(parameters: dict[str, object]) -> Iterator[list[str]]:
-    """Every value of `cameras`, below whatever name of node or namespace."""
-    for name, value in parameters.items():
-        if name == 'cameras':
-            yield value
-        elif isinstance(value, dict):
-            yield from _named_cameras(value)
+def full_name(context: LaunchContext) -> str:
+    """Of the node, with the namespace of the launch file that may include this one."""
+    outer = context.launch_configurations.get('ros_namespace')
+    own = LaunchConfiguration('namespace').perform(context)
+    return f'{make_namespace_absolute(prefix_namespace(outer, own)).rstrip("/")}/{NODE}'
+
+
+def _told(parameters: object, name: str, pattern: str = '') -> Iterator[object]:
+    """Every value of `cameras` below a `pattern` of ROS that the node `name` matches."""
+    for key, value in parameters.items() if isinstance(parameters, dict) else ():
+        if key != 'ros__parameters':
+            yield from _told(value, name, pattern + _as_regex(str(key)))
+        elif re.fullmatch(pattern, name) and 'cameras' in (value or {}):
+            yield value['cameras']
+
+
+def _as_regex(key: str) -> str:
+    """What a part of a name in a parameter file stands for: * is one word, ** any number."""
+    wild = {'*': r'/\w+', '**': r'(/\w+)*'}
+    return ''.join(wild.get(each, f'/{re.escape(each)}') for each in key.split('/') if each)
 
 
 def remappings(context: LaunchContext, names: list[str]) -> list[tuple[str, str]]:

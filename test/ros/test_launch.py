@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from drives import write_drive
 
 ROOT = Path(__file__).parents[2]
@@ -153,9 +154,21 @@ def test_topics_that_no_camera_would_be_heard_on_are_refused(given, sentence):
 
 
 @needs_launch
-def test_a_dds_profile_that_is_given_wins_and_else_the_node_looks_for_one():
+def test_what_an_operator_set_for_glibc_stays(monkeypatch):
+    from sds_perception.ros.shipped import MALLOC_KEEP_BYTES, MALLOC_VARIABLES
+
+    monkeypatch.setenv(MALLOC_VARIABLES[0], '1000')
+    monkeypatch.delenv(MALLOC_VARIABLES[1], raising=False)
+    environment = loaded('perception').environment(_context())
+    assert environment == {MALLOC_VARIABLES[1]: MALLOC_KEEP_BYTES}
+
+
+@needs_launch
+def test_a_dds_profile_that_is_given_wins_and_else_the_node_looks_for_one(monkeypatch):
     from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES
 
+    for name in MALLOC_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     environment = loaded('perception').environment
     assert set(environment(_context())) == set(MALLOC_VARIABLES)
     given = environment(_context(dds_profile='mine.xml'))
@@ -167,8 +180,10 @@ def test_a_dds_profile_that_is_given_wins_and_else_the_node_looks_for_one():
     ('text', 'named'),
     [
         ('/**: {ros__parameters: {cameras: [front, rear]}}', ['front', 'rear']),
-        ('/a/sds_perception: {ros__parameters: {cameras: [front]}}', ['front']),
-        ('/a: {sds_perception: {ros__parameters: {cameras: [front]}}}', ['front']),
+        ('sds_perception: {ros__parameters: {cameras: [front]}}', ['front']),
+        ('/*: {ros__parameters: {cameras: [front]}}', ['front']),
+        ('/recorder: {ros__parameters: {cameras: 3}}', []),
+        ('/**: {ros__parameters: {other: {cameras: 3}}}', []),
         ("/**: {ros__parameters: {cameras: ['']}}", []),
         ('/**: {ros__parameters: {device: cpu}}', []),
         ('', []),
@@ -183,6 +198,33 @@ def test_a_replay_awaits_and_records_the_cameras_of_the_parameter_file(tmp_path,
     record, play = loaded('replay').player_and_recorder(context)
     for each in (f'{name}/labels' for name in named or ['sds_perception']):
         assert each in _told(record) and each in _told(play)
+
+
+@needs_launch
+@pytest.mark.parametrize('outer', [None, 'robot', '/robot'])
+@pytest.mark.parametrize(
+    ('key', 'ours'),
+    [('/robot/a/sds_perception', True), ('/**', True), ('/**/sds_perception', True),
+     ('/robot/*/sds_perception', True), ('robot/**', True), ('/a/sds_perception', False),
+     ('/robot/b/sds_perception', False), ('/*', False), ('/robot/a/sds_perceptions', False)],
+)  # fmt: skip
+def test_cameras_are_those_of_the_names_ros_matches_with_the_node(tmp_path, key, ours, outer):
+    nested = below = {'ros__parameters': {'cameras': ['front']}}
+    for part in reversed(key.strip('/').split('/')):
+        nested = {part: nested}
+    for parameters in ({key: below}, nested):
+        file = _written(tmp_path, yaml.safe_dump(parameters))
+        context = _context(params_file=file, namespace='a' if outer else '/robot/a')
+        context.launch_configurations.update({'ros_namespace': outer} if outer else {})
+        assert loaded('perception').cameras(context) == (['front'] if ours else [])
+
+
+@needs_launch
+@pytest.mark.parametrize('value', ['front', '3', '[front, 2]', ''])
+def test_cameras_that_are_no_list_of_names_are_refused_in_a_sentence(tmp_path, value):
+    file = _written(tmp_path, f'/**: {{ros__parameters: {{cameras: {value}}}}}')
+    with pytest.raises(RuntimeError, match=r'cameras is .* in .*params.yaml, wanted a list such'):
+        loaded('perception').cameras(_context(params_file=file))
 
 
 @needs_launch
