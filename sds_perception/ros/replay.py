@@ -8,6 +8,7 @@ The bytes go out as they lie in the bag; nothing is decoded.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -49,8 +50,8 @@ class ReplayPlan:
     linger_s: float = 1.0  # after the last message, so that reliable ones still arrive
 
     def __post_init__(self) -> None:
-        if not self.rate > 0:
-            raise BagError(f'the rate must be above 0, got {self.rate:g}')
+        if not 0 < self.rate < math.inf:
+            raise BagError(f'the rate must be above 0 and finite, got {self.rate:g}')
         if self.passes < 0:
             raise BagError(f'passes must be 0 (for ever) or more, got {self.passes}')
 

@@ -146,9 +146,9 @@ def test_a_topic_the_bag_lacks_is_refused_by_name(bag, node):
         Player(node, reader, ReplayPlan(bag, topics=('/rear',)))
 
 
-@pytest.mark.parametrize('rate', [0.0, -1.0])
-def test_a_rate_that_is_not_positive_is_refused(rate):
-    with pytest.raises(BagError, match='rate must be above 0'):
+@pytest.mark.parametrize('rate', [0.0, -1.0, float('inf'), float('nan')])
+def test_a_rate_that_is_not_positive_and_finite_is_refused(rate):
+    with pytest.raises(BagError, match='rate must be above 0 and finite'):
         ReplayPlan(Path('bag'), rate=rate)
 
 
