@@ -119,7 +119,9 @@ class NodeConfig:
         choices=('raw', 'rectify', 'rectified'),
     )
     hood_mask: str = setting(
-        '', "Picture, non-zero where the vehicle sees itself; '{camera}' is the camera's name"
+        '',
+        'Picture, non-zero where the vehicle sees itself (once rectified, with lens rectify); '
+        "'{camera}' is the camera's name",
     )
     output_size: str = setting(
         'camera',
