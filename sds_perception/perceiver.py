@@ -87,11 +87,11 @@ class Perceiver:
             return ''
         return f'{self.parity}; {self.engine.name} runs in its place'
 
-    def warm_up(self, frames: int = 3) -> None:
-        """Run on black frames so that the first real one does not pay for set-up."""
+    def warm_up(self, calls: int = 3, frames: int = 1) -> None:
+        """Run on black frames, as many per call, so that real ones do not pay for set-up."""
         black = np.zeros((*self.engine.input_size, 3), np.uint8)
-        for _ in range(frames):
-            self(black)
+        for _ in range(calls):
+            self.perceive([black] * frames, [None] * frames)
 
     def __call__(self, rgb: NDArray[np.uint8], camera: Camera | None = None) -> Scene:
         """What is in one frame, (H, W, 3) uint8 RGB; `camera` must be of the frame's size."""

@@ -1,4 +1,4 @@
-"""From the node's parameters to its release, and to a Perceiver that has run once."""
+"""From the node's parameters to its release, and to a Perceiver that has run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release
 from sds_perception.ros.node_config import NodeConfig
+from sds_perception.ros.scheduler import LARGEST_BATCH
 
 _OWN_THREADS = torch.get_num_threads()  # torch keeps one number for the whole process
 
@@ -28,9 +29,19 @@ def build_perceiver(release: Release, config: NodeConfig) -> Perceiver:
         output_size=_output_size(config),
         **_engine_options(config),
     )
-    perceiver.warm_up()
+    for frames in batch_sizes(config):
+        perceiver.warm_up(frames=frames)
     gc.collect()  # building leaves a copy of the weights in a reference cycle
     return perceiver
+
+
+def batch_sizes(config: NodeConfig) -> range:
+    """How many cameras' frames may come to the network together, where it sets up for each.
+
+    On CUDA a size is recorded when it first comes; on the CPU one size stands for all.
+    """
+    together = 1 if config.device == 'cpu' else min(len(config.cameras), LARGEST_BATCH)
+    return range(1, max(together, 1) + 1)
 
 
 def _output_size(config: NodeConfig) -> str | float:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Frame = TypeVar('Frame')
+LARGEST_BATCH = 16  # frames in one network call
 
 
 class RateCap:
@@ -41,7 +42,7 @@ class Scheduler(Generic[Frame]):
         cameras: Sequence[str],
         deadline_s: Callable[[], float] = lambda: 0.0,
         *,
-        largest_batch: int = 16,
+        largest_batch: int = LARGEST_BATCH,
         silent_after_s: float = 0.5,
     ) -> None:
         self._cameras = tuple(cameras)

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
 from node_graph import Graph, counts, image, until
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
+from sds_perception.perceiver import Perceiver
+from sds_perception.ros.building import build_perceiver
 from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.node_config import NodeConfig
+from sds_perception.ros.scheduler import LARGEST_BATCH
 
 PAIR = ['left', 'right']
+
+
+@pytest.mark.parametrize(
+    ('device', 'cameras', 'wanted'),
+    [
+        ('cuda', 0, [1]),
+        ('cuda', 3, [1, 2, 3]),
+        ('cuda:1', 40, list(range(1, LARGEST_BATCH + 1))),
+        ('cpu', 3, [1]),
+    ],
+)
+def test_a_network_call_of_each_size_is_made_before_frames_come_where_it_costs_to_be_the_first(
+    device, cameras, wanted, monkeypatch
+) -> None:
+    sizes: list[int] = []
+    built = SimpleNamespace(warm_up=lambda *, frames: sizes.append(frames))
+    monkeypatch.setattr(Perceiver, 'from_release', lambda *_, **__: built)
+    names = tuple(f'camera_{number}' for number in range(cameras))
+    build_perceiver('any', NodeConfig(device=device, cameras=names))
+    assert sizes == wanted
 
 
 def test_each_camera_gets_its_own_results_under_its_own_name(graph: Graph) -> None:

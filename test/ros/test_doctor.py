@@ -132,7 +132,7 @@ def test_a_gpu_with_a_number_too_high_is_a_fault_that_names_those_there(monkeypa
 
 
 def test_whatever_keeps_an_engine_from_running_is_one_fault(tiny_release, monkeypatch):
-    monkeypatch.setattr('sds_perception.perceiver.Perceiver.warm_up', lambda *_: 1 / 0)
+    monkeypatch.setattr('sds_perception.perceiver.Perceiver.warm_up', lambda *_, **__: 1 / 0)
     config = NodeConfig(release=str(tiny_release), device='cpu')
     assert faults(node_check.check_release(config)) == ['torch: division by zero']
 
