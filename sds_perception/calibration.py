@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sds_perception.camera import Camera, CameraError
-from sds_perception.rectification import Rectifier
+from sds_perception.rectification import FISHEYE, Rectifier
 
 
 class Region(Protocol):
@@ -68,6 +68,11 @@ class Calibration:
             'r': self.r,
             'p': _resized(self.p, self.camera, camera).reshape(-1),
         }
+
+
+def bends(info: InfoFields) -> bool:
+    """Whether the lens of `info` shows straight things bent."""
+    return info.distortion_model in FISHEYE or bool(np.any(info.d))
 
 
 def pinhole(camera: Camera) -> Calibration:

@@ -21,7 +21,7 @@ _COEFFICIENTS: dict[str, tuple[int, ...]] = {
     'equidistant': (4,),
     'fisheye': (4,),
 }
-_FISHEYE = ('equidistant', 'fisheye')
+FISHEYE = ('equidistant', 'fisheye')  # straight through them even zeros bend the rays
 _UNDISTORTED_NAMES = ('', 'none')
 
 
@@ -51,7 +51,7 @@ class Rectifier:
         r = r if r.any() else np.eye(3)
         self.camera = Camera.from_matrix(p[:, :3], width, height) if p.any() else source
         self.is_identity = (
-            distortion_model not in _FISHEYE  # straight through even its zeros bend the rays
+            distortion_model not in FISHEYE
             and not d.any()
             and np.allclose(r, np.eye(3))
             and np.allclose(self.camera.matrix, source.matrix)
@@ -60,7 +60,7 @@ class Rectifier:
         if not self.is_identity:
             make = (
                 cv2.fisheye.initUndistortRectifyMap
-                if distortion_model in _FISHEYE
+                if distortion_model in FISHEYE
                 else cv2.initUndistortRectifyMap
             )
             self._maps = make(source.matrix, d, r, self.camera.matrix, size, cv2.CV_16SC2)
@@ -96,7 +96,7 @@ def _coefficients(D: ArrayLike, model: str) -> NDArray[np.float64]:
         raise CameraError(
             f"distortion model '{model}' is not supported; wanted {', '.join(_COEFFICIENTS)}"
         )
-    if len(d) == 0 and model not in _FISHEYE:
+    if len(d) == 0 and model not in FISHEYE:
         return d
     if len(d) not in _COEFFICIENTS[model]:
         lengths = ' or '.join(map(str, _COEFFICIENTS[model]))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.calibration import READINGS, Calibration, InfoFields
+from sds_perception.calibration import READINGS, Calibration, InfoFields, bends
 
 LENSES = tuple(READINGS)
-_FISHEYE = ('equidistant', 'fisheye')  # straight through them even zeros bend the rays
 
 
 def through(calibration: Calibration | None, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -18,8 +17,7 @@ def through(calibration: Calibration | None, rgb: NDArray[np.uint8]) -> NDArray[
 
 def lens_note(info: InfoFields, lens: str) -> str:
     """What a reader has to know of a lens that stays in the pictures; '' where nothing bends."""
-    bends = info.distortion_model in _FISHEYE or np.any(info.d)
-    if lens != 'raw' or not bends:
+    if lens != 'raw' or not bends(info):
         return ''
     return (
         'the lens bends and is left in the pictures: metres are off at the sides '

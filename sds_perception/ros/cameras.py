@@ -11,6 +11,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from sds_perception.calibration import bends
 from sds_perception.metric_scale import LATE_S
 from sds_perception.ros.health import CameraHealth, Fate, Surroundings
 from sds_perception.ros.messages import stamp_s
@@ -24,8 +25,8 @@ HOW_TO_HEAR = {
     'Image': ': set image_transport to raw',
 }
 BENT = (
-    'the lens bends (D is not 0): cloud and metres are off at the sides; set lens to rectify, or '
-    'rectified for image_rect'
+    'the lens bends (a fisheye, or D is not 0): cloud and metres are off at the sides; set lens '
+    'to rectify, or rectified for image_rect'
 )
 
 
@@ -176,7 +177,7 @@ class CameraInput:
         if self._frame_id and info.header.frame_id != self._frame_id:
             said = info.header.frame_id
             return f'frame ids differ: image {self._frame_id!r}, camera_info {said!r}'
-        return BENT if self._config().lens == 'raw' and any(info.d) else ''
+        return BENT if self._config().lens == 'raw' and bends(info) else ''
 
     def _useless(self, info: CameraInfo) -> str:
         """Why nothing can be made of `info`, or ''."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sds_perception.calibration import (
+    bends,
     calibration_from_info,
     calibration_of_rectified,
     pinhole,
@@ -34,6 +35,20 @@ def info(**changes: object) -> SimpleNamespace:
         'roi': region,
     }
     return SimpleNamespace(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ('model', 'd', 'wanted'),
+    [
+        ('plumb_bob', [-0.2, 0, 0, 0, 0], True),
+        ('plumb_bob', [0] * 5, False),
+        ('', [], False),
+        ('equidistant', [0] * 4, True),
+        ('fisheye', [], True),
+    ],
+)
+def test_a_lens_bends_unless_its_numbers_are_zero_and_it_is_no_fisheye(model, d, wanted) -> None:
+    assert bends(info(distortion_model=model, d=d)) is wanted
 
 
 def test_an_unrectified_picture_has_the_intrinsics_of_k_and_keeps_its_lens() -> None:

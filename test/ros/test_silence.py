@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 import rclpy
@@ -104,16 +105,24 @@ def test_a_reliable_request_to_a_best_effort_camera_is_named(graph: Graph) -> No
     until(lambda: any('incompatible QoS' in line for line in lines), 'the policy was named')
 
 
-@pytest.mark.parametrize(('lens', 'told'), [('raw', True), ('rectify', False)])
+@pytest.mark.parametrize(
+    ('lens', 'fields', 'told'),
+    [
+        ('raw', {'d': [-0.35, 0.0, 0.0, 0.0, 0.0]}, True),
+        ('raw', {'d': [0.0] * 4, 'distortion_model': 'equidistant'}, True),
+        ('rectify', {'d': [-0.35, 0.0, 0.0, 0.0, 0.0]}, False),
+    ],
+)
 def test_a_lens_that_bends_is_a_warning_where_nothing_is_done_about_it(
-    graph: Graph, lens: str, told: bool
+    graph: Graph, lens: str, fields: dict[str, Any], told: bool
 ) -> None:
     graph.active(lens=lens)
     graph.collect('labels')
     lines = graph.statuses()
     images, infos = graph.publisher(), graph.publisher('/camera_info', CameraInfo)
     info = camera_info()
-    info.d[0] = -0.35
+    for name, value in fields.items():
+        setattr(info, name, value)
 
     def said() -> bool:
         infos.publish(info)
