@@ -70,6 +70,14 @@ class Calibration:
         }
 
 
+def numbers_of(info: Any) -> tuple[object, ...]:
+    """Everything of `info` but its header; equal exactly when the calibration is."""
+    roi = info.roi
+    lens = (info.distortion_model, *info.k, *info.d, *info.r, *info.p)
+    sizes = (info.width, info.height, info.binning_x, info.binning_y)
+    return (*lens, *sizes, roi.x_offset, roi.y_offset, roi.width, roi.height)
+
+
 def bends(info: InfoFields) -> bool:
     """Whether the lens of `info` shows straight things bent."""
     return info.distortion_model in FISHEYE or bool(np.any(info.d))

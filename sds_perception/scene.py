@@ -43,8 +43,21 @@ class Scene:
         plane[self.labels == UNLABELLED] = 0
         return plane
 
+    def fitted(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The frame (H, W, 3) `rgb` at this scene's size; itself where it has that already."""
+        if rgb.shape[:2] == self.size:
+            return rgb
+        return resized_to(rgb, self.size, cv2.INTER_AREA)
+
     def blank(self, hidden: NDArray[np.bool_]) -> None:
         """Take label, confidence and depth from the (H, W) pixels where `hidden`, in place."""
         self.labels[hidden] = UNLABELLED
         self.depth[hidden] = np.nan
         self.__dict__.pop('confidence', None)  # what was asked for before is not true any more
+
+
+def millimetres(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """As 16 bits hold it by REP 118: 0 where unknown or too far."""
+    whole = np.nan_to_num(depth_m * 1000.0, nan=0.0)
+    whole[whole > np.iinfo(np.uint16).max] = 0
+    return whole.round().astype(np.uint16)

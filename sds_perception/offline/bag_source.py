@@ -14,7 +14,7 @@ from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 
-from sds_perception.calibration import READINGS, Calibration
+from sds_perception.calibration import READINGS, Calibration, numbers_of
 from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage, rgb_of
 from sds_perception.offline.camera_choice import CameraChoice
@@ -119,7 +119,7 @@ class _Infos:
         if not self._messages:
             return None
         info = self._messages[max(bisect_right(self._stamps, stamp_ns) - 1, 0)]
-        key = (_numbers(info), width, height)
+        key = (numbers_of(info), width, height)
         if key not in self._known:
             self._known[key] = self._understand(info, width, height)
         return self._known[key]
@@ -192,11 +192,3 @@ def _sibling(picture_topic: str) -> str:
 
 def _same(one: Connection, other: Connection) -> bool:
     return (one.topic, one.msgtype) == (other.topic, other.msgtype)
-
-
-def _numbers(info: Any) -> tuple[object, ...]:
-    """Everything of a CameraInfo but its header; equal exactly when the calibration is."""
-    roi = info.roi
-    lens = (info.distortion_model, *info.k, *info.d, *info.r, *info.p)
-    sizes = (info.width, info.height, info.binning_x, info.binning_y)
-    return (*lens, *sizes, roi.x_offset, roi.y_offset, roi.width, roi.height)

@@ -13,23 +13,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from sds_perception import render
 from sds_perception.image_codec import encode_jpeg, encode_png
 from sds_perception.labels import label_table_json
 from sds_perception.metric_scale import ScaleEstimate
 from sds_perception.offline.frames import Frame, OfflineError
-from sds_perception.resampling import resized_to
-from sds_perception.scene import Scene
+from sds_perception.scene import Scene, millimetres
 
 if TYPE_CHECKING:
     from sds_perception.offline.bag_writer import BagWriter
 
 BAG_PREFIX = '/sds_perception'  # the node's own name, so that its consumers find the topics
-_FARTHEST_MM = np.iinfo(np.uint16).max
 
 
 class Sink(Protocol):
@@ -78,7 +74,7 @@ class FileSink(AbstractContextManager['FileSink']):
         self._file('confidence', f'{frame.name}.png', encode_png(scene.confidence).tobytes())
         self._depth(frame.name, scene)
         if self._pictures:
-            rgb = _picture(frame, scene)
+            rgb = scene.fitted(frame.rgb)
             tinted = render.overlay(rgb, scene.labels)
             self._file('overlay', f'{frame.name}.jpg', encode_jpeg(tinted).tobytes())
             sheet = render.side_by_side(rgb, scene)
@@ -100,7 +96,7 @@ class FileSink(AbstractContextManager['FileSink']):
 
     def _depth(self, name: str, scene: Scene) -> None:
         if scene.depth_kind == 'metric' and self._depth_png:
-            self._file('depth_mm', f'{name}.png', encode_png(_millimetres(scene.depth)).tobytes())
+            self._file('depth_mm', f'{name}.png', encode_png(millimetres(scene.depth)).tobytes())
             return
         buffer = io.BytesIO()
         np.save(buffer, scene.depth)
@@ -171,18 +167,6 @@ def require_room(path: Path) -> None:
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise OfflineError(f'{path} cannot be made: {there} is no folder that can be written')
-
-
-def _picture(frame: Frame, scene: Scene) -> NDArray[np.uint8]:
-    if frame.rgb.shape[:2] == scene.size:
-        return frame.rgb
-    return resized_to(frame.rgb, scene.size, cv2.INTER_AREA)
-
-
-def _millimetres(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
-    millimetres = np.nan_to_num(depth_m * 1000.0, nan=0.0)
-    millimetres[millimetres > _FARTHEST_MM] = 0
-    return millimetres.round().astype(np.uint16)
 
 
 def _line(frame: Frame, scene: Scene, estimate: ScaleEstimate | None) -> dict[str, object]:

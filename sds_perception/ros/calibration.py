@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensor_msgs.msg import CameraInfo
 
-from sds_perception.calibration import READINGS, Calibration
+from sds_perception.calibration import READINGS, Calibration, numbers_of
 
 
 class CalibrationReader:
@@ -22,16 +22,7 @@ class CalibrationReader:
             CameraError: in one sentence, when `info` is uncalibrated, of another size, or of an
                 unknown lens.
         """
-        key = _key(info, width, height)
+        key = (numbers_of(info), width, height)
         if self._known is None or self._known[0] != key:
             self._known = key, self._understand(info, width, height)
         return self._known[1]
-
-
-def _key(info: CameraInfo, width: int, height: int) -> tuple[object, ...]:
-    """Equal exactly when the calibration is the same; stamps do not count."""
-    roi = info.roi
-    numbers = (*info.k, *info.d, *info.r, *info.p)
-    sizes = (info.width, info.height, info.binning_x, info.binning_y, width, height)
-    region = (roi.x_offset, roi.y_offset, roi.width, roi.height)
-    return (info.distortion_model, numbers, sizes, region)

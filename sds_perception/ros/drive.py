@@ -11,6 +11,7 @@ from rosbags.interfaces import Connection
 from sds_perception.offline.bag_source import COMPRESSED, IMAGE, INFO, open_bag
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
+from sds_perception.offline.command import is_bag
 from sds_perception.offline.frames import OfflineError, without_holes
 from sds_perception.offline.pictures import PictureFiles, Video
 
@@ -53,7 +54,7 @@ def as_drive(given: Path, scratch: Path, camera: str = '60') -> Drive:
     """
     if not given.exists():
         raise OfflineError(f'{given} does not exist')
-    if (given / 'metadata.yaml').exists() or given.suffix in ('.mcap', '.db3'):
+    if is_bag(given):
         return drive_in(given)
     choice = CameraChoice(camera)
     source = PictureFiles(given, choice) if given.is_dir() else Video(given, choice)

@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from sds_perception.image_codec import image_bytes, rgb_of
 from sds_perception.labels import CLASSES
 from sds_perception.pointcloud import CLOUD_LAYOUT
+from sds_perception.scene import millimetres
 
 
 def rgb_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
@@ -107,11 +108,7 @@ class CloudWriter:
 
 def depth_picture(depth_m: NDArray[np.float32], encoding: str) -> NDArray[Any]:
     """REP 118: metres as they are for 32FC1; for 16UC1 millimetres, 0 where unknown or too far."""
-    if encoding == '32FC1':
-        return depth_m
-    millimetres = np.nan_to_num(depth_m * 1000.0, nan=0.0)
-    millimetres[millimetres > np.iinfo(np.uint16).max] = 0
-    return millimetres.round().astype(np.uint16)
+    return depth_m if encoding == '32FC1' else millimetres(depth_m)
 
 
 def compressed_message(

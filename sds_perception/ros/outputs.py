@@ -34,7 +34,6 @@ from sds_perception.camera import Camera
 from sds_perception.image_codec import encode_jpeg, encode_png
 from sds_perception.labels import label_table_json
 from sds_perception.pointcloud import CloudMaker
-from sds_perception.resampling import resized_to
 from sds_perception.ros.messages import (
     CloudWriter,
     ImageWriter,
@@ -62,9 +61,7 @@ class Seen:
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
         """The frame at the scene's size, (h, w, 3)."""
-        if self.rgb.shape[:2] == self.scene.size:
-            return self.rgb
-        return resized_to(self.rgb, self.scene.size, cv2.INTER_AREA)
+        return self.scene.fitted(self.rgb)
 
 
 class Outputs:
