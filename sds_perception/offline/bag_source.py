@@ -92,7 +92,7 @@ class BagSource:
                 raise
             if str(problem) not in self._told:  # labels and relative depth need none
                 self._told.add(str(problem))
-                log.warning('%s: such frames go without camera, so without metres', problem)
+                log.warning('%s: such pictures have no camera', problem)
             return None
 
     def _readable(self, reader: Reader, wanted: Connection | None) -> Iterator[Any]:
