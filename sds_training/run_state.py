@@ -36,6 +36,10 @@ class RunStateError(ValueError):
     """A state that cannot be continued from; the message says why and what to do."""
 
 
+class DamagedStateError(RunStateError):
+    """A file that was read and is no state; one that may not be read is another matter."""
+
+
 def config_digest(config: TrainingConfig) -> str:
     """sha256 of everything in a config that decides what is learnt."""
     values = decisive(asdict(config))
@@ -112,7 +116,9 @@ def save_state(
             f'state {path} could not be written ({problem}); earlier states are untouched'
         ) from problem
     if fabric.is_global_zero:
-        for old in saved_states(config.run_dir)[:-KEPT]:
+        # Of later steps there are states that could not be read: they must not outlive this one.
+        older = [each for each in saved_states(config.run_dir) if each < path]
+        for old in older[: 1 - KEPT]:
             old.unlink(missing_ok=True)
     return path
 
@@ -128,10 +134,12 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise RunStateError(f'state {path} does not exist or is not a file')
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
+    except OSError as problem:
+        raise RunStateError(f'state {path} cannot be opened ({problem})') from problem
     except Exception as problem:  # torch raises its own kinds for every sort of damage
-        raise RunStateError(f'state {path} is damaged or no state of a run') from problem
+        raise DamagedStateError(f'state {path} is damaged or no state of a run') from problem
     if not isinstance(state, dict) or 'config_digest' not in state:
-        raise RunStateError(f'state {path} is a torch file but no state of a run')
+        raise DamagedStateError(f'state {path} is a torch file but no state of a run')
     return state
 
 
@@ -162,16 +170,23 @@ def newest_state(config: TrainingConfig) -> dict[str, Any] | None:
     """The newest readable state of this run, or None at its beginning.
 
     Raises:
-        RunStateError: when the folder holds the run of another config.
+        RunStateError: when the folder holds the run of another config, or states of which none
+            can be read.
     """
-    for path in reversed(saved_states(config.run_dir)):
+    paths = saved_states(config.run_dir)
+    for path in reversed(paths):
         try:
             state = read_state(path)
-        except RunStateError as problem:
-            logger.warning('%s; trying the state before it', problem)
+        except DamagedStateError as problem:
+            logger.warning('%s', problem)
             continue
         require_same_config(config, json.loads(state['config']))
         return state
+    if paths:
+        raise RunStateError(
+            f'all states in {paths[0].parent} are damaged ({", ".join(p.name for p in paths)}); '
+            'delete them to start over, or choose another run_dir'
+        )
     return None
 
 

@@ -1,16 +1,27 @@
-"""Which runs are one run, and may go on in one folder."""
+"""Which runs are one run and may go on in one folder, and from which of its states."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+import torch
 
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
-from sds_training.run_state import RunStateError, config_digest, require_same_config
+from sds_training.run_state import (
+    RunStateError,
+    config_digest,
+    newest_state,
+    require_same_config,
+    saved_states,
+)
+from sds_training.train import train
+
+Make = Callable[..., TrainingConfig]
 
 SMOKE = 'config/training/smoke.yaml'
 
@@ -75,3 +86,40 @@ def test_a_field_that_came_after_the_run_began_counts_as_its_default() -> None:
     changed = replace(config, data=replace(config.data, fit='stretch'))
     with pytest.raises(RunStateError, match=r'another config \(data.fit'):
         require_same_config(changed, before)
+
+
+def test_a_run_whose_states_are_all_damaged_does_not_silently_start_over(tiny_run: Make) -> None:
+    config = tiny_run()
+    train(config)
+    for path in saved_states(config.run_dir):
+        path.write_bytes(path.read_bytes()[:1000])
+    told = r'damaged \(step_00000003.pt, step_00000004.pt\); delete them to start over, or choose'
+    with pytest.raises(RunStateError, match=told):
+        train(config)
+
+
+def test_a_state_that_may_not_be_opened_is_not_passed_over_for_an_older_one(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_run('--steps=2')
+    train(config)
+
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(torch, 'load', forbidden)
+    with pytest.raises(RunStateError, match=r'00002.pt cannot be opened \(.*Permission denied'):
+        newest_state(config)
+
+
+def test_a_damaged_state_of_a_later_step_does_not_push_out_the_one_just_written(
+    tiny_run: Make,
+) -> None:
+    train(tiny_run('--journal.save_every=3'))
+    config = tiny_run('--journal.save_every=1')
+    last = saved_states(config.run_dir)[-1]
+    for step in (98, 99):
+        last.with_name(f'step_{step:08d}.pt').write_bytes(last.read_bytes()[:1000])
+    last.unlink()
+    train(config)
+    assert newest_state(config)['step'] == 4
