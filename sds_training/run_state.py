@@ -22,6 +22,7 @@ from torch import Tensor
 
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig, layered_values
+from sds_training.first_process import by_first_alone
 from sds_training.folder_lock import held
 
 logger = logging.getLogger(__name__)
@@ -91,39 +92,43 @@ def unwritable(run_dir: Path, problem: OSError) -> RunStateError:
 
 def save_state(
     fabric: Fabric, config: TrainingConfig, state: dict[str, Any], passport: dict[str, Any]
-) -> Path:
-    """Write `state` beside the config's digest; a full disk costs only the new file."""
-    folder = Path(config.run_dir, 'states')
-    path = folder / f'step_{state["step"]:08d}.pt'
-    partial = path.with_suffix('.partial')
-    if fabric.is_global_zero:
-        folder.mkdir(parents=True, exist_ok=True)
+) -> None:
+    """Write `state` beside the config's digest; a full disk costs only the new file.
+
+    No process goes on before the state is in place: Fabric's launcher kills the first as soon as
+    another has left for good.
+    """
     whole = {
         **state,
         'config': json.dumps(asdict(config)),
         'config_digest': config_digest(config),
         'passport': json.dumps(passport),
     }
+    path = Path(config.run_dir, 'states', f'step_{state["step"]:08d}.pt')
+    by_first_alone(fabric, lambda: _write_state(fabric, path, whole))
+
+
+def _write_state(fabric: Fabric, path: Path, whole: dict[str, Any]) -> None:
+    """Write one state atomically, and remove those that it makes superfluous."""
+    partial = path.with_suffix('.partial')
     try:
-        fabric.save(partial, whole)
-        if fabric.is_global_zero:
-            with partial.open('rb') as written:
-                os.fsync(written.fileno())
-            os.replace(partial, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fabric.strategy.save_checkpoint(partial, whole)  # fabric.save waits for all processes
+        with partial.open('rb') as written:
+            os.fsync(written.fileno())
+        os.replace(partial, path)
     except (OSError, RuntimeError) as problem:
         partial.unlink(missing_ok=True)
         raise RunStateError(
             f'state {path} could not be written ({problem}); earlier states are untouched'
         ) from problem
-    if fabric.is_global_zero:
-        # Of later steps there are states that could not be read: they must not outlive this one.
-        older = [each for each in saved_states(config.run_dir) if each < path]
-        for old in older[: 1 - KEPT]:
-            old.unlink(missing_ok=True)
-    return path
+    # Of later steps there are states that could not be read: they must not outlive this one.
+    older = [each for each in saved_states(path.parents[1]) if each < path]
+    for old in older[: 1 - KEPT]:
+        old.unlink(missing_ok=True)
 
 
-def saved_states(run_dir: str) -> list[Path]:
+def saved_states(run_dir: str | os.PathLike[str]) -> list[Path]:
     """The complete states of a run, oldest first."""
     return sorted(Path(run_dir, 'states').glob('step_*.pt'))
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
 from sds_training.devices import launched
+from sds_training.first_process import REFUSED, STOPPED, FirstProcessError, by_first_alone
 from sds_training.inheritance import semantics_from_depth
 from sds_training.interruption import Interrupted, stop_requests
 from sds_training.journal import Journal, Lap
@@ -63,34 +64,34 @@ def train(config: TrainingConfig) -> Path | None:
     Returns the release; None in all processes but the first.
     """
     fabric = launched(config)
-    first = fabric.is_global_zero
-    with only_run(Path(config.run_dir)) if first else nullcontext():
+    with ExitStack() as stack:
+
+        def prepare() -> None:
+            stack.enter_context(only_run(Path(config.run_dir)))
+            render_streets(config)
+
+        by_first_alone(fabric, prepare)
         path = train_on(fabric, config)
-    return path if first else None
+    return path if fabric.is_global_zero else None
 
 
 def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     """The same on launched devices, alone in the run's folder; the path of the release."""
-    if fabric.is_global_zero:
-        render_streets(config)
-    fabric.barrier()
     run_dir = Path(config.run_dir)
     passport = data_passport(config)
     learner = Learner(config, fabric, passport['camera']['fy'])
     passport['started_from'] = begin(learner, passport)
-    if fabric.is_global_zero:
-        describe_run(run_dir, {'config': asdict(config), 'passport': passport})
+    told = {'config': asdict(config), 'passport': passport}
+    by_first_alone(fabric, lambda: describe_run(run_dir, told))
     journal = Journal(run_dir, learner.step, config.steps) if fabric.is_global_zero else None
     with stop_requests() as stop:
         try:
-            walk(config, learner, journal, passport, stop)
+            with closing(journal) if journal else nullcontext():
+                walk(config, learner, journal, passport, stop)
         except (DataError, DivergedError, Interrupted) as problem:
             if fabric.world_size == 1 or not isinstance(problem, DataError):
                 save_state(fabric, config, learner.state(), passport)
             raise  # of a bad file the other processes know nothing, and would not save with us
-        finally:
-            if journal:
-                journal.close()
     return finish(config, learner, passport)
 
 
@@ -222,10 +223,12 @@ def main(arguments: list[str] | None = None) -> int:
         path = train(read_config(sys.argv[1:] if arguments is None else arguments))
     except PROBLEMS as problem:
         print(f'sds-train: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
     except (Interrupted, KeyboardInterrupt) as stopped:
         print(f'sds-train: {str(stopped) or OUTSIDE_THE_LOOP}', file=sys.stderr)
-        return 130
+        return STOPPED
+    except FirstProcessError as told:
+        return told.code
     if path:
         print(path)
     return 0
