@@ -92,8 +92,18 @@ class CachedFiles:
 
     def _pixels(self, shard: int, stored: Stored) -> NDArray[np.uint8]:
         if shard not in self._shards:
-            self._shards[shard] = np.memmap(raw_file(self._folder, shard), np.uint8, mode='r')
+            self._shards[shard] = self._mapped(raw_file(self._folder, shard))
         return self._shards[shard][stored.offset : stored.end].reshape(stored.shape)
+
+    @staticmethod
+    def _mapped(raw: Path) -> NDArray[np.uint8]:
+        try:
+            return np.memmap(raw, np.uint8, mode='r')
+        except FileNotFoundError as problem:
+            raise CacheError(
+                f'the shard {raw} was there when the cache was opened and is gone, perhaps by '
+                'sds-prepare after a file changed; the same command opens what is there now'
+            ) from problem
 
     def _require(self, paths: list[Path]) -> None:
         missing = [path for path in paths if key_of(self._root, path) not in self._where]

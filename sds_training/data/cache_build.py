@@ -61,13 +61,15 @@ def _plan(
     """The files still to be written, in groups of one shard each, and the first shard's number."""
     root, folder = Path(config.root), config.cache_dir
     wanted = {key_of(root, path): path for path in paths}
+    # Numbers of shards about to be swept are not given out again: who has the cache open would
+    # take the new pixels for the old.
+    last = max((int(each.stem) for each in folder.iterdir() if each.stem.isdigit()), default=-1)
     _sweep(folder, root)
     present = entries(folder)
     todo = [path for key, path in sorted(wanted.items()) if key not in present]
-    first = max((shard for shard, _ in present.values()), default=-1) + 1
     length = max(1, min(SHARD_FILES, -(-len(todo) // max(1, processes))))
     groups = [todo[start : start + length] for start in range(0, len(todo), length)]
-    return groups, first
+    return groups, last + 1
 
 
 def _require_own_root(config: DataConfig) -> None:

@@ -80,6 +80,17 @@ def test_a_file_that_changed_is_refused_until_it_is_cached_again(config, files) 
     CachedFiles(config, files)
 
 
+def test_an_open_cache_whose_shard_is_made_again_is_told_so_and_reads_no_other_pixels(
+    config, files
+) -> None:
+    build_cache(files, config)
+    opened = CachedFiles(config, files)
+    os.utime(files[0], ns=(1, 1))
+    build_cache(files[::-1][:3], config)
+    with pytest.raises(CacheError, match='00000.raw was there when the cache was opened and is'):
+        opened.picture(files[0])
+
+
 @pytest.mark.parametrize('kept', [None, 0, 100])
 @pytest.mark.parametrize('name', ['00001.raw', '00001.json'])
 def test_a_shard_of_which_a_file_is_gone_or_cut_is_refused_and_alone_made_again(
