@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sds_perception.release import Release, read_release
 from sds_training.command_line import read_config
-from sds_training.config import TrainingConfig
+from sds_training.config import ConfigError, TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.interruption import Interrupted
 from sds_training.passport import data_passport
@@ -84,6 +84,17 @@ def shared_words(words: list[str]) -> list[str]:
     return kept
 
 
+def require_one_process(*configs: TrainingConfig) -> None:
+    """Refuse runs of several processes, which cannot be started a second time by one command."""
+    for fabric in (each.fabric for each in configs):
+        if fabric.devices * fabric.num_nodes > 1:
+            raise ConfigError(
+                f'fabric.devices times fabric.num_nodes is {fabric.devices} times '
+                f'{fabric.num_nodes}, wanted 1: an ablation trains its runs one after the other '
+                'in one process; divide --seeds or --only over devices instead'
+            )
+
+
 def start_of(config: TrainingConfig) -> str:
     """The last state of a start; trains it if missing."""
     logger.info('start, seed %d', config.seed)
@@ -128,6 +139,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [each for each in VARIANTS if not options.only or each.name in options.only]
     try:
         config = read_config([options.config, *words], 'ablate')
+        starts = [start_config(options.start, words, 0)] if options.start else []
+        require_one_process(config, *starts)
         outcomes = compared(different(chosen, options.config, words), options, words)
     except PROBLEMS as problem:
         print(f'ablate: {problem}', file=sys.stderr)

@@ -222,3 +222,15 @@ def test_the_table_tells_of_the_start_and_lies_in_the_folder_of_its_runs(
     table = tmp_path / 'runs/evidence.md'
     assert capsys.readouterr().out == f'{table}\n'
     assert f'* start: {file}, 9 steps, 2 labels\n' in table.read_text()
+
+
+@pytest.mark.parametrize('start', [False, True])
+def test_runs_of_several_processes_are_refused_before_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture, start: bool
+) -> None:
+    wide = tmp_path / 'wide.yaml'
+    wide.write_text(f'base: {Path(CONFIG).resolve()}\nfabric: {{devices: 2}}\n')
+    words = [CONFIG, '--start', str(wide)] if start else [str(wide)]
+    assert ablate.main([*words, f'--run_dir={tmp_path}']) == 2
+    told = 'ablate: fabric.devices times fabric.num_nodes is 2 times 1, wanted 1: an ablation'
+    assert capsys.readouterr().err.startswith(told)
