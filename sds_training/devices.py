@@ -6,6 +6,7 @@ import os
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from sds_perception.engines.precision import cpu_computes_bf16, mention_slow_bf16
 from sds_perception.process_memory import keep_large_buffers
@@ -17,16 +18,7 @@ def launched(config: TrainingConfig) -> Fabric:
     wanted = config.fabric
     require_devices(wanted)
     require_processes(wanted)
-    wide = wanted.devices * wanted.num_nodes > 1
-    fabric = Fabric(
-        accelerator=wanted.accelerator,
-        # Stages leave some heads without gradients: the side head in depth pre-training.
-        strategy='ddp_find_unused_parameters_true' if wide else 'auto',
-        devices=wanted.devices,
-        num_nodes=wanted.num_nodes,
-        precision=wanted.precision,
-    )
-    fabric.launch()
+    fabric = _launched(wanted)
     if fabric.device.type == 'cuda':
         torch.backends.cudnn.benchmark = True  # sizes never change: the search pays once
     if fabric.device.type == 'cpu':
@@ -38,14 +30,35 @@ def launched(config: TrainingConfig) -> Fabric:
     return fabric
 
 
-def require_devices(wanted: FabricConfig) -> None:
-    """Refuse more CUDA devices than this machine has."""
-    found = torch.cuda.device_count()
-    if wanted.accelerator == 'cuda' and found < wanted.devices:
+def _launched(wanted: FabricConfig) -> Fabric:
+    wide = wanted.devices * wanted.num_nodes > 1
+    try:
+        fabric = Fabric(
+            accelerator=wanted.accelerator,
+            # Stages leave some heads without gradients: the side head in depth pre-training.
+            strategy='ddp_find_unused_parameters_true' if wide else 'auto',
+            devices=wanted.devices,
+            num_nodes=wanted.num_nodes,
+            precision=wanted.precision,
+        )
+        fabric.launch()
+    except (MisconfigurationException, ValueError) as problem:  # such as SLURM's other numbers
         raise ConfigError(
-            f"fabric.accelerator is 'cuda' and fabric.devices {wanted.devices}, but torch sees "
-            f'{found} CUDA devices; add --fabric.accelerator=cpu --fabric.precision=32-true, or '
-            'ask for fewer'
+            f'fabric.devices {wanted.devices} and fabric.num_nodes {wanted.num_nodes} cannot be '
+            f'launched: {" ".join(str(problem).split())}'
+        ) from problem
+    return fabric
+
+
+def require_devices(wanted: FabricConfig) -> None:
+    """Refuse more CUDA devices than there are; 'auto' takes a CPU only where there is none."""
+    found = torch.cuda.device_count()
+    asked = wanted.accelerator == 'cuda' or (wanted.accelerator == 'auto' and found > 0)
+    if asked and found < wanted.devices:
+        raise ConfigError(
+            f'fabric.accelerator is {wanted.accelerator!r} and fabric.devices {wanted.devices}, '
+            f'but torch sees {found} CUDA devices; add --fabric.accelerator=cpu '
+            '--fabric.precision=32-true, or ask for fewer'
         )
 
 

@@ -26,12 +26,24 @@ def test_numbers_that_the_cpu_only_emulates_are_refused(
         launched(config)
 
 
+@pytest.mark.parametrize(('accelerator', 'found', 'devices'), [('cuda', 0, 1), ('auto', 1, 2)])
 def test_cuda_that_is_not_there_is_refused_with_what_to_add(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, accelerator: str, found: int, devices: int
+) -> None:
+    monkeypatch.setattr('torch.cuda.device_count', lambda: found)
+    told = f"is '{accelerator}' .* torch sees {found} CUDA devices; add --fabric.accelerator"
+    with pytest.raises(ConfigError, match=told):
+        launched(tiny_run(f'--fabric.accelerator={accelerator}', f'--fabric.devices={devices}'))
+
+
+def test_a_cluster_of_other_numbers_is_refused_in_a_sentence(
     tiny_run: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
-    with pytest.raises(ConfigError, match='torch sees 0 CUDA devices; add --fabric.accelerator'):
-        launched(tiny_run('--fabric.accelerator=cuda'))
+    job = {'JOB_NAME': 'street', 'NTASKS': '4', 'NTASKS_PER_NODE': '4'}
+    for name, value in {**job, 'NODEID': '0', 'PROCID': '0', 'LOCALID': '0'}.items():
+        monkeypatch.setenv(f'SLURM_{name}', value)
+    with pytest.raises(ConfigError, match=r'^fabric.devices 2 and .*cannot be launched: .*=4'):
+        launched(tiny_run('--fabric.devices=2'))
 
 
 def test_processes_that_would_each_be_the_only_one_are_refused(
