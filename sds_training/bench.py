@@ -19,12 +19,14 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from sds_training import objective
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
+from sds_training.data.samples import Batch
 from sds_training.devices import launched
 from sds_training.learner import Learner
 from sds_training.networks import joint
@@ -59,9 +61,16 @@ def now() -> float:
     return perf_counter()
 
 
-def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
+def group_of(
+    supply: StepBatches, step: int, config: TrainingConfig, fabric: Fabric
+) -> list[Batch]:
+    """The batches of one step: as many as gradients are accumulated over."""
+    many = config.fabric.accumulate
+    return [supply[step * many + each].to(fabric.device) for each in range(many)]
+
+
+def step_shares(config: TrainingConfig, fabric: Fabric, steps: int) -> dict[str, float]:
     """Median seconds per step, and shares of it, over `steps` steps after three to warm up."""
-    fabric = launched(config)
     learner = Learner(config, fabric, data_passport(config)['camera']['fy'])
     supply = StepBatches(config.data, 'train', config.seed)
     clocks = {name: Clock() for name in ('loader', 'follow and optimiser', 'pose, photometric')}
@@ -77,26 +86,25 @@ def step_shares(config: TrainingConfig, steps: int) -> dict[str, float]:
             for clock in clocks.values():
                 clock.seconds = 0.0
         began = now()
-        learner.advance([supply[step].to(fabric.device)])
+        learner.advance(group_of(supply, step, config, fabric))
         spent.append(now() - began)
     whole = sum(spent[3:])
     shares = {f'share of {name}': clock.seconds / whole for name, clock in clocks.items()}
     return {'s_per_step': median(spent[3:]), 'best_s_per_step': min(spent[3:]), **shares}
 
 
-def depth_cost(config: TrainingConfig, rounds: int) -> float:
-    """Share of a step that the depth terms cost with their backward pass."""
+def depth_cost(config: TrainingConfig, fabric: Fabric, rounds: int) -> float:
+    """Share of a joint step that the depth terms cost with their backward pass."""
     without = replace(config, loss=replace(config.loss, depth=0.0, speed=0.0))
-    fabric = launched(config)
     focal = data_passport(config)['camera']['fy']
     learners = [Learner(each, fabric, focal) for each in (config, without)]
     supply = StepBatches(config.data, 'train', config.seed)
     spent: list[list[float]] = [[], []]
     for step in range(rounds + 2):
-        batch = supply[step].to(fabric.device)
+        batches = group_of(supply, step, config, fabric)
         for seconds, learner in zip(spent, learners, strict=True):
             began = now()
-            learner.advance([batch])
+            learner.advance(batches)
             seconds.append(now() - began)
     full, rest = (median(each[2:]) for each in spent)
     return 1 - rest / full
@@ -126,24 +134,34 @@ def main(arguments: list[str] | None = None) -> int:
     except PROBLEMS as problem:
         print(f'bench: {problem}', file=sys.stderr)
         return 2
-    print(json.dumps(figures, indent=1))
+    if figures:
+        print(json.dumps(figures, indent=1))
     return 0
 
 
-def measured(file: str, rounds: int, words: list[str]) -> dict[str, Any]:
-    """The machine's facts and the figures of a training file with its overrides."""
+def measured(file: str, rounds: int, words: list[str]) -> dict[str, Any] | None:
+    """The machine's facts and the figures of a training file with its overrides.
+
+    None in all processes but the first.
+    """
     with tempfile.TemporaryDirectory() as folder:
         words = [*words, f'--run_dir={Path(folder)}', '--teacher.start_step=0']
         config = read_config([file, *words], 'bench')
-        figures = {'share of depth with backward': depth_cost(config, rounds)}
-        figures |= step_shares(config, rounds)
+        fabric = launched(config)
+        figures = {}
+        if config.stage == 'joint':  # depth pre-training is nothing without it
+            figures['share of depth with backward'] = depth_cost(config, fabric, rounds)
+        figures |= step_shares(config, fabric, rounds)
         if config.data.use_cache:
             figures['cache gain over originals'] = cache_gain(config.data, 4)
+    if not fabric.is_global_zero:
+        return None
     facts = {
         'torch': torch.__version__,
         'threads': torch.get_num_threads(),
         'crop': list(config.data.crop),
         'batch': config.data.labelled_batch + config.data.unlabelled_batch,
+        'accumulate': config.fabric.accumulate,
     }
     return {**facts, **{name: round(value, 4) for name, value in figures.items()}}
 
