@@ -14,8 +14,7 @@ from sds_training.loss_config import LossConfig
 from sds_training.networks.pose import PoseConfig
 from sds_training.schedule import RateSchedule
 from sds_training.teacher import TeacherConfig
-
-JOINT_ONLY = ('jaccard', 'road', 'standing', 'orthogonality')  # terms the depth stage has not
+from sds_training.unheard import unheard
 
 
 class ConfigError(ValueError):
@@ -211,33 +210,15 @@ class TrainingConfig:
             sides = getattr(self.data, name)
             if any(side % multiple for side in sides):
                 raise ConfigError(f'data.{name} is {sides}, wanted multiples of {multiple}')
-        self._check_losses()
         if not 0 <= self.release_debias <= 1:
             raise ConfigError(f'release_debias is {self.release_debias}, wanted [0, 1]')
-        if self.release_debias and not (self.stage == 'joint' and self.loss.consistency):
-            raise ConfigError(
-                f'release_debias is {self.release_debias}, wanted 0 where no teacher looks at the '
-                'pool: stage is depth or loss.consistency 0'
-            )
+        self._check_losses()
 
     def _check_losses(self) -> None:
-        """Refuse weights of terms that this run would never compute."""
-        loss, network = self.loss, self.network.config()
-        weights = [each.name for each in fields(loss) if each.name != 'compare']
-        require_at_least(0, loss, 'loss.', *weights)
-        if self.stage == 'depth':
-            if loss.depth == 0:
-                raise ConfigError("loss.depth is 0, wanted more where stage is 'depth'")
-            for name in JOINT_ONLY:
-                weight = getattr(loss, name)
-                if weight > 0:
-                    raise ConfigError(f"loss.{name} is {weight}, wanted 0 where stage is 'depth'")
-        if loss.speed > 0 and loss.depth == 0:
-            raise ConfigError(
-                f'loss.speed is {loss.speed}, wanted 0 where loss.depth is 0: no motion is judged'
-            )
-        if loss.orthogonality > 0 and not (network.exchange == 'ccam' and network.exchange_levels):
-            raise ConfigError(
-                f'loss.orthogonality is {loss.orthogonality}, wanted 0 where the network has no '
-                f'CCAM (its exchange is {network.exchange!r} at levels {network.exchange_levels})'
-            )
+        """Refuse weights below 0, and those of terms that this run would never compute."""
+        weights = [each.name for each in fields(self.loss) if each.name != 'compare']
+        require_at_least(0, self.loss, 'loss.', *weights)
+        if self.stage == 'depth' and self.loss.depth == 0:
+            raise ConfigError("loss.depth is 0, wanted more where stage is 'depth'")
+        for sentence in unheard(self):
+            raise ConfigError(sentence)

@@ -78,6 +78,27 @@ def test_a_file_lies_on_top_of_its_base(tmp_path: Path) -> None:
         (['--stage', 'depth', '--loss.road', '1'], 'loss.road is 1.0, wanted 0 where stage'),
         (['--loss.depth', '0'], 'loss.speed is 0.05, wanted 0 where loss.depth is 0'),
         (
+            ['--pose.odometry=true', '--pose.align=true'],
+            "loss.speed is 0.05, wanted 0 where pose.odometry and pose.align take the vehicle's",
+        ),
+        (['--data.labelled_batch=0'], 'loss.supervised is 1.0, wanted 0 where data.labelled_b'),
+        (
+            ['--data.labelled_batch=0', '--loss.supervised=0', '--loss.jaccard=1'],
+            'loss.jaccard is 1.0, wanted 0 where data.labelled_batch is 0',
+        ),
+        (
+            ['--data.unlabelled_batch=0', '--teacher.debias=1'],
+            'teacher.debias is 1.0, wanted 0 where no teacher looks at the pool: data.unlabel',
+        ),
+        (
+            ['--data.unlabelled_batch=0', '--release_debias=1'],
+            'release_debias is 1.0, wanted 0 where no teacher looks at the pool: data.unlabel',
+        ),
+        (
+            ['--release_debias=1', '--teacher.start_step=20'],
+            'no teacher looks at the pool: teacher.start_step is 20 of 20 steps',
+        ),
+        (
             ['--network.changes', '{"exchange": "pad"}', '--loss.orthogonality', '1'],
             "wanted 0 where the network has no CCAM (its exchange is 'pad'",
         ),
