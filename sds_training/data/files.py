@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.odometry import Mounting, VehicleState
 
 HIGHEST_LABEL_ID = 33
+EXTRINSIC = ('baseline', 'x', 'y', 'z', 'yaw', 'pitch', 'roll')  # what is read of a camera's place
 
 
 class FileError(DataError):
@@ -85,11 +87,12 @@ def read_camera(path: Path) -> StereoCamera:
     numbers = _read_json(path)
     try:
         intrinsic = numbers['intrinsic']
-        fx, fy, u0, v0 = (float(intrinsic[key]) for key in ('fx', 'fy', 'u0', 'v0'))
+        fx, fy, u0, v0 = (_finite(key, intrinsic[key]) for key in ('fx', 'fy', 'u0', 'v0'))
         extrinsic = numbers.get('extrinsic', {})
-        baseline_m = float(extrinsic.get('baseline', 'nan'))
-        place = (float(extrinsic.get(key, 0)) for key in ('x', 'y', 'yaw', 'pitch', 'roll'))
-        mounting = Mounting(*place, z_m=float(extrinsic.get('z', 'nan')))
+        told = {n: _finite(n, each) for n, each in extrinsic.items() if n in EXTRINSIC}
+        place = (told.get(key, 0.0) for key in ('x', 'y', 'yaw', 'pitch', 'roll'))
+        baseline_m = told.get('baseline', math.nan)
+        mounting = Mounting(*place, z_m=told.get('z', math.nan))
         camera = StereoCamera(fx, fy, u0, v0, baseline_m, mounting)
         camera.at(1, 1)
     except (AttributeError, KeyError, TypeError, ValueError, CameraError) as problem:
@@ -117,7 +120,7 @@ def read_vehicle(path: Path) -> VehicleState:
     """Read speed and yaw rate of a Cityscapes vehicle file."""
     try:
         numbers = _read_json(path)
-        return VehicleState(float(numbers['speed']), float(numbers['yawRate']))
+        return VehicleState(*(_finite(name, numbers[name]) for name in ('speed', 'yawRate')))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f'{path} is not a Cityscapes vehicle file: {problem}') from problem
 
@@ -154,6 +157,14 @@ def _unchanged(path: Path) -> NDArray | None:
         return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # such as a header that claims more pixels than OpenCV allows
         return None
+
+
+def _finite(name: str, told: Any) -> float:
+    """A number of a file: NaN, which Python's JSON knows, would reach the weights unseen."""
+    value = float(told)
+    if not math.isfinite(value):
+        raise ValueError(f'{name} is {value}, wanted a finite number')
+    return value
 
 
 def _read_json(path: Path) -> dict:

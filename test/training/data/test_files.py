@@ -17,6 +17,7 @@ from sds_training.data.files import (
     read_disparity_depth_m,
     read_label_ids,
     read_picture,
+    read_vehicle,
     recorded_camera,
 )
 
@@ -54,6 +55,26 @@ def test_a_camera_file_that_is_none_is_named(tmp_path: Path, more: str) -> None:
     intrinsic = '{"fx": 9, "fy": 9, "u0": 4, "v0": 4}' if more else 'null'
     file.write_text(f'{{"intrinsic": {intrinsic}{more}}}')
     with pytest.raises(FileError, match='street_camera.json is not a Cityscapes camera file'):
+        read_camera(file)
+
+
+@pytest.mark.parametrize('value', ['NaN', '-Infinity', '1e999'])
+@pytest.mark.parametrize('name', ['speed', 'yawRate'])
+def test_a_motion_that_is_no_number_is_named(tmp_path: Path, name: str, value: str) -> None:
+    file = tmp_path / 'street_vehicle.json'
+    told = {'speed': '8.0', 'yawRate': '0.1', name: value}
+    file.write_text('{' + ', '.join(f'"{key}": {each}' for key, each in told.items()) + '}')
+    wanted = f'street_vehicle.json .*: {name} is (nan|-?inf), wanted a finite number'
+    with pytest.raises(FileError, match=wanted):
+        read_vehicle(file)
+
+
+@pytest.mark.parametrize('name', ['baseline', 'x', 'z', 'yaw', 'pitch', 'roll'])
+def test_a_mounting_that_is_no_number_is_named(tmp_path: Path, name: str) -> None:
+    file = tmp_path / 'street_camera.json'
+    intrinsic = '{"fx": 9, "fy": 9, "u0": 4, "v0": 4}'
+    file.write_text(f'{{"intrinsic": {intrinsic}, "extrinsic": {{"{name}": NaN}}}}')
+    with pytest.raises(FileError, match=f'street_camera.json .*: {name} is nan, wanted a finite'):
         read_camera(file)
 
 
