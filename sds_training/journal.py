@@ -58,7 +58,10 @@ class Journal:
                 self._board.add_scalar(f'{kind}/{name}', value, step)
         told = '  '.join(f'{name} {value:.4g}' for name, value in figures.items())
         if self._bar is not None:
-            self._bar.set_postfix_str(told, refresh=False) if kind == 'train' else tqdm.write(told)
+            if kind == 'train':
+                self._bar.set_postfix_str(told, refresh=False)
+            else:
+                tqdm.write(told, file=sys.stderr)
         elif self._plain:
             print(f'{kind} {step}/{self.last_step}  {told}  {self._left(step)}', file=sys.stderr)
 
