@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.labels import CLASSES
+from sds_training.data.cityscapes import DataError
 
 SHOWN_PX = 50  # of a class, for a frame or a crop to count as showing it
 TRIES = 10  # crops drawn for the class before the fullest of them is taken
@@ -35,8 +36,15 @@ class RareClasses:
         counts = counts[:, : len(CLASSES)]
         shown_in = tuple(np.flatnonzero(column >= SHOWN_PX) for column in counts.T)
         share = counts.sum(axis=0) / max(1, counts.sum())
-        weight = np.exp(-share / temperature) * [len(frames) > 0 for frames in shown_in]
-        return cls(weight / max(weight.sum(), np.finfo(float).tiny), shown_in)
+        shown = np.array([len(frames) > 0 for frames in shown_in])
+        if not shown.any():
+            raise DataError(
+                f'none of {len(counts)} labels shows {SHOWN_PX} pixels of any class, which '
+                f'data.rare_class_temperature {temperature} wants; mend the labels, or set it to 0'
+            )
+        rarest = share[shown].min()  # without it a cold temperature rounds all weights to 0
+        weight = np.where(shown, np.exp(-(share - rarest).clip(0) / temperature), 0.0)
+        return cls(weight / weight.sum(), shown_in)
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
         """A class and the place of a frame that shows it."""

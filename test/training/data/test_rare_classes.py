@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sds_training.data.cityscapes import DataError
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches, batches
 from sds_training.data.rare_classes import SHOWN_PX, RareClasses
@@ -40,6 +41,17 @@ def test_void_pixels_belong_to_no_class() -> None:
     void = [np.full((40, 60), 255, np.uint8), np.zeros((40, 60), np.uint8)]
     rare = RareClasses.counted(void, 0.05)
     assert rare.draw(np.random.default_rng(0)) == (ROAD, 1)
+
+
+def test_labels_that_show_nothing_are_refused_in_a_sentence() -> None:
+    void = [np.full((40, 60), 255, np.uint8)] * 2
+    with pytest.raises(DataError, match='none of 2 labels shows 50 pixels of any class'):
+        RareClasses.counted(void, 0.05)
+
+
+def test_a_class_that_fills_all_pictures_is_drawn_however_cold_it_is() -> None:
+    rare = RareClasses.counted([np.zeros((40, 60), np.uint8)], 1e-4)
+    assert rare.draw(np.random.default_rng(0)) == (ROAD, 0)
 
 
 @pytest.fixture
