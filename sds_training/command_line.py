@@ -59,8 +59,14 @@ def read_config(arguments: Sequence[str], program: str = 'sds-train') -> Trainin
         raise SystemExit(2) from problem
 
 
-def layered(path: Path) -> dict[str, Any]:
-    """A training file on top of the one its `base` names (beside it), as far down as they go."""
+def layered(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A training file on top of the one its `base` names (beside it), as far down as they go.
+
+    `above` are the files that led here.
+    """
+    chain = (*above, path)
+    if path.resolve() in {each.resolve() for each in above}:
+        raise ValueError(f'training files lead back by base: {" -> ".join(map(str, chain))}')
     if not path.is_file():
         raise FileNotFoundError(f'training file {path} does not exist')
     try:
@@ -70,7 +76,7 @@ def layered(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f'training file {path} holds no fields')
     base = values.pop('base', None)
-    return layered_values(layered(path.parent / base), values) if base else values
+    return layered_values(layered(path.parent / base, chain), values) if base else values
 
 
 def with_suggestion(problem: str) -> str:

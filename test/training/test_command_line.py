@@ -52,6 +52,17 @@ def test_a_file_lies_on_top_of_its_base(tmp_path: Path) -> None:
     assert layered(tmp_path / 'top.yaml') == {'run_dir': 'a', 'data': {'root': 'r', 'labels': 5}}
 
 
+def test_files_that_name_each_other_as_base_are_told_with_the_way_round(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / 'first.yaml', tmp_path / 'second.yaml'
+    first.write_text('base: second.yaml\n')
+    second.write_text('base: first.yaml\n')
+    with pytest.raises(SystemExit):
+        read_config([str(first)])
+    assert f'lead back by base: {first} -> {second} -> {first}' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('words', 'told'),
     [
