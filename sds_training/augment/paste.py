@@ -69,18 +69,6 @@ class Paste:
         return Paste(self.source, self.placement, mask, alpha)
 
 
-def moved_pixels(
-    pixels: Tensor,
-    scale: float,
-    centre_px: tuple[float, float],
-    moved_centre_px: tuple[float, float] | None = None,
-) -> Tensor:
-    """Where pixels (..., 2) come to lie when their points move from Z to `scale` Z."""
-    centre = pixels.new_tensor(centre_px)
-    moved = centre if moved_centre_px is None else pixels.new_tensor(moved_centre_px)
-    return moved + (pixels - centre) / scale
-
-
 def sample_linear(planes: Tensor, placement: Placement) -> Tensor:
     """Bilinear look-up of (C, H, W) in the rectangle: (C, height, width), the border repeated.
 

@@ -69,12 +69,6 @@ class JitterPlan:
         return self.brightness, self.contrast, self.saturation, self.hue
 
 
-def no_jitter(batch_size: int) -> JitterPlan:
-    """The plan that changes nothing."""
-    one = torch.ones(batch_size)
-    return JitterPlan(one, one, one, torch.zeros(batch_size))
-
-
 def draw_jitter(
     batch_size: int, config: JitterConfig, probability: float, generator: torch.Generator
 ) -> JitterPlan:

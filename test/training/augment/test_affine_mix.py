@@ -13,13 +13,14 @@ from sds_perception.labels import MOVABLE, TRAIN_ID
 from sds_training.augment.mix import MixConfig, MixPlan, apply_mix, draw_mix
 from sds_training.augment.mix_config import AffineMixConfig, MixConfigError
 from sds_training.augment.objects import movable_objects
-from sds_training.augment.paste import Placement, moved_pixels, sample_linear, sample_nearest
+from sds_training.augment.paste import Placement, sample_linear, sample_nearest
 from sds_training.augment.scene import MixScene
 
 CAR = ('car', 20, 14, 34, 10)
 FREE = AffineMixConfig(percentiles=(0, 100), max_objects=1, area_range=(0.0005, 0.5))
 Scenes = Callable[..., MixScene]
 Lenses = Callable[[int], torch.Tensor]
+Pixel = tuple[float, float]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -47,6 +48,13 @@ def test_scale_one_onto_itself_returns_the_input(batch_of: Scenes, lenses: Lense
         torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
 
 
+def moved_pixels(
+    pixels: torch.Tensor, scale: float, centre: Pixel, moved_centre: Pixel
+) -> torch.Tensor:
+    """Where pixels (..., 2) come to lie when their points move from Z to `scale` Z."""
+    return pixels.new_tensor(moved_centre) + (pixels - pixels.new_tensor(centre)) / scale
+
+
 @pytest.mark.parametrize('scale', [0.6, 1.0, 1.67])
 def test_points_moved_in_depth_reproject_where_the_affine_map_says(scale: float) -> None:
     points = torch.rand(1000, 3, generator=generator(), dtype=torch.float64)
@@ -57,7 +65,7 @@ def test_points_moved_in_depth_reproject_where_the_affine_map_says(scale: float)
         return focal * each[:, :2] / each[:, 2:] + torch.tensor(centre)
 
     moved = points * torch.tensor([1.0, 1.0, scale], dtype=torch.float64)
-    difference = seen(moved) - moved_pixels(seen(points).double(), scale, centre)
+    difference = seen(moved) - moved_pixels(seen(points).double(), scale, centre, centre)
     assert difference.abs().max() < 1e-4
 
 
