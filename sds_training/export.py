@@ -13,13 +13,20 @@ from typing import Any, Literal
 from torch import Tensor
 
 from sds_perception.camera import Camera
+from sds_perception.labels import SKY
 from sds_perception.release import Release, ReleaseError, write_release
-from sds_training.class_bias import debiased_head
+from sds_training.class_bias import HEAD_BIAS, debiased_head
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.run_state import RunStateError, config_digest, read_state, saved_states
 
 Which = Literal['teacher', 'student']
+NEVER = -1e4  # a score that no other falls below, within the reach of float16
+
+
+def released_network(config: TrainingConfig) -> Which:
+    """Whose weights a run releases: depth pre-training has no teacher."""
+    return 'teacher' if config.stage == 'joint' else 'student'
 
 
 def release_of(
@@ -42,6 +49,8 @@ def release_of(
     if config.release_debias:
         assert class_mean is not None
         weights = debiased_head(weights, class_mean, config.release_debias)
+    if config.stage == 'depth':
+        weights = without_sky(weights)
     provenance = {
         'trained': True,
         'step': passport['step'],
@@ -62,6 +71,16 @@ def release_of(
         camera=Camera(**passport['camera']),
         provenance=provenance,
     )
+
+
+def without_sky(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same network, which never says sky: what is sky has no depth on the vehicle.
+
+    Nobody taught the semantics of depth pre-training, which would say it of anything.
+    """
+    bias = weights[HEAD_BIAS].clone()
+    bias[SKY] = NEVER
+    return {**weights, HEAD_BIAS: bias}
 
 
 def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -85,13 +104,19 @@ def code_version() -> str:
     return told.stdout.strip()
 
 
-def export(run_dir: Path, output: Path, which: Which, state_file: Path | None = None) -> str:
-    """Write the release of a run's newest (or the given) state; return its digest."""
+def export(
+    run_dir: Path, output: Path, which: Which | None = None, state_file: Path | None = None
+) -> str:
+    """Write the release of a run's newest (or the given) state; return its digest.
+
+    `which` is the network that the run itself releases if it is None.
+    """
     states = [state_file] if state_file else saved_states(str(run_dir))
     if not states:
         raise RunStateError(f'{run_dir} holds no saved state of a run')
     state = read_state(states[-1])
     config = config_of(state)
+    which = which or released_network(config)
     weights = state['teacher'] if which == 'teacher' else student_weights(state['networks'])
     passport = {**json.loads(state['passport']), 'step': state['step'], 'which': which}
     class_mean = state['class_bias']['mean'] if config.release_debias else None
@@ -122,7 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('run_dir', type=Path, help='folder of the run')
     parser.add_argument('output', type=Path, help='release file to write (.safetensors)')
     parser.add_argument(
-        '--network', choices=('teacher', 'student'), default='teacher', help='whose weights'
+        '--network',
+        choices=('teacher', 'student'),
+        help="whose weights (default: the teacher's; the student's of depth pre-training)",
     )
     parser.add_argument('--state', type=Path, help='a state file other than the newest')
     words = parser.parse_args(arguments)

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from sds_training.class_bias import HEAD_BIAS
 from sds_training.run_state import RunStateError
 
 logger = logging.getLogger(__name__)
@@ -76,11 +77,13 @@ def semantics_from_depth(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of depth pre-training, their untaught semantic decoder a copy of the depth one.
 
     Both are of one shape, and what tells near from far is a better start than chance (method.md
-    1.6).
+    1.6). Its scores start without a bias: a release of depth alone never says sky.
     """
+    scores = f'student.{HEAD_BIAS}'
     ours, theirs = 'student.semantic_levels.', 'student.depth_levels.'
     taught = {name: each for name, each in weights.items() if name.startswith(theirs)}
-    return {**weights, **{name.replace(theirs, ours): each for name, each in taught.items()}}
+    copies = {name.replace(theirs, ours): each for name, each in taught.items()}
+    return {**weights, **copies, scores: torch.zeros_like(weights[scores])}
 
 
 def new_blocks(ours: Iterable[str], theirs: Iterable[str]) -> tuple[str, ...]:

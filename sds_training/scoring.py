@@ -15,7 +15,7 @@ from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.validation import ValidationFrame, validation_frames
 from sds_training.evaluate import evaluate
-from sds_training.export import release_of
+from sds_training.export import release_of, released_network
 from sds_training.interruption import Interrupted
 from sds_training.journal import Journal
 from sds_training.learner import Learner
@@ -54,10 +54,13 @@ def scored(
     except (DataError, Interrupted) as problem:
         logger.warning('not scored after step %d: %s', learner.step, problem)
         return None
+    figures = headline(scores)
+    if config.stage == 'depth':
+        figures.pop('mean_iou', None)  # of semantics that nobody taught
     if journal:
-        journal.record(learner.step, 'evaluate', headline(scores))
+        journal.record(learner.step, 'evaluate', figures)
     how = {'frames': scores.frames, 'depth_protocol': scores.depth_protocol, 'detail': DETAIL}
-    return {**headline(scores), **how}
+    return {**figures, **how}
 
 
 def _until(
@@ -97,8 +100,8 @@ def released(
     passport: dict[str, Any],
     scores: dict[str, Any] | None = None,
 ) -> Release:
-    """The teacher as it is now (the student in depth pre-training, which has no teacher)."""
-    which = 'teacher' if config.stage == 'joint' else 'student'
+    """The network that is released, as it is now."""
+    which = released_network(config)
     network = learner.teacher.network if which == 'teacher' else learner.student
     weights = {name: each.detach().cpu().clone() for name, each in network.state_dict().items()}
     passport = {**passport, 'step': learner.step, 'which': which}

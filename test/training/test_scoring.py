@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
+from sds_perception.labels import SKY
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import read_release
-from sds_training import scoring
+from sds_training import learner, scoring
 from sds_training import train as module
 from sds_training.config import TrainingConfig
 from sds_training.interruption import Interrupted
@@ -101,3 +102,24 @@ def test_a_runs_scores_say_how_they_were_taken(tiny_run: Make) -> None:
     written = json.loads(Path(config.run_dir, 'scores.json').read_text())
     assert written == released and written['detail'] == 'fine' and written['frames'] == 1
     assert written['depth_protocol'].startswith('full: rows 0 to 1 of the height')
+
+
+def test_semantics_that_nobody_taught_neither_hide_depth_nor_are_scored(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = learner.build_network
+
+    def fond_of_sky(*words: object, **more: object) -> object:
+        network = build(*words, **more)
+        network.semantic_head.score.bias.data[SKY] = 100.0
+        return network
+
+    monkeypatch.setattr(learner, 'build_network', fond_of_sky)
+    config = tiny_run('--stage=depth', '--steps=2', '--journal.evaluate_every=1')
+    release = read_release(train(config))
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    assert np.isfinite(Perceiver.from_release(release)(rgb).depth).all()
+    lines = Path(config.run_dir, 'journal.jsonl').read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert all('mean_iou' not in each for each in (*records, release.provenance['scores']))
+    assert [each['kind'] for each in records].count('evaluate') == 1
