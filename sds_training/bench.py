@@ -148,7 +148,7 @@ def measured(file: str, rounds: int, words: list[str]) -> dict[str, Any] | None:
         words = [*words, f'--run_dir={Path(folder)}', '--teacher.start_step=0']
         config = read_config([file, *words], 'bench')
         fabric = launched(config)
-        figures = {}
+        figures: dict[str, float] = {}
         if config.stage == 'joint':  # depth pre-training is nothing without it
             figures['share of depth with backward'] = depth_cost(config, fabric, rounds)
         figures |= step_shares(config, fabric, rounds)

@@ -95,8 +95,8 @@ def save_state(
 ) -> None:
     """Write `state` beside the config's digest; a full disk costs only the new file.
 
-    No process goes on before the state is in place: Fabric's launcher kills the first as soon as
-    another has left for good.
+    No process goes on before the state is in place: Fabric's launcher kills the first once another
+    has left with a code other than 0.
     """
     whole = {
         **state,
@@ -122,7 +122,7 @@ def _write_state(fabric: Fabric, path: Path, whole: dict[str, Any]) -> None:
         raise RunStateError(
             f'state {path} could not be written ({problem}); earlier states are untouched'
         ) from problem
-    # Of later steps there are states that could not be read: they must not outlive this one.
+    # What is there of later steps could not be read: by its number it would push out this one.
     older = [each for each in saved_states(path.parents[1]) if each < path]
     for old in older[: 1 - KEPT]:
         old.unlink(missing_ok=True)
