@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,7 +118,8 @@ def _write_state(fabric: Fabric, path: Path, whole: dict[str, Any]) -> None:
             os.fsync(written.fileno())
         os.replace(partial, path)
     except (OSError, RuntimeError) as problem:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # of the two problems the first one is told
+            partial.unlink()
         raise RunStateError(
             f'state {path} could not be written ({problem}); earlier states are untouched'
         ) from problem

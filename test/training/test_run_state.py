@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,3 +124,11 @@ def test_a_damaged_state_of_a_later_step_does_not_push_out_the_one_just_written(
     last.unlink()
     train(config)
     assert newest_state(config)['step'] == 4
+
+
+def test_where_no_state_can_be_written_the_run_says_so(tiny_run: Make) -> None:
+    config = tiny_run('--steps=1')
+    Path(config.run_dir).mkdir()
+    Path(config.run_dir, 'states').write_text('no folder')
+    with pytest.raises(RunStateError, match=r'state .*1.pt could not be written \(.*File exists'):
+        train(config)
