@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, get_args
 
@@ -14,6 +15,9 @@ PROVIDERS = {  # of ONNX Runtime
     'cuda': 'CUDAExecutionProvider',
     'tensorrt': 'TensorrtExecutionProvider',
 }
+# Read when it is imported: unless told so ONNX Runtime reports its use to its maker.
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+
 Precision = Literal['fp32', 'winograd', 'fp16', 'bf16', 'int8']
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 

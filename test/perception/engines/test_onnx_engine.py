@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -212,6 +213,25 @@ def test_an_int8_graph_for_tensorrt_has_no_numbers_that_it_does_not_take(
     wide = {each.name for each in graph.initializer if each.data_type == onnx.TensorProto.INT32}
     scaled = [node for node in graph.node if node.op_type == 'DequantizeLinear']
     assert scaled and not wide.intersection(node.input[0] for node in scaled)
+
+
+RUNS = """
+import sys
+from pathlib import Path
+from sds_perception.engines.onnx_session import open_session
+open_session(Path(sys.argv[1]), 'cpu', {}, 1)
+"""
+
+
+def test_a_session_keeps_and_sends_nothing_for_the_makers_of_the_runtime(
+    small_release, cache, tmp_path
+):
+    """What it would send lies in the user's cache first; in a process that no test prepared."""
+    graph = exported_onnx(small_release, FINE, cache)
+    home = {name: str(tmp_path) for name in ('HOME', 'XDG_CACHE_HOME')}
+    environment = {k: v for k, v in os.environ.items() if k != 'ORT_DISABLE_TELEMETRY'} | home
+    subprocess.run([sys.executable, '-c', RUNS, str(graph)], env=environment, check=True)
+    assert not [*tmp_path.iterdir()]
 
 
 def reader_of_input(model) -> str:
