@@ -33,6 +33,7 @@ from sds_perception.release import (
     untrained_release,
     write_release,
 )
+from sds_perception.ros.demo_folder import claim_folder
 from sds_perception.ros.drive import Drive, as_drive
 from sds_perception.ros.recorded import (
     Film,
@@ -61,12 +62,12 @@ STAGES = ('wait', 'decode', 'prepare', 'network', 'post', 'publish', 'total')
 def run_demo(wanted: argparse.Namespace) -> dict[str, Any]:
     """Play, record and look back; the summary, also written to summary.json."""
     output: Path = wanted.output
-    output.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(output / 'result', ignore_errors=True)
+    claim_folder(output, wanted.input)
     path = wanted.release or default_release() or untrained(output)
     release = named_release(path)
     given = wanted.input or rendered_street(output, release.input_size)
     drive = as_drive(given, output / 'drive', wanted.camera)
+    shutil.rmtree(output / 'result', ignore_errors=True)
     print(f'playing {given} ({drive.frames} frames) into the node on {wanted.device}', flush=True)
     play(drive, path, wanted)
     draw(drive, output)
@@ -219,7 +220,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('input', nargs='?', type=Path, help='bag, video or folder; default: a rendered street')
     add('--camera', default='60', help='of pictures or a video: calibration file or degrees (60)')
-    add('--output', type=Path, default=Path('out/demo'), help='folder of the results')
+    add('--output', type=Path, default=Path('out/demo'), help='folder of the results, its own')
     add('--release', type=Path, help="release file; default: the shipped 'demo'")
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu or cuda')
     add('--rate', type=float, default=1.0, help='times real time (1)')

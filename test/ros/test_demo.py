@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 from sds_perception.engines.choose import quickest_engine
 from sds_perception.labels import UNLABELLED
 from sds_perception.ros import demo
+from sds_perception.ros.demo_folder import claim_folder
 from sds_perception.ros.drive import drive_in
 from sds_perception.ros.messages import ImageWriter
 from sds_perception.ros.recorded import (
@@ -168,6 +169,39 @@ def test_the_shipped_release_is_called_demo_here_too(tmp_path, as_a_command, cap
     told = [str(tmp_path / 'nothing'), '--output', str(tmp_path / 'out'), '--release', 'demo']
     assert demo.main(told) == 2
     assert capsys.readouterr().err.strip() == f'demo: {tmp_path}/nothing does not exist'
+
+
+def refused(capsys, given: Path, output: Path) -> str:
+    """The sentence a demo ends with."""
+    assert demo.main([str(given), '--output', str(output)]) == 2
+    return capsys.readouterr().err.strip()
+
+
+@pytest.mark.parametrize('name', ['drive', 'result'])
+def test_a_demo_never_replaces_what_no_demo_has_made(name, tmp_path, as_a_command, capsys):
+    kept = tmp_path / name / '1.png'
+    kept.parent.mkdir()
+    cv2.imwrite(str(kept), np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / 'pictures').mkdir()
+    said = refused(capsys, tmp_path / 'pictures', tmp_path)
+    assert said.startswith(f'demo: {tmp_path}/pictures lies in {tmp_path}')
+    said = refused(capsys, Path(__file__), tmp_path)
+    assert said.startswith(f'demo: {tmp_path} is neither empty nor the folder of an earlier demo')
+    assert kept.exists() and not (tmp_path / '.sds_demo').exists()
+
+
+def test_an_input_that_shows_nothing_costs_no_result(tmp_path, as_a_command, capsys):
+    claim_folder(tmp_path / 'out', None)
+    kept = write_drive(tmp_path / 'out' / 'result', [np.zeros((48, 64, 3), np.uint8)], 5.0)
+    assert 'does not exist' in refused(capsys, tmp_path / 'nothing', tmp_path / 'out')
+    assert f'{kept} lies in {tmp_path}/out' in refused(capsys, kept, tmp_path / 'out')
+    assert drive_in(kept).frames == 1
+
+
+def test_an_output_that_is_a_file_is_refused_in_one_sentence(tmp_path, as_a_command, capsys):
+    (tmp_path / 'file').touch()
+    said = refused(capsys, tmp_path, tmp_path / 'file')
+    assert said.endswith('file is no folder that can be written')
 
 
 def test_a_node_that_refuses_its_release_ends_the_demo_with_its_reason(
