@@ -96,7 +96,7 @@ class BagSource:
             return None
 
     def _readable(self, reader: Reader, wanted: Connection | None) -> Iterator[Any]:
-        for connection, _, data in read(reader, [wanted]) if wanted else ():
+        for connection, _, data in read(reader, [wanted] if wanted else []):
             with suppress(SerdeError):  # damaged; its neighbours say the same
                 yield self._types.deserialize_cdr(data, connection.msgtype)
 
@@ -148,6 +148,8 @@ def open_bag(path: Path) -> Iterator[Reader]:
 
 def read(reader: Reader, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
     """Connection, time and bytes of every message; OfflineError where the bag is damaged."""
+    if not connections:  # which the reader would take for all
+        return
     try:
         yield from reader.messages(connections)
     except Exception as problem:  # apsw's, zstd's, an OverflowError: not what the caller raises

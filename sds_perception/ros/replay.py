@@ -72,6 +72,9 @@ class Player:
                 self._add(connection)
         if missing := set(plan.topics) - set(self._by_topic):
             raise BagError(f'{plan.bag} has no topic {", ".join(sorted(missing))}')
+        if not self._by_topic:
+            there = ', '.join(sorted({each.topic for each in reader.connections})) or 'no topic'
+            raise BagError(f'{plan.bag} has {there}, of which nothing is left to play')
 
     def wait_for_subscriber(self) -> None:
         """Return once somebody listens to a picture; say so when nobody came in time."""

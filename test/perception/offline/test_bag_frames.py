@@ -12,7 +12,7 @@ import pytest
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
 from sds_perception.engines.reference_frames import user_frames
-from sds_perception.offline.bag_source import BagSource, open_bag
+from sds_perception.offline.bag_source import BagSource, open_bag, read
 from sds_perception.offline.bag_writer import BagWriter, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
@@ -258,6 +258,11 @@ def test_a_camera_info_that_cannot_be_read_is_left_out_and_counted(
     source = BagSource(tmp_path / 'torn')
     assert '1 CameraInfo of the bag cannot be read' in source.note
     assert [read.calibration.camera for read in source.frames()] == [camera] * 5
+
+
+def test_of_no_topic_nothing_is_read(bag) -> None:
+    with open_bag(bag) as reader:
+        assert list(read(reader, [])) == []
 
 
 def test_what_the_reader_of_a_bag_does_wrong_is_not_blamed_on_the_bag(bag) -> None:
