@@ -16,7 +16,7 @@ class HoodMask:
     """A picture, non-zero where a camera sees its own vehicle; fitted to scenes of any size.
 
     Raises:
-        OSError: there is no such file, it is not a picture, or it hides nothing.
+        OSError: there is no such file, it is not a picture, or it hides nothing or all.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -28,6 +28,8 @@ class HoodMask:
             raise OSError(f'hood mask {path} cannot be read: {problem.strerror}') from problem
         if not self._mask.any():
             raise OSError(f'hood mask {path} hides nothing: all its pixels are 0')
+        if self._mask.all():
+            raise OSError(f'hood mask {path} hides everything: none of its pixels is 0')
         self._hidden = self._mask != 0  # of the size of the last scene
 
     def blank(self, scene: Scene) -> None:

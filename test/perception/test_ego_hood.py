@@ -53,6 +53,7 @@ def test_a_mask_drawn_in_alpha_only_hides_nothing_and_is_refused(tmp_path: Path)
     ('content', 'sentence'),
     [
         (encode_png(np.zeros((2, 2), np.uint8)).tobytes(), 'hood.png hides nothing'),
+        (encode_png(np.ones((2, 2), np.uint8)).tobytes(), 'hides everything: none of its'),
         (b'', 'hood.png is not a picture: .* 0 bytes'),
         (b'no picture', 'hood.png is not a picture: .* 10 bytes'),
         (None, 'hood.png cannot be read: No such file'),
