@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import ENGINES, PROVIDERS, Engine, EngineError
+from sds_perception.engines import ENGINES, PROVIDERS, EngineError
 from sds_perception.engines.choose import (
     build_engine,
     require_int8,
@@ -29,6 +29,7 @@ from sds_perception.engines.parity import LIMITS, ParityReport, frames_for, meas
 from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.engines.reference_frames import user_frames
 from sds_perception.input_size import input_size
+from sds_perception.offline.command import is_bag
 from sds_perception.release import Release, ReleaseError, named_release
 
 PARITY_FRAMES = 8  # of the user's frames, when given
@@ -59,20 +60,29 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
     """Fill the cache with everything the engine needs, then check it."""
     if (wanted.calibrate is None) == (wanted.precision == 'int8'):
         raise EngineError('--calibrate FRAMES and --precision int8 go together')
-    if wanted.calibrate is not None:
-        require_int8(wanted.engine, wanted.device, wanted.provider)
-        size = wanted.input_size or release.input_size
-        require_size(release, size)
-        provider = wanted.provider or wanted.device
-        frames = user_frames(wanted.calibrate, size, CALIBRATION_FRAMES, wanted.topic)
-        method = wanted.method or METHODS[0]
-        shape = GraphShape(size, wanted.detail)
-        calibrate(release, shape, frames, wanted.cache, method, provider)
-    return check(wanted, release)
+    if wanted.calibrate is None:
+        return check(wanted, release)
+    require_int8(wanted.engine, wanted.device, wanted.provider)
+    size = wanted.input_size or release.input_size
+    require_size(release, size)
+    compared = _frames(wanted, size)  # before the minutes that follow
+    provider = wanted.provider or wanted.device
+    frames = user_frames(wanted.calibrate, size, CALIBRATION_FRAMES, wanted.topic)
+    method = wanted.method or METHODS[0]
+    shape = GraphShape(size, wanted.detail)
+    calibrate(release, shape, frames, wanted.cache, method, provider)
+    return _checked(wanted, release, compared)
 
 
 def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
     """Build from the cache where possible and compare with the reference."""
+    compared = _frames(wanted, wanted.input_size or release.input_size)
+    return _checked(wanted, release, compared)
+
+
+def _checked(
+    wanted: argparse.Namespace, release: Release, frames: NDArray[np.uint8] | None
+) -> ParityReport:
     options: dict[str, Any] = {'precision': wanted.precision}
     if wanted.engine != 'torch':
         options['cache'] = wanted.cache
@@ -86,14 +96,13 @@ def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
         detail=wanted.detail,
         **options,
     )
-    return measure_parity(engine, release, _frames(wanted, engine))
+    return measure_parity(engine, release, frames_for(engine) if frames is None else frames)
 
 
-def _frames(wanted: argparse.Namespace, engine: Engine) -> NDArray[np.uint8]:
+def _frames(wanted: argparse.Namespace, size: tuple[int, int]) -> NDArray[np.uint8] | None:
+    """The user's own to compare on, where there are any."""
     path = wanted.frames or wanted.calibrate
-    if path:
-        return user_frames(path, engine.input_size, PARITY_FRAMES, wanted.topic)
-    return frames_for(engine)
+    return user_frames(path, size, PARITY_FRAMES, wanted.topic) if path else None
 
 
 def _said_in_vain(wanted: argparse.Namespace) -> str:
@@ -102,7 +111,8 @@ def _said_in_vain(wanted: argparse.Namespace) -> str:
         return in_vain
     if wanted.method and not wanted.calibrate:
         return '--method is for --calibrate FRAMES, which is not given'
-    if wanted.topic and not (wanted.frames or wanted.calibrate):
+    given = [path for path in (wanted.frames, wanted.calibrate) if path]
+    if wanted.topic and not any(map(is_bag, given)):
         return '--topic is for a bag, and neither --frames nor --calibrate names one'
     return ''
 

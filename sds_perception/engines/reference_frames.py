@@ -64,6 +64,8 @@ def user_frames(
 ) -> NDArray[np.uint8]:
     """Up to `count` frames of a folder, picture, video or bag, spread over all of it, at `size`.
 
+    A bag's are those of `topic`, which means nothing elsewhere.
+
     Returns:
         (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source
         and for one with frames that cannot be used.
@@ -71,11 +73,14 @@ def user_frames(
     Raises:
         EngineError: when nothing there can be used.
     """
-    from sds_perception.offline.command import open_source  # imports the Perceiver, as we do not
+    # Imports the Perceiver, as we do not.
+    from sds_perception.offline.command import is_bag, open_source
 
+    path = Path(path)
+    topic = topic if is_bag(path) else None  # beside it may be a bag, which has topics
     try:
         # Any camera: no frame needs one here, and so no CameraInfo of a bag is asked for one.
-        source = open_source(Namespace(input=Path(path), camera='60', topic=topic, lens='raw'))
+        source = open_source(Namespace(input=path, camera='60', topic=topic, lens='raw'))
         chosen = [
             cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
             for frame in _spread(source, count)

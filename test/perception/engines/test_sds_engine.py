@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,6 +46,7 @@ def test_the_command_builds_checks_and_refuses(release, cache, tmp_path, capsys)
         (['check', '--engine', 'torch', '--cache', 'x'], 'torch is not'),
         (['build', '--method', 'percentile'], '--method is for --calibrate'),
         (['check', '--topic', '/left'], '--topic is for a bag'),
+        (['check', '--topic', '/left', '--frames', 'folder'], '--topic is for a bag'),
     ],
 )
 def test_options_that_could_do_nothing_are_refused(arguments, sentence, capsys) -> None:
@@ -87,18 +89,42 @@ def test_the_command_that_int8_is_refused_with_makes_it(release, tmp_path, capsy
     assert main(asked) != 2
 
 
-def test_of_two_cameras_in_a_bag_one_is_chosen_by_its_topic(release, tmp_path, capsys) -> None:
+@pytest.fixture
+def two_cameras(tmp_path: Path) -> str:
+    """A bag with two picture topics."""
     picture, lens = np.zeros((48, 80, 3), np.uint8), pinhole(Camera.guess(80, 48))
     with BagWriter(tmp_path / 'two') as bag:
         for number in range(2):
             frame = Frame(str(number), picture, number, number, 'camera', lens)
             bag.image('/left/image', picture, 'rgb8', frame)
             bag.image('/right/image', picture, 'rgb8', frame)
-    arguments = ['check', release, '--engine', 'torch', '--frames', str(tmp_path / 'two')]
+    return str(tmp_path / 'two')
+
+
+def test_of_two_cameras_in_a_bag_one_is_chosen_by_its_topic(release, two_cameras, capsys) -> None:
+    arguments = ['check', release, '--engine', 'torch', '--frames', two_cameras]
     assert main(arguments) == 2
     assert 'choose one with --topic: /left/image, /right/image' in capsys.readouterr().err
     assert main([*arguments, '--topic', '/right/image']) == 0
     assert 'on 2 frames' in capsys.readouterr().out
+
+
+def test_a_topic_is_of_the_bag_and_the_folder_beside_it_is_read_before_calibrating(
+    release, two_cameras, tmp_path, monkeypatch, capsys
+) -> None:
+    calibrated: list[object] = []
+    monkeypatch.setattr(cli, 'calibrate', lambda *told: calibrated.append(told[2]))
+    monkeypatch.setattr(cli, 'build_engine', lambda *_, **__: None)
+    monkeypatch.setattr(cli, 'measure_parity', lambda *told: SimpleNamespace(passed=len(told[2])))
+    asked = ['build', release, '--precision', 'int8', '--calibrate', two_cameras]
+    asked += ['--topic', '/left/image', '--frames', str(tmp_path / 'frames')]
+    assert main(asked) == 2 and not calibrated
+    (tmp_path / 'frames').mkdir()
+    assert main(asked) == 2 and not calibrated
+    assert 'holds no picture' in capsys.readouterr().err
+    picture = encode_png(synthetic_frames((64, 96), 1)[0]).tobytes()
+    (tmp_path / 'frames' / '1.png').write_bytes(picture)
+    assert main(asked) == 0 and len(calibrated) == 1
 
 
 def test_the_shipped_release_is_called_demo_here_too(release, monkeypatch, capsys) -> None:
