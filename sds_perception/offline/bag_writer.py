@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -155,16 +156,27 @@ def write_bag(
 ) -> BagWriter:
     """Write frames as a camera would have been recorded: pictures with CameraInfo beside them.
 
+    All of them or no bag: half a bag would be in the way of the next try.
+
     Returns:
         The closed writer, for its counts and digest.
     """
-    info_topic = topic.rsplit('/', 1)[0] + '/camera_info'
-    with BagWriter(path, storage) as bag:
-        for frame in frames:
-            if frame.calibration is not None:
-                bag.camera_info(info_topic, frame.calibration, frame.calibration.camera, frame)
-            if compressed:
-                bag.jpeg(f'{topic}/compressed', frame.rgb, frame)
-            else:
-                bag.image(topic, frame.rgb, 'rgb8', frame)
+    bag = BagWriter(path, storage)
+    try:
+        with bag:
+            _fill(bag, frames, topic, compressed)
+    except BaseException:
+        shutil.rmtree(path)
+        raise
     return bag
+
+
+def _fill(bag: BagWriter, frames: Iterable[Frame], topic: str, compressed: bool) -> None:
+    info_topic = topic.rsplit('/', 1)[0] + '/camera_info'
+    for frame in frames:
+        if frame.calibration is not None:
+            bag.camera_info(info_topic, frame.calibration, frame.calibration.camera, frame)
+        if compressed:
+            bag.jpeg(f'{topic}/compressed', frame.rgb, frame)
+        else:
+            bag.image(topic, frame.rgb, 'rgb8', frame)

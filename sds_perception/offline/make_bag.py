@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,14 @@ def _rate(text: str) -> float:
     return rate_hz
 
 
+def _topic(text: str) -> str:
+    if not re.fullmatch(r'(/[A-Za-z_]\w*)+', text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no topic, wanted names of letters, digits and _ as in /camera/image_raw'
+        )
+    return text
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     made = argparse.ArgumentParser('make_bag', description=__doc__.splitlines()[0])
     add = made.add_argument
@@ -64,7 +73,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add('--lens', choices=LENSES, default='raw', help='as for sds-perceive (raw)')
     add('--rate', type=_rate, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
     add('--output', type=Path, required=True, help='bag to make; must not exist yet')
-    add('--topic', default='/camera/image_raw', help='of the pictures (/camera/image_raw)')
+    add(
+        '--topic',
+        type=_topic,
+        default='/camera/image_raw',
+        help='of the pictures (/camera/image_raw)',
+    )
     add('--storage', choices=('mcap', 'db3'), default='mcap')
     add('--compressed', action='store_true', help='as JPEG on TOPIC/compressed')
     return made.parse_args(arguments)

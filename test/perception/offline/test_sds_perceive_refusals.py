@@ -81,6 +81,23 @@ def test_a_rate_at_which_no_picture_can_be_taken_is_refused(rate, capsys) -> Non
     assert 'is no rate, wanted more than 0 Hz' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('topic', ['bad topic', 'image', '/a//b', '/1st', '/a/', ''])
+def test_a_topic_that_no_player_could_publish_is_refused(topic, capsys) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        make_bag(['good', '--camera', '60', '--output', 'bag', '--topic', topic])
+    assert f'{topic!r} is no topic, wanted names of letters' in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_used_leaves_no_half_of_a_bag(folder, tmp_path, capsys) -> None:
+    (folder / 'zzz.png').write_bytes(b'no picture')
+    asked = [str(folder), '--camera', '60', '--output', str(tmp_path / 'bag')]
+    assert make_bag(asked) == 2
+    assert 'zzz.png: ' in capsys.readouterr().err and not (tmp_path / 'bag').exists()
+    (folder / 'zzz.png').unlink()
+    assert make_bag(asked) == 0
+    assert make_bag(asked) == 2 and (tmp_path / 'bag').exists()
+
+
 def test_without_rosbags_pictures_are_perceived_and_bags_refused(
     folder, frames, tmp_path, monkeypatch, capsys
 ) -> None:
