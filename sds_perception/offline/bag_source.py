@@ -137,7 +137,8 @@ def open_bag(path: Path) -> Iterator[Reader]:
         reader = Reader(path)
         reader.open()
     except Exception as problem:  # rosbags lets those of its parsers through, of many kinds
-        raise OfflineError(f'{path} is not a readable ROS 2 bag: {problem}') from problem
+        said = str(problem).partition('\n')[0]  # YAML's goes on over lines, with the text it read
+        raise OfflineError(f'{path} is not a readable ROS 2 bag: {said}') from problem
     try:
         yield reader
     except ReaderError as problem:

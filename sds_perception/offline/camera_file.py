@@ -111,4 +111,7 @@ def _of_driver(fields: dict[str, Any]) -> CameraFields:
 
 
 def _numbers(fields: dict[str, Any], name: str) -> tuple[float, ...]:
-    return tuple(float(each) for each in fields[name]['data'])
+    given = fields[name]
+    if not isinstance(given, dict) or not isinstance(given.get('data'), list):
+        raise ValueError(f"{name} is {given}, wanted its numbers as 'data: [...]' in it")
+    return tuple(float(each) for each in given['data'])

@@ -260,6 +260,14 @@ def test_a_camera_info_that_cannot_be_read_is_left_out_and_counted(
     assert [read.calibration.camera for read in source.frames()] == [camera] * 5
 
 
+def test_a_bag_whose_metadata_is_cut_short_is_refused_in_one_line(bag) -> None:
+    metadata = bag / 'metadata.yaml'
+    metadata.write_text(metadata.read_text().split('relative_file_paths')[0] + '["')
+    with pytest.raises(OfflineError) as refusal, open_bag(bag):
+        pass
+    assert '\n' not in str(refusal.value)
+
+
 def test_of_no_topic_nothing_is_read(bag) -> None:
     with open_bag(bag) as reader:
         assert list(read(reader, [])) == []

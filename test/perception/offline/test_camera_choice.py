@@ -90,6 +90,9 @@ def test_a_lens_that_cannot_be_read_is_refused_before_the_first_picture(
         CameraChoice(str(file) if content else '60', lens)
 
 
+DRIVER_IN_JSON = '{"image_width": 4, "image_height": 3, "camera_matrix": %s}'
+
+
 @pytest.mark.parametrize(
     ('content', 'sentence'),
     [
@@ -98,6 +101,14 @@ def test_a_lens_that_cannot_be_read_is_refused_before_the_first_picture(
         ('{"intrinsic": {"fx": 1}}', 'incomplete'),
         ('{', 'cannot be read'),
         ('[1, 2]', 'neither'),
+        (
+            DRIVER_IN_JSON % '[1, 2, 3]',
+            r"camera_matrix is \[1, 2, 3\], wanted its numbers as 'data: ",
+        ),
+        (
+            DRIVER_IN_JSON % '{"rows": 3}',
+            "camera_matrix is {'rows': 3}, wanted its numbers as 'data: ",
+        ),
     ],
 )
 def test_files_that_hold_no_camera_are_refused(content, sentence, tmp_path) -> None:
