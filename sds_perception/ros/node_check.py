@@ -57,7 +57,7 @@ def _as_node(node: Node, wanted: argparse.Namespace) -> Iterator[Finding]:
     yield check_device(config.device)
     yield from check_release(config)
     yield from check_masks(config)
-    if wanted.timeout <= 0:
+    if not wanted.timeout:
         return
     if config.cameras and (wanted.image_topic or wanted.camera_info_topic):
         yield fault(

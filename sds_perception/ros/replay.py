@@ -54,6 +54,10 @@ class ReplayPlan:
             raise BagError(f'the rate must be above 0 and finite, got {self.rate:g}')
         if self.passes < 0:
             raise BagError(f'passes must be 0 (for ever) or more, got {self.passes}')
+        if not self.wait_s >= 0:  # NaN is refused as well
+            raise BagError(f'wait must be 0 s or more, got {self.wait_s:g}')
+        if not 0 <= self.linger_s < math.inf:
+            raise BagError(f'linger must be 0 s or more and finite, got {self.linger_s:g}')
 
 
 class Player:

@@ -226,6 +226,13 @@ def test_the_parameter_file_of_the_node_is_the_doctors_too(capsys, tmp_path, tin
     assert '--image-topic and --camera-info-topic are for one camera' in topics
 
 
+@pytest.mark.parametrize('seconds', ['-1', 'nan', 'inf', 'long'])
+def test_a_time_that_nobody_can_wait_is_refused(seconds, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        doctor.main([f'--timeout={seconds}'])
+    assert f"'{seconds}' is no time to wait, wanted 0 or more" in capsys.readouterr().err
+
+
 def test_it_examines_a_python_that_has_nothing_and_says_what_is_missing():
     bare = [sys.executable, '-S', '-m', 'sds_perception.ros.doctor', '--timeout', '0']
     environment = {'PATH': os.environ['PATH'], 'PYTHONPATH': str(Path(__file__).parents[2])}

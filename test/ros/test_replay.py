@@ -162,6 +162,13 @@ def test_a_negative_number_of_passes_is_refused():
         ReplayPlan(Path('bag'), passes=-1)
 
 
+@pytest.mark.parametrize('option', ['wait', 'linger'])
+@pytest.mark.parametrize('seconds', [-1.0, float('nan')])
+def test_a_time_below_0_is_refused(option, seconds):
+    with pytest.raises(BagError, match=f'{option} must be 0 s or more.*, got'):
+        ReplayPlan(Path('bag'), **{f'{option}_s': seconds})
+
+
 @pytest.mark.parametrize(
     ('left_out', 'left'),
     [
