@@ -38,6 +38,7 @@ from sds_perception.release import (
 )
 
 PROBLEMS = (OfflineError, ReleaseError, EngineError, CameraError, OSError)
+NO_MEMORY = ("can't allocate memory", 'not enough memory', 'out of memory')  # in words of torch
 BAG_SUFFIXES = ('.mcap', '.db3')
 UNTRAINED_SIZE = (256, 512)
 
@@ -48,7 +49,16 @@ def run_or_refuse(wanted: argparse.Namespace) -> int:
         return run(wanted)
     except PROBLEMS as problem:
         print(f'sds-perceive: {problem}', file=sys.stderr)
-        return 2
+    except (MemoryError, RuntimeError) as problem:
+        if not (isinstance(problem, MemoryError) or any(s in str(problem) for s in NO_MEMORY)):
+            raise
+        size = '{1}x{0}'.format(*wanted.input_size) if wanted.input_size else "the release's own"
+        print(
+            f'sds-perceive: there is not enough memory for the input size, which is {size}: '
+            'wanted a smaller one with --input-size',
+            file=sys.stderr,
+        )
+    return 2
 
 
 def run(wanted: argparse.Namespace) -> int:

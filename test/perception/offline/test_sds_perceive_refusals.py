@@ -129,6 +129,38 @@ def test_a_run_that_used_no_frame_leaves_nothing_behind(write, tmp_path, capsys)
     assert not (tmp_path / 'seen').exists()
 
 
+@pytest.mark.parametrize(
+    'problem',
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes"),
+        RuntimeError('CUDA out of memory. Tried to allocate 2.00 GiB'),
+    ],
+)
+def test_an_input_size_beyond_the_memory_is_refused(
+    problem, folder, tmp_path, monkeypatch, capsys
+) -> None:
+    def full(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr('sds_perception.perceiver.Perceiver._prepared', full)
+    assert main([str(folder), '--output', str(tmp_path / 'seen'), *TINY]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith('sds-perceive: there is not enough memory for the input size, which is')
+    assert '64x32' in said and '\n' not in said and not (tmp_path / 'seen').exists()
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_lack_of_memory(
+    folder, tmp_path, monkeypatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError('shapes do not match')
+
+    monkeypatch.setattr('sds_perception.perceiver.Perceiver._prepared', broken)
+    with pytest.raises(RuntimeError, match='shapes'):
+        main([str(folder), '--output', str(tmp_path / 'seen'), *TINY])
+
+
 def test_a_release_that_is_none_is_refused(folder, tmp_path, capsys) -> None:
     (tmp_path / 'foreign').write_bytes(b'x' * 100)
     arguments = ['--output', str(tmp_path / 'seen'), '--release', str(tmp_path / 'foreign')]
