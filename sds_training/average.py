@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sds_perception.camera import Camera
 from sds_perception.release import Release, ReleaseError, read_release, write_release
+from sds_training.export import require_new
 
 SAME_LENS = 0.02  # relative to the mean; medians of other frames of one data set differ by 0.01
 
@@ -88,13 +89,6 @@ def _require_different(releases: Sequence[Release]) -> None:
         raise ReleaseError(f'release {twice[:12]} is given twice, wanted different ones')
 
 
-def _require_new(output: Path) -> None:
-    if output.exists():
-        raise ReleaseError(
-            f'{output} exists already; the first path is the file to write: name a new one'
-        )
-
-
 def _mean(parts: list[Tensor]) -> Tensor:
     if not parts[0].is_floating_point():
         return parts[0]  # counters of BatchNorm, which nothing reads
@@ -128,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('releases', type=Path, nargs='+', help='releases of several runs')
     words = parser.parse_args(arguments)
     try:
-        _require_new(words.output)
+        require_new(words.output, 'first')
         mean = mean_release([read_release(each) for each in words.releases])
         digest = write_release(words.output, mean)
     except (ReleaseError, OSError) as problem:

@@ -18,7 +18,7 @@ from sds_perception.release import Release, ReleaseError, write_release
 from sds_training.class_bias import HEAD_BIAS, debiased_head
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
-from sds_training.run_state import RunStateError, config_digest, read_state, saved_states
+from sds_training.run_state import RunStateError, config_digest, newest_readable, read_state
 
 Which = Literal['teacher', 'student']
 NEVER = -1e4  # a score that no other falls below, within the reach of float16
@@ -107,20 +107,35 @@ def code_version() -> str:
 def export(
     run_dir: Path, output: Path, which: Which | None = None, state_file: Path | None = None
 ) -> str:
-    """Write the release of a run's newest (or the given) state; return its digest.
+    """Write the release of a run's newest readable (or the given) state; return its digest.
 
     `which` is the network that the run itself releases if it is None.
     """
-    states = [state_file] if state_file else saved_states(str(run_dir))
-    if not states:
+    state = read_state(state_file) if state_file else newest_readable(run_dir)
+    if state is None:
         raise RunStateError(f'{run_dir} holds no saved state of a run')
-    state = read_state(states[-1])
     config = config_of(state)
     which = which or released_network(config)
     weights = state['teacher'] if which == 'teacher' else student_weights(state['networks'])
     passport = {**json.loads(state['passport']), 'step': state['step'], 'which': which}
     class_mean = state['class_bias']['mean'] if config.release_debias else None
     return write_release(output, release_of(config, weights, passport, class_mean))
+
+
+def require_new(output: Path, place: str) -> None:
+    """Refuse a release to write that would replace a file, or that has no folder to lie in.
+
+    `place` is where the command line names it: the paths of another command in its place would
+    otherwise cost a file.
+    """
+    if output.exists():
+        raise ReleaseError(
+            f'{output} exists already; the {place} path is the file to write: name a new one'
+        )
+    if not output.parent.is_dir():
+        raise ReleaseError(
+            f'{output.parent} is not a folder, wanted one to write {output.name} to'
+        )
 
 
 def student_weights(networks: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -145,7 +160,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog='sds-export', description='Write the release of a training run.'
     )
     parser.add_argument('run_dir', type=Path, help='folder of the run')
-    parser.add_argument('output', type=Path, help='release file to write (.safetensors)')
+    parser.add_argument(
+        'output', type=Path, help='release file to write (.safetensors), a new one'
+    )
     parser.add_argument(
         '--network',
         choices=('teacher', 'student'),
@@ -154,6 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--state', type=Path, help='a state file other than the newest')
     words = parser.parse_args(arguments)
     try:
+        require_new(words.output, 'second')
         digest = export(words.run_dir, words.output, words.network, words.state)
     except (RunStateError, ReleaseError, OSError) as problem:
         print(f'sds-export: {problem}', file=sys.stderr)

@@ -179,14 +179,23 @@ def newest_state(config: TrainingConfig) -> dict[str, Any] | None:
         RunStateError: when the folder holds the run of another config, or states of which none
             can be read.
     """
-    paths = saved_states(config.run_dir)
+    state = newest_readable(config.run_dir)
+    if state is not None:
+        require_same_config(config, json.loads(state['config']))
+    return state
+
+
+def newest_readable(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The newest state in a folder that is not damaged, or None where there are no states."""
+    paths = saved_states(run_dir)
     for path in reversed(paths):
         try:
             state = read_state(path)
         except DamagedStateError as problem:
             logger.warning('%s', problem)
             continue
-        require_same_config(config, json.loads(state['config']))
+        if path != paths[-1]:
+            logger.warning('taking the older %s in its place', path.name)
         return state
     if paths:
         raise RunStateError(

@@ -92,6 +92,15 @@ def test_a_release_that_is_there_already_is_never_replaced(
     assert runs[0].read_bytes() == before
 
 
+def test_a_folder_that_is_not_there_is_named(
+    tmp_path: Path, metric_release: Release, capsys: pytest.CaptureFixture
+) -> None:
+    run = grown(tmp_path, metric_release, 0, 'origin')
+    assert main([str(tmp_path / 'no/mean.safetensors'), str(run), str(run)]) == 2
+    told = f'{tmp_path / "no"} is not a folder, wanted one to write mean.safetensors to\n'
+    assert capsys.readouterr().err == f'sds-average: {told}'
+
+
 def test_a_release_given_twice_is_refused(tmp_path: Path, metric_release: Release) -> None:
     release = read_release(grown(tmp_path, metric_release, 0, 'origin'))
     with pytest.raises(ReleaseError, match=f'release {release.digest[:12]} is given twice'):
