@@ -19,13 +19,14 @@ from jsonargparse import (
     set_parsing_settings,
 )
 
+from sds_perception.network import NetworkConfig
 from sds_training.config import TrainingConfig, layered_values
 
 UNKNOWN = (
     re.compile(r"Group '(?P<group>[\w.]+)' does not accept option '(?P<name>[\w.]+)'"),
     re.compile(r"does not accept (?:nested key|option) '(?P<name>[\w.]+)'"),
     re.compile(r'[Uu]nrecognized arguments?: --(?P<name>[\w.]+)'),
-    re.compile(r"(?:Key|key|option) '?(?P<name>[\w.]+)'? (?:is not expected|not expected)"),
+    re.compile(r"(?:[Kk]ey|[Oo]ption) '?(?P<name>[\w.]+)'? (?:is )?not (?:expected|accepted)"),
 )
 
 
@@ -71,12 +72,30 @@ def layered(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise FileNotFoundError(f'training file {path} does not exist')
     try:
         values = yaml.safe_load(path.read_text())
+    except UnicodeDecodeError as problem:
+        raise ValueError(f'training file {path} is no text: {problem}') from problem
     except yaml.YAMLError as problem:
         raise ValueError(f'training file {path} is no YAML: {problem}') from problem
     if not isinstance(values, dict):
         raise ValueError(f'training file {path} holds no fields')
     base = values.pop('base', None)
-    return layered_values(layered(path.parent / base, chain), values) if base else values
+    _require_maps(path, values)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise ValueError(f'training file {path}: base is {base!r}, wanted the path of a file')
+    return layered_values(layered(path.parent / base, chain), values)
+
+
+def _require_maps(
+    path: Path, values: Any, group: type[Any] = TrainingConfig, at: str = ''
+) -> None:
+    """Refuse a number or list in the place of a group of fields: the parser would fail on it."""
+    if not isinstance(values, dict):
+        raise ValueError(f'training file {path}: {at} is {values!r}, wanted a map of fields')
+    hints = get_type_hints(group)
+    for name in values.keys() & {each for each in hints if is_dataclass(hints[each])}:
+        _require_maps(path, values[name], hints[name], f'{at}.{name}' if at else name)
 
 
 def with_suggestion(problem: str) -> str:
@@ -87,7 +106,8 @@ def with_suggestion(problem: str) -> str:
         if found:
             group = found.groupdict().get('group')
             wanted = f'{group}.{found["name"]}' if group else found['name']
-            near = difflib.get_close_matches(wanted, field_names(TrainingConfig), 1, 0.5)
+            names = field_names(TrainingConfig) + field_names(NetworkConfig, 'network.changes.')
+            near = difflib.get_close_matches(wanted, names, 1, 0.5)
             return sentence + (f'; did you mean {near[0]!r}?' if near else '')
     return sentence
 

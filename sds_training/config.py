@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from sds_perception.network import NETWORKS, NetworkConfig
 from sds_training.augment.color_aug import ColorAugConfig
 from sds_training.augment.mix_config import MixConfig
 from sds_training.augment.photometric import StrongConfig
 from sds_training.data.config import DataConfig
 from sds_training.loss_config import LossConfig
+from sds_training.network_choice import NetworkChoice
 from sds_training.networks.pose import PoseConfig
 from sds_training.schedule import RateSchedule
 from sds_training.teacher import TeacherConfig
@@ -37,29 +37,6 @@ def layered_values(below: dict[str, Any], above: dict[str, Any]) -> dict[str, An
         both = isinstance(inner, dict) and isinstance(value, dict)
         merged[name] = layered_values(inner, value) if both else value
     return merged
-
-
-@dataclass(frozen=True)
-class NetworkChoice:
-    """Which network is trained: a named one, with changes."""
-
-    name: str = 'vehicle'
-    """'vehicle', 'paper' or 'tiny'."""
-
-    changes: dict[str, Any] = field(default_factory=dict)
-    """Fields of NetworkConfig that differ from the named one, such as exchange: pad."""
-
-    pretrained: bool = False
-    """Start the encoder from timm's public ImageNet weights."""
-
-    def config(self) -> NetworkConfig:
-        """The network's own description."""
-        if self.name not in NETWORKS:
-            raise ConfigError(f'network.name is {self.name!r}, wanted one of {sorted(NETWORKS)}')
-        try:
-            return replace(NETWORKS[self.name], **self.changes)
-        except TypeError as problem:
-            raise ConfigError(f'network.changes: {problem}') from problem
 
 
 @dataclass(frozen=True)
@@ -204,7 +181,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         require_at_least(1, self, '', 'steps')
-        require_at_least(0, self, '', 'seed')
+        require_at_least(0, self, '', 'seed', 'streets')
         multiple = self.network.config().size_multiple
         for name in ('size', 'crop'):
             sides = getattr(self.data, name)

@@ -56,6 +56,8 @@ def read_fold(source: str) -> dict[str, str]:
         raise DataError(f'fold {source!r} is neither a file nor one of {", ".join(FOLDS)}')
     try:
         fold = yaml.safe_load(path.read_text())
+    except UnicodeDecodeError as problem:
+        raise DataError(f'fold {path} is no text: {problem}') from problem
     except yaml.YAMLError as problem:
         where = ' '.join(str(problem).split())
         raise DataError(f'fold {path} is no YAML: {where}') from problem

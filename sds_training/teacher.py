@@ -48,6 +48,8 @@ class TeacherConfig:
             raise TeacherConfigError(f'teacher.threshold is {self.threshold}, wanted [0, 1]')
         if not 0.0 <= self.debias <= 1.0:
             raise TeacherConfigError(f'teacher.debias is {self.debias}, wanted [0, 1]')
+        if self.start_step < 0:
+            raise TeacherConfigError(f'teacher.start_step is {self.start_step}, wanted 0 or more')
 
 
 class MeanTeacher:

@@ -68,6 +68,10 @@ class ColorAugConfig:
                 raise PhotometricConfigError(
                     f'color_aug.{name} is {getattr(self, name)}, wanted [0, 1]'
                 )
+        if self.start_step < 0:
+            raise PhotometricConfigError(
+                f'color_aug.start_step is {self.start_step}, wanted 0 or more'
+            )
         low, high = 1 - self.jitter.brightness, 1 + self.jitter.brightness
         if self.luminance_ratio < 1 or low * self.luminance_ratio**2 > high:
             raise PhotometricConfigError(

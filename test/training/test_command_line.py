@@ -73,6 +73,9 @@ def test_files_that_name_each_other_as_base_are_told_with_the_way_round(
         (['--data.size', '[256,100]'], 'data.size is (256, 100), wanted multiples of 32'),
         (['--journal.picture_every', '0'], 'journal.picture_every is 0, wanted 1 or more'),
         (['--seed=-1'], 'seed is -1, wanted 0 or more'),
+        (['--streets=-3'], 'streets is -3, wanted 0 or more'),
+        (['--color_aug.start_step=-5'], 'color_aug.start_step is -5, wanted 0 or more'),
+        (['--teacher.start_step=-5'], 'teacher.start_step is -5, wanted 0 or more'),
         (['--fabric.devices', '0'], 'fabric.devices is 0, wanted 1 or more'),
         (['--fabric.accumulate', '0'], 'fabric.accumulate is 0, wanted 1 or more'),
         (['--fabric.accelerator', 'gpu'], 'Got value: gpu'),
@@ -135,14 +138,29 @@ def test_a_run_in_which_nothing_would_move_is_refused(
     assert 'rate, encoder_rate, pose_rate are all 0' in capsys.readouterr().err
 
 
-def test_an_unknown_key_in_a_file_gets_a_suggestion(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ('content', 'told'),
+    [
+        (b'data: [1, 2]', '{file}: data is [1, 2], wanted a map of fields'),
+        (b'loss: null', '{file}: loss is None, wanted a map of fields'),
+        (b'optimiser: {schedule: 3}', '{file}: optimiser.schedule is 3, wanted a map of fields'),
+        (b'base: [a]', "{file}: base is ['a'], wanted the path of a file"),
+        (b'\x89PNG', '{file} is no text'),
+        (b'teacher: {treshold: 0.9}', "did you mean 'teacher.threshold'"),
+        (b'stepz: 4', "did you mean 'steps'"),
+        (b'network: {changes: {encodr: x}}', "did you mean 'network.changes.encoder'"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_in_one_line(
+    content: bytes, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / 'typo.yaml'
-    file.write_text('run_dir: a\nteacher: {treshold: 0.9}\n')
-    with pytest.raises(SystemExit):
+    file = tmp_path / 'wrong.yaml'
+    file.write_bytes(content + b'\nrun_dir: a\n')
+    with pytest.raises(SystemExit) as exit_:
         read_config([str(file)])
-    assert "did you mean 'teacher.threshold'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert exit_.value.code == 2 and said.count('\n') == 1
+    assert told.format(file=f'training file {file}') in said
 
 
 def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
