@@ -117,14 +117,25 @@ def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
     try:
         index = _write_pixels(raw, paths, config)
         _write_index(config.cache_dir, number, index)
+    except (MemoryError, cv2.error) as problem:
+        _remove_partial(raw)
+        width, height = config.size
+        raise CacheError(
+            f'frames cannot be resized to {width}x{height} ({" ".join(str(problem).split())}); '
+            'wanted a smaller size or fewer workers'
+        ) from problem
     except OSError as problem:
-        for partial in raw.parent.glob(f'{raw.stem}*partial'):
-            partial.unlink()
+        _remove_partial(raw)
         raise CacheError(
             f'shard {raw} could not be written ({problem}); finished shards stay, and the same '
             'command goes on'
         ) from problem
     return len(index)
+
+
+def _remove_partial(raw: Path) -> None:
+    for partial in raw.parent.glob(f'{raw.stem}*partial'):
+        partial.unlink()
 
 
 def _write_pixels(raw: Path, paths: list[Path], config: DataConfig) -> dict[str, Stored]:

@@ -58,6 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, BrokenExecutor) as problem:
         print(f'sds-streets: {problem}', file=sys.stderr)
         return 2
+    except MemoryError as problem:
+        width, height = options.size
+        print(f'sds-streets: {width}x{height} is too large for the memory ({problem}); wanted a '
+              'smaller --size or fewer --workers', file=sys.stderr)  # fmt: skip
+        return 2
     except KeyboardInterrupt:
         print(f'sds-streets: stopped after {len(done)} snippets', file=sys.stderr)
         return STOPPED

@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -68,6 +69,23 @@ def test_a_killed_build_keeps_its_finished_shards_and_goes_on(config, files, mon
         CachedFiles(config, files)
     assert build_cache(files, config) == len(files) - 8
     CachedFiles(config, files)
+    assert not list(config.cache_dir.glob('*partial'))
+
+
+@pytest.mark.parametrize(
+    ('problem', 'told'),
+    [(MemoryError('112 GiB'), '112 GiB'), (cv2.error('Failed to allocate'), 'Failed to allocate')],
+)
+def test_frames_too_large_for_the_memory_are_told_and_leave_nothing(
+    config, files, monkeypatch, problem: Exception, told: str
+) -> None:
+    def too_large(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(cache_build, 'resized_pixels', too_large)
+    width, height = config.size
+    with pytest.raises(CacheError, match=rf'resized to {width}x{height} \({told}\); wanted a sm'):
+        build_cache(files, config)
     assert not list(config.cache_dir.glob('*partial'))
 
 

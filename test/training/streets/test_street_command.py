@@ -40,6 +40,18 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_size_beyond_the_memory_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(order: cli.Order) -> int:
+        raise MemoryError('112 GiB')
+
+    monkeypatch.setattr(cli, 'render_order', too_large)
+    assert cli.main([str(tmp_path), '--workers', '1', '--size', '512x256']) == 2
+    told = '512x256 is too large for the memory (112 GiB); wanted a smaller --size or fewer'
+    assert capsys.readouterr().err == f'sds-streets: {told} --workers\n'
+
+
 def test_ctrl_c_is_answered_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
