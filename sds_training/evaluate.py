@@ -163,8 +163,14 @@ def _parser() -> argparse.ArgumentParser:
         help='pixels whose depth counts, docs/data.md (default: cityscapes)',
     )
     add('--fold', default='none', help='none, camvid, or a YAML file of classes (default: none)')
-    add('--pictures', type=int, default=8, help='frames shown in the report (default: 8)')
+    add('--pictures', type=_count, default=8, help='frames shown in the report (default: 8)')
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of pictures, wanted 0 or more')
+    return int(text)
 
 
 if __name__ == '__main__':

@@ -52,7 +52,8 @@ def check_folder(root: Path, neighbour_gap: int = 1) -> list[Finding]:
         findings.append(Finding(True, _nothing_here(root)))
     for split in splits:
         findings += _check_split(root, split, neighbour_gap)
-    return sorted(findings, key=lambda finding: not finding.is_problem)
+    once = dict.fromkeys(findings)  # a damaged picture is met by more than one check
+    return sorted(once, key=lambda finding: not finding.is_problem)
 
 
 def _nothing_here(root: Path) -> str:

@@ -16,7 +16,7 @@ from sds_perception.input_size import picture_size
 from sds_training.data.cache import CachedFiles
 from sds_training.data.cache_build import build_cache
 from sds_training.data.check import check_folder
-from sds_training.data.cityscapes import DataError
+from sds_training.data.cityscapes import DataError, scan
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import FileError
@@ -56,28 +56,35 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check_and_write(options: argparse.Namespace) -> int:
-    findings = check_folder(options.root, options.neighbour_gap)
-    for finding in findings:
-        print('PROBLEM:' if finding.is_problem else 'note:', finding.sentence)
-    problems = sum(finding.is_problem for finding in findings)
-    if problems:
-        print(f'{problems} problem(s); nothing was written.')
-        return 1
-    if options.check_only:
-        return 0
     try:
-        _write(options)
+        config = _config(options)
+        if not _sound(options):
+            return 1
+        if not options.check_only:
+            _write(config, options)
+        elif options.split:  # unless it is asked for, a folder to be scored may have no train
+            scan(options.root, options.split)
+        return 0
     except FileError as problem:
         print(f'PROBLEM: {problem}', file=sys.stderr)
         return 1
     except (DataError, OSError) as problem:
         print(f'sds-prepare: {problem}', file=sys.stderr)
         return 2
-    return 0
 
 
-def _write(options: argparse.Namespace) -> None:
-    config = DataConfig(
+def _sound(options: argparse.Namespace) -> bool:
+    findings = check_folder(options.root, options.neighbour_gap)
+    for finding in findings:
+        print('PROBLEM:' if finding.is_problem else 'note:', finding.sentence)
+    problems = sum(finding.is_problem for finding in findings)
+    if problems:
+        print(f'{problems} problem(s); nothing was written.')
+    return not problems
+
+
+def _config(options: argparse.Namespace) -> DataConfig:
+    return DataConfig(
         root=str(options.root),
         cache=options.cache,
         size=options.size,
@@ -87,9 +94,12 @@ def _write(options: argparse.Namespace) -> None:
         extra_unlabelled=options.extra_unlabelled,
         neighbour_gap=options.neighbour_gap,
     )
+
+
+def _write(config: DataConfig, options: argparse.Namespace) -> None:
     progress = Progress()
     began = time.perf_counter()
-    added = prepare(config, options.split, options.workers, progress)
+    added = prepare(config, options.split or 'train', options.workers, progress)
     progress.close()
     seconds = time.perf_counter() - began
     held = sum(path.stat().st_size for path in config.cache_dir.glob('*.raw'))
@@ -135,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.fit,
         help='keep the aspect of frames of another shape, or stretch them (default: cover)',
     )
-    parser.add_argument('--split', default='train', help='which split to cache (default: train)')
+    parser.add_argument('--split', help='which split to cache (default: train)')
     parser.add_argument('--cache', help='where to write (default: .sds_cache in the root)')
     parser.add_argument(
         '--neighbour-gap',
@@ -151,9 +161,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar='LIST',
         help='positions in each snippet to add, such as 5,10,25, or all (default: none)',
     )
-    parser.add_argument('--workers', type=int, help='processes (default: one per core)')
+    parser.add_argument('--workers', type=_processes, help='processes (default: one per core)')
     parser.add_argument('--check-only', action='store_true', help='check and write nothing')
     return parser
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of processes, wanted 1 or more')
+    return int(text)
 
 
 def _positions(text: str) -> tuple[int, ...] | str:

@@ -192,6 +192,12 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_first_frame(
     assert not seen
 
 
+def test_less_than_no_pictures_are_refused(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        main(['release', 'root', '--pictures=-1'])
+    assert "'-1' is no number of pictures, wanted 0 or more" in capsys.readouterr().err
+
+
 def test_a_fold_file_maps_class_to_class(tmp_path: Path) -> None:
     file = tmp_path / 'fold.yaml'
     file.write_text('wall: fence\ntraffic light: traffic sign\n')
@@ -204,6 +210,7 @@ def test_a_fold_file_maps_class_to_class(tmp_path: Path) -> None:
         (['{release}', '{root}', '--fold', 'nowhere.yaml'], 'neither a file nor one of'),
         (['{release}', '{root}', '--split', 'test'], "split 'test'"),
         (['{release}', '{root}', '--fold', '{fold}'], 'bad.yaml is no YAML'),
+        (['{release}', '{root}', '--fold', '{release}'], 'tiny.safetensors is no text'),
         (['{release}', '{root}', '--device', 'cuda:99'], 'cuda:99'),
         (['{release}', '{root}', '--device', 'gpu'], "device is 'gpu', wanted"),
         (['{root}/nothing', '{root}'], 'nothing'),

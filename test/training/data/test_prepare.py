@@ -191,6 +191,8 @@ def test_a_picture_that_is_cut_short_is_a_sentence_not_a_trace(street, capsys) -
     ('words', 'told'),
     [
         (['--split', 'nowhere'], "no pictures of the split 'nowhere'"),
+        (['--check-only', '--split', 'nowhere'], "no pictures of the split 'nowhere'"),
+        (['--check-only', '--neighbour-gap', '-1'], 'data.neighbour_gap is -1, wanted 1 or more'),
         (['--neighbour-gap', '0'], 'data.neighbour_gap is 0, wanted 1 or more'),
         (['--cache', '{root}/gtFine/train/kiel/kiel_000000_000007_gtFine_labelIds.png'], 'Not a'),
     ],
@@ -202,6 +204,20 @@ def test_what_is_no_problem_of_the_data_ends_as_in_every_command(
     assert main([str(street.root), '--size', '32x16', '--workers', '1', *given]) == 2
     said = capsys.readouterr().err
     assert said.startswith('sds-prepare: ') and told in said and said.count('\n') == 1
+
+
+@pytest.mark.parametrize('workers', ['-3', '0'])
+def test_no_workers_at_all_are_refused(street, capsys, workers: str) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        main([str(street.root), '--workers', workers])
+    assert f"'{workers}' is no number of processes, wanted 1 or more" in capsys.readouterr().err
+
+
+def test_a_damaged_picture_is_told_once(street) -> None:
+    for path in (street.root / 'leftImg8bit/train').rglob('*.png'):
+        path.write_bytes(b'')
+    told = problems(street.root)
+    assert told and len(told) == len(set(told))
 
 
 def test_a_folder_of_sequences_alone_is_told_what_to_ask_for(city_folder, capsys) -> None:
