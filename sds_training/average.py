@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sds_perception.camera import Camera
+from sds_perception.network import NetworkConfig
 from sds_perception.release import Release, ReleaseError, read_release, write_release
 from sds_training.export import require_new
 
@@ -72,13 +73,23 @@ def _require_relatives(first: Release, other: Release) -> None:
         if ours != theirs:
             raise ReleaseError(
                 f'releases {first.digest[:12]} and {other.digest[:12]} differ in {name} '
-                f'({ours} and {theirs}), wanted the same'
+                f'({_difference(ours, theirs)}), wanted the same'
             )
     if not set(lineage(first)) & set(lineage(other)):
         raise ReleaseError(
             f'releases {first.digest[:12]} and {other.digest[:12]} did not grow from the same '
             'network, so their mean would be none; start both runs from one release (init_from)'
         )
+
+
+def _difference(ours: Any, theirs: Any) -> str:
+    """Two values that differ, of networks the fields that do: they have more than a line holds."""
+    if not isinstance(ours, NetworkConfig):
+        return f'{ours} and {theirs}'
+    both = (
+        (each.name, getattr(ours, each.name), getattr(theirs, each.name)) for each in fields(ours)
+    )
+    return ', '.join(f'{name}: {one} and {other}' for name, one, other in both if one != other)
 
 
 def _require_different(releases: Sequence[Release]) -> None:

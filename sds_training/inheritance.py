@@ -48,8 +48,9 @@ def inherit(networks: nn.Module, weights: dict[str, Tensor]) -> None:
     strange = list(wanted.keys() ^ theirs.keys())
     strange += [name for name in wanted.keys() & theirs if not _fits(theirs[name], wanted[name])]
     if strange:
+        known = ours.keys() | weights.keys()
         raise RunStateError(
-            f'init_from holds another network: {len(strange)} of {len(ours)} weights differ in '
+            f'init_from holds another network: {len(strange)} of {len(known)} weights differ in '
             f'name or are larger (first: {min(strange)}); start from a run of the same network '
             'or of a narrower or shallower one'
         )

@@ -77,6 +77,16 @@ def test_what_means_something_else_is_named(
         mean_release([first, replace(first, **change)])
 
 
+def test_of_networks_that_differ_the_fields_that_do_are_named(
+    tmp_path: Path, metric_release: Release
+) -> None:
+    first = read_release(grown(tmp_path, metric_release, 0, 'origin'))
+    other = replace(first, network_config=replace(first.network_config, ccam_activation='tanh'))
+    told = r'differ in network_config \(ccam_activation: sigmoid and tanh\), wanted the same'
+    with pytest.raises(ReleaseError, match=told):
+        mean_release([first, other])
+
+
 def test_one_release_alone_is_refused(tmp_path: Path, metric_release: Release) -> None:
     with pytest.raises(ReleaseError, match='wanted two or more'):
         mean_release([metric_release])

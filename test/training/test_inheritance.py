@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -106,3 +108,12 @@ def test_kernels_of_another_size_are_refused(narrow: LearnerNetworks) -> None:
     weights['student.semantic_head.score.weight'] = torch.zeros(19, 8, 3, 3)
     with pytest.raises(RunStateError, match=r'first: student\.semantic_head\.score\.weight'):
         inherit(narrow, weights)
+
+
+def test_of_another_network_no_more_weights_differ_than_there_are(narrow: LearnerNetworks) -> None:
+    foreign = {f'student.other.{name}': each for name, each in narrow.state_dict().items()}
+    both = 2 * len(foreign)
+    with pytest.raises(RunStateError) as refused:
+        inherit(narrow, foreign)
+    differ, known = map(int, re.findall(r'(\d+) of (\d+) weights', str(refused.value))[0])
+    assert differ <= known == both
