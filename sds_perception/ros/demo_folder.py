@@ -23,8 +23,8 @@ def claim_folder(output: Path, given: Path | None) -> None:
         )
     if output.exists() and any(output.iterdir()) and not (output / MARK).exists():
         raise OfflineError(
-            f'{output} is neither empty nor the folder of an earlier demo: name another with '
-            '--output'
+            f'{output} is neither empty nor the folder of an earlier demo: delete it, or name '
+            'another with --output'
         )
     output.mkdir(parents=True, exist_ok=True)
     (output / MARK).touch()
