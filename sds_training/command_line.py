@@ -16,6 +16,7 @@ from jsonargparse import (
     ActionConfigFile,
     ArgumentError,
     ArgumentParser,
+    Namespace,
     set_parsing_settings,
 )
 
@@ -52,12 +53,21 @@ def read_config(arguments: Sequence[str], program: str = 'sds-train') -> Trainin
     try:
         if words and not words[0].startswith('-'):
             words[:1] = ['--config', json.dumps(layered(Path(words[0])))]
-        parsed = parser.instantiate(parser.parse_args(words))
+        plain = parser.parse_args(words)
+        _require_no_null(plain, parser)
+        parsed = parser.instantiate(plain)
         values = {each.name: parsed[each.name] for each in fields(TrainingConfig)}
         return TrainingConfig(**values)
     except (ArgumentError, OSError, ValueError, TypeError) as problem:
         print(f'{program}: {with_suggestion(str(problem))}', file=sys.stderr)
         raise SystemExit(2) from problem
+
+
+def _require_no_null(plain: Namespace, parser: ArgumentParser) -> None:
+    """Refuse null where it is not the default: of a file the parser takes any."""
+    for name in field_names(TrainingConfig):
+        if plain.get(name) is None and parser.get_default(name) is not None:
+            raise ValueError(f'{name} is null, wanted a value')
 
 
 def layered(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:

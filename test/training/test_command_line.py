@@ -144,6 +144,8 @@ def test_a_run_in_which_nothing_would_move_is_refused(
         (b'data: [1, 2]', '{file}: data is [1, 2], wanted a map of fields'),
         (b'loss: null', '{file}: loss is None, wanted a map of fields'),
         (b'optimiser: {schedule: 3}', '{file}: optimiser.schedule is 3, wanted a map of fields'),
+        (b'steps: null', 'steps is null, wanted a value'),
+        (b'network: {changes: null}', 'network.changes is null, wanted a value'),
         (b'base: [a]', "{file}: base is ['a'], wanted the path of a file"),
         (b'\x89PNG', '{file} is no text'),
         (b'teacher: {treshold: 0.9}', "did you mean 'teacher.threshold'"),
