@@ -17,7 +17,6 @@ from sds_perception.engines.export import (
     INPUT,
     GraphShape,
     exported_onnx,
-    onnx_model,
     onnx_path,
     release_key,
 )
@@ -131,13 +130,13 @@ def test_what_is_built_is_read_from_a_cache_that_cannot_be_written(
             build(small_release, FINE, tmp_path)
 
 
-def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(small_release, tmp_path):
-    paths = [
-        exported_onnx(small_release, GraphShape((64, 96), 'fine', streamlined=each), tmp_path)
-        for each in (True, False)
-    ]
+def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(
+    small_release, cache, tmp_path
+):
+    shapes = [GraphShape((64, 96), 'fine', streamlined=each) for each in (True, False)]
+    paths = [onnx_path(small_release, each, tmp_path) for each in shapes]
     for path in paths:
-        path.write_bytes(path.read_bytes()[:1000])
+        path.write_bytes(exported_onnx(small_release, FINE, cache).read_bytes()[:1000])
     with pytest.raises(EngineError, match=f'{paths[0]}, which is built again once it is deleted'):
         OnnxEngine(small_release, detail='fine', cache=tmp_path)
     with pytest.raises(EngineError, match=f'{paths[1]}, which is built again once it is deleted'):
@@ -199,16 +198,16 @@ def test_tensorrt_builds_anew_where_a_graph_of_the_same_name_has_changed(tmp_pat
     assert all(Path(each).parent == tmp_path for each in folders)
 
 
-def test_a_graph_for_tensorrt_begins_with_a_cast(small_release):
-    shapes = [GraphShape((64, 96), streamlined=each) for each in (False, True)]
-    plain, cpu = (onnx_model(small_release, shape) for shape in shapes)
+def test_a_graph_for_tensorrt_begins_with_a_cast(small_release, cache):
+    shapes = [GraphShape((64, 96), 'fine', streamlined=each) for each in (False, True)]
+    plain, cpu = (onnx.load(exported_onnx(small_release, each, cache)) for each in shapes)
     assert reader_of_input(plain) == 'Cast' and reader_of_input(cpu) == 'Transpose'
 
 
 def test_an_int8_graph_for_tensorrt_has_no_numbers_that_it_does_not_take(
-    small_release, frames, tmp_path
+    small_release, frames, cache
 ):
-    path = calibrate(small_release, GraphShape((64, 96)), frames, tmp_path, provider='tensorrt')
+    path = calibrate(small_release, GraphShape((64, 96)), frames, cache, provider='tensorrt')
     graph = onnx.load(path).graph
     wide = {each.name for each in graph.initializer if each.data_type == onnx.TensorProto.INT32}
     scaled = [node for node in graph.node if node.op_type == 'DequantizeLinear']

@@ -10,7 +10,7 @@ import pytest
 
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine
-from sds_perception.engines.export import GraphShape, exported_onnx
+from sds_perception.engines.export import GraphShape, exported_onnx, onnx_path
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.openvino_engine import OpenVinoEngine
 from sds_perception.engines.parity import build_checked_engine
@@ -110,9 +110,12 @@ def test_without_the_package_it_is_refused(small_release, cache, monkeypatch):
         OpenVinoEngine(small_release, cache=cache)
 
 
-def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(small_release, tmp_path):
-    path = exported_onnx(small_release, GraphShape((64, 96)), tmp_path)
-    path.write_bytes(path.read_bytes()[:1000])
+def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(
+    small_release, cache, tmp_path
+):
+    shape = GraphShape((64, 96))
+    path = onnx_path(small_release, shape, tmp_path)
+    path.write_bytes(exported_onnx(small_release, shape, cache).read_bytes()[:1000])
     with pytest.raises(EngineError, match=f'{path}, which is built again once it is deleted'):
         OpenVinoEngine(small_release, cache=tmp_path)
 
