@@ -258,7 +258,7 @@ def _is_cut(encoded: bytes) -> bool:
     place = 2  # over the segments, as one may hold a small JPEG whole; no scan holds an end marker
     while (head := encoded[place : place + 4])[:1] == b'\xff' and head[:2] != _JPEG_SCAN:
         place += 1 if head[1:2] == b'\xff' else 2 + int.from_bytes(head[2:])  # filled, or a length
-    return encoded.find(_JPEG_END, place) < 0
+    return encoded.rfind(_JPEG_END, place) < 0  # from behind: it is the last thing there
 
 
 def _encode(extension: str, image: NDArray, options: list[int]) -> NDArray[np.uint8]:

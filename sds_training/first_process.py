@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from lightning_fabric import Fabric
 
-from sds_training.interruption import Interrupted
+from sds_training.interruption import STOPPED, Interrupted
 
-REFUSED, STOPPED = 2, 130  # exit codes
+REFUSED = 2  # exit code
 
 
 class FirstProcessError(Exception):

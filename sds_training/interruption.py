@@ -6,6 +6,8 @@ import signal
 import threading
 from typing import Any
 
+STOPPED = 130  # exit code, as after Ctrl-C in a shell
+
 
 class Interrupted(Exception):
     """Somebody asked the run to stop; its state has been saved."""

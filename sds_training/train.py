@@ -25,9 +25,9 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
 from sds_training.devices import launched
-from sds_training.first_process import REFUSED, STOPPED, FirstProcessError, by_first_alone
+from sds_training.first_process import REFUSED, FirstProcessError, by_first_alone
 from sds_training.inheritance import semantics_from_depth
-from sds_training.interruption import Interrupted, stop_requests
+from sds_training.interruption import STOPPED, Interrupted, stop_requests
 from sds_training.journal import Journal, Lap
 from sds_training.learner import DivergedError, Learner
 from sds_training.networks.pose import PoseConfigError
@@ -153,7 +153,6 @@ def render_streets(config: TrainingConfig) -> None:
     root = Path(config.data.root)
     if not config.streets or (root.is_dir() and any(root.iterdir())):
         return
-    from sds_training.streets.cli import STOPPED
     from sds_training.streets.cli import main as streets
 
     part = root.with_name(f'{root.name}.part')  # nobody takes a half-rendered root for data

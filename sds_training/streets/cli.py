@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sds_perception.input_size import picture_size
+from sds_training.interruption import STOPPED
 from sds_training.streets.motion import FRAMES, MOST_FRAMES
 
 if TYPE_CHECKING:  # workers import the renderer after their threads are limited
     from sds_training.streets.drive import Drive, Frame
 
-STOPPED = 130  # exit code, as after Ctrl-C in a shell
 _LEAST = {'snippets': 1, 'frames': 1, 'workers': 1, 'every': 1, 'first': 0, 'seed': 0, 'window': 0}
 
 
