@@ -11,7 +11,7 @@ INPUT ?=
 .PHONY: demo test bench check venv clean distclean
 
 demo: venv
-	$(BIN)/python -m sds_perception.ros.demo $(INPUT) --output out/demo
+	$(BIN)/python -m sds_perception.ros.trial.demo $(INPUT) --output out/demo
 
 test: venv
 	$(BIN)/python -m pytest

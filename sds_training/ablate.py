@@ -18,9 +18,9 @@ from sds_perception.release import Release, read_release
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
-from sds_training.interruption import Interrupted
-from sds_training.passport import data_passport
-from sds_training.run_state import (
+from sds_training.run.interruption import Interrupted
+from sds_training.run.passport import data_passport
+from sds_training.run.run_state import (
     RunStateError,
     config_digest,
     require_same_config,

@@ -27,10 +27,10 @@ from sds_training.config import TrainingConfig
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
-from sds_training.devices import launched
 from sds_training.learner import Learner
 from sds_training.networks import joint
-from sds_training.passport import data_passport
+from sds_training.run.devices import launched
+from sds_training.run.passport import data_passport
 from sds_training.train import PROBLEMS
 
 

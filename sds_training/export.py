@@ -18,7 +18,7 @@ from sds_perception.release import Release, ReleaseError, write_release
 from sds_training.class_bias import HEAD_BIAS, debiased_head
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
-from sds_training.run_state import RunStateError, config_digest, newest_readable, read_state
+from sds_training.run.run_state import RunStateError, config_digest, newest_readable, read_state
 
 Which = Literal['teacher', 'student']
 NEVER = -1e4  # a score that no other falls below, within the reach of float16

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sds_training.class_bias import HEAD_BIAS
-from sds_training.run_state import RunStateError
+from sds_training.run.run_state import RunStateError
 
 logger = logging.getLogger(__name__)
 

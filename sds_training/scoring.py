@@ -16,10 +16,10 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.validation import ValidationFrame, validation_frames
 from sds_training.evaluate import evaluate
 from sds_training.export import release_of, released_network
-from sds_training.interruption import Interrupted
-from sds_training.journal import Journal
 from sds_training.learner import Learner
 from sds_training.metrics import PROTOCOLS, Scores
+from sds_training.run.interruption import Interrupted
+from sds_training.run.journal import Journal
 
 logger = logging.getLogger(__name__)
 

@@ -24,16 +24,16 @@ from sds_training.config import ConfigError, JournalConfig, TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
-from sds_training.devices import launched
-from sds_training.first_process import REFUSED, FirstProcessError, by_first_alone
 from sds_training.inheritance import semantics_from_depth
-from sds_training.interruption import STOPPED, Interrupted, stop_requests
-from sds_training.journal import Journal, Lap
 from sds_training.learner import DivergedError, Learner
 from sds_training.networks.pose import PoseConfigError
-from sds_training.passport import data_passport
-from sds_training.pictures import step_pictures
-from sds_training.run_state import (
+from sds_training.run.devices import launched
+from sds_training.run.first_process import REFUSED, FirstProcessError, by_first_alone
+from sds_training.run.interruption import STOPPED, Interrupted, stop_requests
+from sds_training.run.journal import Journal, Lap
+from sds_training.run.passport import data_passport
+from sds_training.run.pictures import step_pictures
+from sds_training.run.run_state import (
     RunStateError,
     describe_run,
     newest_state,

@@ -1,4 +1,4 @@
-"""The node over DDS, measured by `sds_perception.ros.delivery` in a process of its own."""
+"""The node over DDS, measured by `sds_perception.ros.trial.delivery` in a process of its own."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _latency(report: dict[str, Any]) -> list[Figure]:
 def _delivery(folder: Path, rate: int, seconds: int, device: str) -> dict[str, Any]:
     out = folder / f'delivery-{rate}.json'
     out.unlink(missing_ok=True)
-    command = [sys.executable, '-m', 'sds_perception.ros.delivery', '--device', device]
+    command = [sys.executable, '-m', 'sds_perception.ros.trial.delivery', '--device', device]
     command += ['--rate', str(rate), '--seconds', str(seconds), '--json', str(out)]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=60 + 3 * seconds)
     if not out.is_file():  # 1 means that frames were lost, which is a result

@@ -5,6 +5,6 @@ from __future__ import annotations
 from sds_perception.command import Command
 
 perception_node = Command('sds_perception.ros.node', 'perception_node')
-doctor = Command('sds_perception.ros.doctor', 'doctor')
-replay = Command('sds_perception.ros.replay', 'replay')
-record = Command('sds_perception.ros.record', 'record')
+doctor = Command('sds_perception.ros.doctor.doctor', 'doctor')
+replay = Command('sds_perception.ros.bags.replay', 'replay')
+record = Command('sds_perception.ros.bags.record', 'record')

@@ -25,7 +25,7 @@ from sds_training.data.cache import (
     resized_pixels,
 )
 from sds_training.data.config import DataConfig
-from sds_training.folder_lock import held
+from sds_training.run.folder_lock import held
 
 SHARD_FILES = 256
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sds_perception.input_size import picture_size
-from sds_training.interruption import STOPPED
+from sds_training.run.interruption import STOPPED
 from sds_training.streets.motion import FRAMES, MOST_FRAMES
 
 if TYPE_CHECKING:  # workers import the renderer after their threads are limited

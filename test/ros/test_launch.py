@@ -58,7 +58,7 @@ def test_the_environment_of_the_node_is_complete():
 
 
 def test_a_node_is_started_anew_only_when_dds_has_forgotten_the_one_that_died():
-    from sds_perception.ros.vehicle_process import _FORGOTTEN_S
+    from sds_perception.ros.trial.vehicle_process import _FORGOTTEN_S
 
     assert f'FORGOTTEN_S = {_FORGOTTEN_S}' in source('perception')
 

@@ -14,7 +14,7 @@ from sds_perception.ros.parameters import descriptor, start_value
 
 
 def test_every_parameter_is_read_somewhere() -> None:
-    sources = Path(sds_perception.ros.__file__).parent.glob('*.py')
+    sources = Path(sds_perception.ros.__file__).parent.rglob('*.py')
     code = '\n'.join(p.read_text() for p in sources if p.name != 'node_config.py')
     unread = [f.name for f in fields(NodeConfig) if not re.search(rf'\.{f.name}\b', code)]
     unread = [name for name in unread if name != 'output_size' or '.output_fraction' not in code]

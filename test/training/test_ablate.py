@@ -16,8 +16,8 @@ from sds_training import ablate
 from sds_training.ablate import config_of, run
 from sds_training.config import TrainingConfig
 from sds_training.evidence import Outcome, write_evidence
-from sds_training.passport import data_passport
-from sds_training.run_state import RunStateError
+from sds_training.run.passport import data_passport
+from sds_training.run.run_state import RunStateError
 from sds_training.scoring import RELEASE
 from sds_training.variants import VARIANTS, Variant
 

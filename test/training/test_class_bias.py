@@ -18,7 +18,7 @@ from sds_training.data.loading import StepBatches
 from sds_training.export import export
 from sds_training.learner import build_student
 from sds_training.pseudo_labels import PseudoLabels
-from sds_training.run_state import read_state, saved_states
+from sds_training.run.run_state import read_state, saved_states
 from sds_training.teacher import MeanTeacher, TeacherConfig, TeacherConfigError
 from sds_training.train import train
 

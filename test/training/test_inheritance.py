@@ -9,7 +9,7 @@ from sds_perception.network import NetworkConfig, build_network
 from sds_training.inheritance import grown, inherit
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseConfig, PoseNetwork
-from sds_training.run_state import RunStateError
+from sds_training.run.run_state import RunStateError
 
 
 def networks(

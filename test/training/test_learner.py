@@ -13,8 +13,8 @@ from lightning_fabric import Fabric
 
 from sds_training.config import TrainingConfig
 from sds_training.data.loading import batches
-from sds_training.journal import Lap
 from sds_training.learner import Learner
+from sds_training.run.journal import Lap
 from sds_training.train import train
 
 Make = Callable[..., TrainingConfig]

@@ -15,7 +15,7 @@ from sds_training.learner import build_student
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
 from sds_training.objective import JointObjective, Losses, Views
-from sds_training.pictures import step_pictures
+from sds_training.run.pictures import step_pictures
 from sds_training.teacher import MeanTeacher
 
 Make = Callable[..., TrainingConfig]

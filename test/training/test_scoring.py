@@ -19,8 +19,8 @@ from sds_perception.release import read_release
 from sds_training import learner, scoring
 from sds_training import train as module
 from sds_training.config import TrainingConfig
-from sds_training.interruption import Interrupted
-from sds_training.run_state import newest_state
+from sds_training.run.interruption import Interrupted
+from sds_training.run.run_state import newest_state
 from sds_training.scoring import frames_to_score
 from sds_training.train import train
 

@@ -9,7 +9,7 @@ import pytest
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig
 from sds_training.export import main
-from sds_training.run_state import saved_states
+from sds_training.run.run_state import saved_states
 from sds_training.train import train
 
 Make = Callable[..., TrainingConfig]

@@ -15,10 +15,10 @@ from sds_perception.release import Release, ReleaseError, read_release
 from sds_training import train as module
 from sds_training.class_bias import HEAD_BIAS
 from sds_training.config import TrainingConfig
-from sds_training.devices import launched
 from sds_training.export import main as export_main
 from sds_training.learner import Learner
-from sds_training.run_state import RunStateError, newest_state
+from sds_training.run.devices import launched
+from sds_training.run.run_state import RunStateError, newest_state
 from sds_training.train import main, train
 
 Make = Callable[..., TrainingConfig]

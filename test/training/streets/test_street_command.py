@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sds_training.config import ConfigError, TrainingConfig
-from sds_training.interruption import Interrupted
+from sds_training.run.interruption import Interrupted
 from sds_training.streets import cli
 from sds_training.train import render_streets
 

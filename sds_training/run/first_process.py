@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lightning_fabric import Fabric
 
-from sds_training.interruption import STOPPED, Interrupted
+from sds_training.run.interruption import STOPPED, Interrupted
 
 REFUSED = 2  # exit code
 

@@ -12,12 +12,12 @@ from rclpy.node import Node
 
 from sds_perception.release import Release, ReleaseError, named_release
 from sds_perception.ros.building import build_perceiver
-from sds_perception.ros.findings import Finding, fault
+from sds_perception.ros.doctor.findings import Finding, fault
+from sds_perception.ros.doctor.topic_check import check_topics
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.node_config import NodeConfig, ParameterError
 from sds_perception.ros.parameters import Parameters
 from sds_perception.ros.tool_node import BadArguments, checked_topic, tool_node
-from sds_perception.ros.topic_check import check_topics
 
 PARAMETERS = ('release', 'device', 'engine', 'precision', 'image_transport')  # options, too
 TOPICS = ('image', 'camera_info')

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sds_training.journal import Journal
+from sds_training.run.journal import Journal
 
 
 @pytest.mark.parametrize('terminal', [False, True])

@@ -13,7 +13,7 @@ import torch
 
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
-from sds_training.run_state import (
+from sds_training.run.run_state import (
     RunStateError,
     config_digest,
     newest_state,

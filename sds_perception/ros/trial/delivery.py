@@ -1,6 +1,6 @@
 """Do all frames reach the node, and what does the node add to the network? Measured, printed.
 
-    python -m sds_perception.ros.delivery --release model.safetensors --device cuda
+    python -m sds_perception.ros.trial.delivery --release model.safetensors --device cuda
 
 This process is the camera (best effort, as cameras are) and one consumer of labels and depth; the
 node runs in another, with the shipped Fast DDS profile. Afterwards the same release is called
@@ -45,7 +45,7 @@ from sds_perception.release import (
 )
 from sds_perception.ros.messages import ImageWriter
 from sds_perception.ros.tool_node import tool_node
-from sds_perception.ros.vehicle_process import (
+from sds_perception.ros.trial.vehicle_process import (
     NODE,
     VehicleError,
     active_node,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sds_training.folder_lock import held
+from sds_training.run.folder_lock import held
 
 
 class BusyError(Exception):

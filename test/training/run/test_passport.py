@@ -8,7 +8,7 @@ import pytest
 
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
-from sds_training.passport import data_passport
+from sds_training.run.passport import data_passport
 
 Make = Callable[..., TrainingConfig]
 

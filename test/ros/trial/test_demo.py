@@ -17,11 +17,11 @@ from std_msgs.msg import Header
 
 from sds_perception.engines.choose import quickest_engine
 from sds_perception.labels import UNLABELLED
-from sds_perception.ros import demo
-from sds_perception.ros.demo_folder import claim_folder
-from sds_perception.ros.drive import drive_in
 from sds_perception.ros.messages import ImageWriter
-from sds_perception.ros.recorded import (
+from sds_perception.ros.trial import demo
+from sds_perception.ros.trial.demo_folder import claim_folder
+from sds_perception.ros.trial.drive import drive_in
+from sds_perception.ros.trial.recorded import (
     Score,
     contact_sheet,
     kind_of_depth,

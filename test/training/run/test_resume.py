@@ -21,10 +21,10 @@ from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
-from sds_training.folder_lock import held
 from sds_training.learner import DivergedError, Learner
 from sds_training.objective import JointObjective
-from sds_training.run_state import RunStateError, newest_state, read_state, saved_states
+from sds_training.run.folder_lock import held
+from sds_training.run.run_state import RunStateError, newest_state, read_state, saved_states
 from sds_training.train import train
 
 Make = Callable[..., TrainingConfig]

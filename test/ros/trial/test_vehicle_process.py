@@ -10,8 +10,8 @@ pytest.importorskip('rclpy')
 import rclpy
 from rclpy.node import Node
 
-from sds_perception.ros import vehicle_process
-from sds_perception.ros.vehicle_process import (
+from sds_perception.ros.trial import vehicle_process
+from sds_perception.ros.trial.vehicle_process import (
     ChildProcess,
     VehicleError,
     active_node,
@@ -30,7 +30,7 @@ def observer(own_domain: None) -> Iterator[Node]:
 
 
 def test_a_second_interrupt_leaves_no_child_behind(tmp_path: Path, monkeypatch) -> None:
-    child = ChildProcess('sds_perception.ros.record', [str(tmp_path / 'b')], tmp_path / 'log')
+    child = ChildProcess('sds_perception.ros.bags.record', [str(tmp_path / 'b')], tmp_path / 'log')
 
     def interrupted(seconds: float) -> int:
         raise KeyboardInterrupt

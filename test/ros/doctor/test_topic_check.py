@@ -11,7 +11,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from sds_perception.image_codec import encode_png
-from sds_perception.ros import doctor
+from sds_perception.ros.doctor import doctor
 
 LATCHED = QoSProfile(
     depth=1,

@@ -20,19 +20,19 @@ from std_msgs.msg import String  # noqa: E402
 
 from sds_perception.offline.bag_source import open_bag  # noqa: E402
 from sds_perception.offline.frames import OfflineError  # noqa: E402
-from sds_perception.ros import record, replay  # noqa: E402
-from sds_perception.ros.bag_topics import (  # noqa: E402
+from sds_perception.ros.bags import record, replay  # noqa: E402
+from sds_perception.ros.bags.bag_topics import (  # noqa: E402
     BagError,
     bag_qos,
     message_class,
     offered_qos,
 )
-from sds_perception.ros.drive import as_drive, drive_in  # noqa: E402
+from sds_perception.ros.bags.replay import Player, ReplayPlan  # noqa: E402
 from sds_perception.ros.qos import LATCHED, matching_qos  # noqa: E402
-from sds_perception.ros.recorded import messages  # noqa: E402
-from sds_perception.ros.replay import Player, ReplayPlan  # noqa: E402
 from sds_perception.ros.tool_node import BadTopic, full_name  # noqa: E402
-from sds_perception.ros.vehicle_process import (  # noqa: E402
+from sds_perception.ros.trial.drive import as_drive, drive_in  # noqa: E402
+from sds_perception.ros.trial.recorded import messages  # noqa: E402
+from sds_perception.ros.trial.vehicle_process import (  # noqa: E402
     ChildProcess,
     VehicleError,
     wait_until,
@@ -90,9 +90,9 @@ def play_and_record(bag: Path, output: Path, *options: str) -> float:
     topics = ['--topics', '/drive/image', '/drive/camera_info', '/clock']
     log = output.with_suffix('.log')
     arguments = [str(bag), '--clock', '--linger', '0.5', *options]
-    with ChildProcess('sds_perception.ros.record', [str(output), *topics], log) as recorder:
+    with ChildProcess('sds_perception.ros.bags.record', [str(output), *topics], log) as recorder:
         with ChildProcess(
-            'sds_perception.ros.replay', arguments, bag.with_suffix('.log')
+            'sds_perception.ros.bags.replay', arguments, bag.with_suffix('.log')
         ) as player:
             began = time.monotonic()
             assert player.wait(30) == 0
@@ -194,7 +194,7 @@ def test_a_name_that_cannot_be_a_topic_is_refused_in_one_sentence(node, topic):
 def test_the_recorder_refuses_such_a_name_without_a_traceback(tmp_path):
     log = tmp_path / 'record.log'
     arguments = [str(tmp_path / 'bag'), '--topics', 'bad topic']
-    process = ChildProcess('sds_perception.ros.record', arguments, log)
+    process = ChildProcess('sds_perception.ros.bags.record', arguments, log)
     refusal = "record ended with 2: record: 'bad topic' cannot be"
     with pytest.raises(VehicleError, match=refusal), process:
         wait_until(lambda: not process.running, 20.0, 'its end')
@@ -216,7 +216,7 @@ def test_a_folder_without_a_bag_is_refused_in_one_sentence(tmp_path):
 
 def test_a_recording_never_replaces_a_bag(bag, tmp_path):
     log = tmp_path / 'record.log'
-    process = ChildProcess('sds_perception.ros.record', [str(bag), '--topics', '/x'], log)
+    process = ChildProcess('sds_perception.ros.bags.record', [str(bag), '--topics', '/x'], log)
     with pytest.raises(Exception, match='exists already'), process:
         wait_until(lambda: not process.running, 20.0, 'its end')
 

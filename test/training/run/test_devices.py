@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from sds_training.config import ConfigError, TrainingConfig
-from sds_training.devices import launched
+from sds_training.run.devices import launched
 
 Make = Callable[..., TrainingConfig]
 
@@ -17,7 +17,7 @@ Make = Callable[..., TrainingConfig]
 def test_numbers_that_the_cpu_only_emulates_are_refused(
     tiny_run: Make, monkeypatch: pytest.MonkeyPatch, precision: str, native: bool, refused: bool
 ) -> None:
-    monkeypatch.setattr('sds_training.devices.cpu_computes_bf16', lambda: native)
+    monkeypatch.setattr('sds_training.run.devices.cpu_computes_bf16', lambda: native)
     config = tiny_run(f'--fabric.precision={precision}')
     if not refused:
         assert launched(config).device.type == 'cpu'

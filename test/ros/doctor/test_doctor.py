@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sds_perception.ros import doctor, node_check
+from sds_perception.ros.doctor import doctor, node_check
 from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.shipped import PROFILE_VARIABLES, shipped_file
 
@@ -234,8 +234,8 @@ def test_a_time_that_nobody_can_wait_is_refused(seconds, capsys):
 
 
 def test_it_examines_a_python_that_has_nothing_and_says_what_is_missing():
-    bare = [sys.executable, '-S', '-m', 'sds_perception.ros.doctor', '--timeout', '0']
-    environment = {'PATH': os.environ['PATH'], 'PYTHONPATH': str(Path(__file__).parents[2])}
+    bare = [sys.executable, '-S', '-m', 'sds_perception.ros.doctor.doctor', '--timeout', '0']
+    environment = {'PATH': os.environ['PATH'], 'PYTHONPATH': str(Path(__file__).parents[3])}
     done = subprocess.run(bare, env=environment, capture_output=True, text=True, timeout=180)
     assert done.returncode == 1 and not done.stderr
     assert 'FAULT rclpy' in done.stdout and 'FAULT torch' in done.stdout

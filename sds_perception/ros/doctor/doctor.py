@@ -18,7 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sds_perception.process_memory import keep_large_buffers
-from sds_perception.ros.findings import Finding, fault
+from sds_perception.ros.doctor.findings import Finding, fault
 from sds_perception.ros.shipped import (
     MALLOC_VARIABLES,
     PROFILE_VARIABLES,
@@ -50,7 +50,7 @@ def examine(wanted: argparse.Namespace) -> Iterator[Finding]:
         yield check_shared_memory()
     yield check_malloc(os.environ)
     if usable and not any(each.fault and each.subject == 'domain' for each in transport):
-        from sds_perception.ros.node_check import check_node  # needs the libraries
+        from sds_perception.ros.doctor.node_check import check_node  # needs the libraries
 
         yield from check_node(wanted)
 

@@ -25,7 +25,7 @@ from rosgraph_msgs.msg import Clock
 
 from sds_perception.offline.bag_source import COMPRESSED, IMAGE, open_bag, read
 from sds_perception.offline.frames import OfflineError
-from sds_perception.ros.bag_topics import BagError, message_class, offered_qos
+from sds_perception.ros.bags.bag_topics import BagError, message_class, offered_qos
 from sds_perception.ros.tool_node import full_name, own_arguments, tool_node, until_stopped
 
 CLOCK_PERIOD_S = 0.01

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig, layered_values
-from sds_training.first_process import by_first_alone
-from sds_training.folder_lock import held
+from sds_training.run.first_process import by_first_alone
+from sds_training.run.folder_lock import held
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_typestore
 
 from sds_perception.offline.frames import OfflineError
-from sds_perception.ros.bag_topics import BagError, bag_qos, message_class
+from sds_perception.ros.bags.bag_topics import BagError, bag_qos, message_class
 from sds_perception.ros.process import StopRequest
 from sds_perception.ros.qos import matching_qos
 from sds_perception.ros.tool_node import full_name, own_arguments, tool_node

@@ -33,9 +33,10 @@ from sds_perception.release import (
     untrained_release,
     write_release,
 )
-from sds_perception.ros.demo_folder import claim_folder
-from sds_perception.ros.drive import Drive, as_drive
-from sds_perception.ros.recorded import (
+from sds_perception.ros.tool_node import tool_node
+from sds_perception.ros.trial.demo_folder import claim_folder
+from sds_perception.ros.trial.drive import Drive, as_drive
+from sds_perception.ros.trial.recorded import (
     Film,
     contact_sheet,
     kind_of_depth,
@@ -43,8 +44,7 @@ from sds_perception.ros.recorded import (
     score_against_truth,
     seen,
 )
-from sds_perception.ros.tool_node import tool_node
-from sds_perception.ros.vehicle_process import (
+from sds_perception.ros.trial.vehicle_process import (
     NODE,
     ChildProcess,
     VehicleError,
@@ -117,7 +117,7 @@ def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
     with (
         tool_node('demo', ['demo']) as observer,
         active_node(observer, told, remaps, output / 'node.log'),
-        ChildProcess('sds_perception.ros.record', recorder, output / 'record.log'),
+        ChildProcess('sds_perception.ros.bags.record', recorder, output / 'record.log'),
     ):
         wait_until(lambda: _heard(observer), 120.0, 'the recorder')
         _replay(drive, wanted, output)
@@ -143,7 +143,9 @@ def _replay(drive: Drive, wanted: argparse.Namespace, output: Path) -> None:
     # The truth stays in the bag: it is compared afterwards, and nobody listens to it.
     arguments = [str(drive.bag), '--clock', '--rate', str(wanted.rate), '--linger', '2']
     arguments += ['--topics', *drive.camera_topics]
-    with ChildProcess('sds_perception.ros.replay', arguments, output / 'replay.log') as player:
+    with ChildProcess(
+        'sds_perception.ros.bags.replay', arguments, output / 'replay.log'
+    ) as player:
         code = player.wait(60.0 + 10.0 * drive.frames)
         if code:
             raise VehicleError(f'the replay ended with {code}: {player.last_words()}')

@@ -14,9 +14,9 @@ from rclpy.serialization import deserialize_message
 from sds_perception import render
 from sds_perception.labels import CLASSES, UNLABELLED
 from sds_perception.offline.bag_source import open_bag, read
-from sds_perception.ros.bag_topics import message_class
-from sds_perception.ros.drive import Drive
+from sds_perception.ros.bags.bag_topics import message_class
 from sds_perception.ros.messages import rgb_from_message
+from sds_perception.ros.trial.drive import Drive
 from sds_perception.scene import Scene
 
 FAR_M = 80.0  # truth beyond this is not scored, as is usual

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from sds_training.first_process import FirstProcessError, by_first_alone
-from sds_training.folder_lock import held
-from sds_training.run_state import RunStateError, save_state
+from sds_training.run.first_process import FirstProcessError, by_first_alone
+from sds_training.run.folder_lock import held
+from sds_training.run.run_state import RunStateError, save_state
 
 
 def fabric(first: bool, broadcast: Callable[[int], int]) -> Any:

@@ -13,20 +13,20 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from sds_perception.ros import delivery
 from sds_perception.ros.shipped import (
     MALLOC_VARIABLES,
     PROFILE_VARIABLES,
     prepare_transport,
     shipped_file,
 )
+from sds_perception.ros.trial import delivery
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures('own_domain')]
 
 
 def test_1080p_frames_reach_the_node_of_another_process(tmp_path, tiny_release):
     figures = tmp_path / 'figures.json'
-    command = [sys.executable, '-m', 'sds_perception.ros.delivery', '--json', str(figures)]
+    command = [sys.executable, '-m', 'sds_perception.ros.trial.delivery', '--json', str(figures)]
     command += ['--release', str(tiny_release), '--device', 'cpu', '--output-size', 'network']
     # 4 Hz: the law is about fragments, which get lost at any rate, not about a busy machine.
     subprocess.run([*command, '--rate', '4', '--seconds', '5'], timeout=300, check=False)

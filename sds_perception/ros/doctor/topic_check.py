@@ -17,7 +17,7 @@ from sds_perception.camera import CameraError
 from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import BENT, Arrival, CameraInput
 from sds_perception.ros.diagnosis import diagnose, wrong_time
-from sds_perception.ros.findings import Finding, fault
+from sds_perception.ros.doctor.findings import Finding, fault
 from sds_perception.ros.health import Level
 from sds_perception.ros.messages import rgb_from_message, stamp_s
 from sds_perception.ros.node_config import NodeConfig

@@ -1,0 +1,1 @@
+"""What a run needs around the learning: processes, folder, state on disk, journal, passport."""
