@@ -53,6 +53,10 @@ class Calibration:
     p: NDArray[np.float64]  # (3, 4) at the camera's size, with the stereo baseline in it
     rectifier: Rectifier | None = None  # None where the picture is taken as it comes
 
+    def seen(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W, 3) `rgb` as the network sees it: without the lens where that is taken out."""
+        return self.rectifier(rgb) if self.rectifier else rgb
+
     def outside(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Where a scene of `size` (H, W) shows what no ray of the lens reaches; None: nowhere."""
         return self.rectifier.outside_at(size) if self.rectifier else None
@@ -70,7 +74,7 @@ class Calibration:
         }
 
 
-def numbers_of(info: Any) -> tuple[object, ...]:
+def _numbers_of(info: Any) -> tuple[object, ...]:
     """Everything of `info` but its header; equal exactly when the calibration is."""
     roi = info.roi
     lens = (info.distortion_model, *info.k, *info.d, *info.r, *info.p)
@@ -81,6 +85,16 @@ def numbers_of(info: Any) -> tuple[object, ...]:
 def bends(info: InfoFields) -> bool:
     """Whether the lens of `info` shows straight things bent."""
     return info.distortion_model in FISHEYE or bool(np.any(info.d))
+
+
+def lens_note(info: InfoFields, lens: str) -> str:
+    """What a reader has to know of a lens that stays in the pictures; '' where nothing bends."""
+    if lens != 'raw' or not bends(info):
+        return ''
+    return (
+        'the lens bends and is left in the pictures: metres are off at the sides '
+        '(lens rectify takes it out, rectified is for image_rect)'
+    )
 
 
 def pinhole(camera: Camera) -> Calibration:
@@ -138,6 +152,27 @@ READINGS: dict[str, Callable[[InfoFields, int, int], Calibration]] = {
     'rectify': partial(calibration_from_info, rectify=True),
     'rectified': calibration_of_rectified,
 }
+
+
+class CalibrationReader:
+    """Reads the CameraInfo of one camera; keeps the lens maps, which take long to compute."""
+
+    def __init__(self, lens: str) -> None:
+        """`lens` is one of `READINGS`."""
+        self._understand = READINGS[lens]
+        self._known: tuple[tuple[object, ...], Calibration] | None = None
+
+    def read(self, info: InfoFields, width: int, height: int) -> Calibration:
+        """What `info` means for a picture of `width` x `height`, remembered while it stays so.
+
+        Raises:
+            CameraError: in one sentence, when `info` is uncalibrated, of another size, or of an
+                unknown lens.
+        """
+        key = (_numbers_of(info), width, height)
+        if self._known is None or self._known[0] != key:
+            self._known = key, self._understand(info, width, height)
+        return self._known[1]
 
 
 def _fitted(whole: Camera, info: InfoFields, width: int, height: int) -> Camera:

@@ -14,12 +14,11 @@ from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 
-from sds_perception.calibration import READINGS, Calibration, numbers_of
+from sds_perception.calibration import Calibration, CalibrationReader, lens_note
 from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage, rgb_of
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
-from sds_perception.offline.lens import lens_note, through
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 INFO = 'sensor_msgs/msg/CameraInfo'
@@ -54,14 +53,14 @@ class BagSource:
         self._types = get_typestore(Stores.LATEST)
         with open_bag(path) as reader:
             self._pictures = _picture_topic(path, reader.connections, topic)
-            info = None if choice else _info_topic(reader.connections, self._pictures.topic)
+            info = None if choice else info_topic(reader.connections, self._pictures.topic)
             self._infos = _Infos(self._readable(reader, info), lens)
             same = [each for each in reader.connections if _same(each, self._pictures)]
             self.count = sum(each.msgcount for each in same)
         self.has_camera = choice is not None or bool(self._infos)
         lost = info.msgcount - len(self._infos) if info else 0
         damage = f'{lost} CameraInfo of the bag cannot be read' if lost else ''
-        notes = _note_on(self._pictures.topic, info), damage, self._infos.note
+        notes = info_note(self._pictures.topic, info), damage, self._infos.note
         self.note = choice.note if choice else '; '.join(filter(None, notes))
 
     def frames(self) -> Iterator[Frame | Skipped]:
@@ -80,8 +79,8 @@ class BagSource:
         height, width = rgb.shape[:2]
         choice = self._choice
         calibration = choice(width, height) if choice else self._own(stamp_ns, width, height)
-        seen, frame_id = through(calibration, rgb), message.header.frame_id
-        return Frame(name, seen, stamp_ns, logged_ns, frame_id, calibration)
+        seen = calibration.seen(rgb) if calibration else rgb
+        return Frame(name, seen, stamp_ns, logged_ns, message.header.frame_id, calibration)
 
     def _own(self, stamp_ns: int, width: int, height: int) -> Calibration | None:
         """By the bag's CameraInfo; None without one of use, as in the node."""
@@ -102,14 +101,13 @@ class BagSource:
 
 
 class _Infos:
-    """All CameraInfo of a camera by stamp; the lens maps are made once per calibration."""
+    """All CameraInfo of a camera by stamp."""
 
     def __init__(self, messages: Iterator[Any], lens: str) -> None:
         found = sorted(((stamp_of(each.header), each) for each in messages), key=lambda x: x[0])
         self._stamps, self._messages = [s for s, _ in found], [m for _, m in found]
-        self._understand = READINGS[lens]
+        self._reader = CalibrationReader(lens)
         self.note = next(filter(None, (lens_note(each, lens) for each in self._messages)), '')
-        self._known: dict[tuple[object, ...], Calibration] = {}
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -119,10 +117,7 @@ class _Infos:
         if not self._messages:
             return None
         info = self._messages[max(bisect_right(self._stamps, stamp_ns) - 1, 0)]
-        key = (numbers_of(info), width, height)
-        if key not in self._known:
-            self._known[key] = self._understand(info, width, height)
-        return self._known[key]
+        return self._reader.read(info, width, height)
 
 
 def stamp_of(header: Any) -> int:
@@ -171,7 +166,7 @@ def _picture_topic(path: Path, connections: list[Connection], topic: str | None)
     return pictures[0]
 
 
-def _info_topic(connections: list[Connection], picture_topic: str) -> Connection | None:
+def info_topic(connections: list[Connection], picture_topic: str) -> Connection | None:
     """The sibling 'camera_info', or else the bag's only CameraInfo."""
     infos = {e.topic: e for e in connections if e.msgtype == INFO and e.msgcount}
     sibling = infos.get(_sibling(picture_topic))
@@ -180,7 +175,7 @@ def _info_topic(connections: list[Connection], picture_topic: str) -> Connection
     return sibling
 
 
-def _note_on(picture_topic: str, info: Connection | None) -> str:
+def info_note(picture_topic: str, info: Connection | None) -> str:
     """What a reader has to know of where the intrinsics came from; '' where it is as usual."""
     if info is None:
         return f'no CameraInfo for {picture_topic} in the bag: its pictures have no camera'

@@ -27,7 +27,7 @@ from sds_perception.camera import Camera
 from sds_perception.image_codec import encode_jpeg, image_bytes
 from sds_perception.offline.frames import Frame, OfflineError
 
-STORAGES = {'mcap': StoragePlugin.MCAP, 'db3': StoragePlugin.SQLITE3}
+STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 _VERSION = 9  # of the metadata: Jazzy and newer write it
 _FOREVER = QosTime(9223372036, 854775807)  # as recorders write it
 
@@ -48,7 +48,7 @@ def offer(depth: int, *, reliable: bool, latched: bool) -> Qos:
 
 
 class BagWriter:
-    """Writes pictures and CameraInfo of frames, and keeps a digest of (topic, time, bytes)."""
+    """Writes messages, made from frames or as they came; has a digest of (topic, time, bytes)."""
 
     def __init__(
         self, path: Path, storage: str = 'mcap', custom: Mapping[str, str] | None = None
@@ -70,7 +70,10 @@ class BagWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the bag, after a fault too, so that what was written can be read."""
+        self.close()
+
+    def close(self) -> None:
+        """Finish the bag; after a fault too, so that what was written can be read."""
         self._writer.close()
 
     @property
@@ -119,21 +122,34 @@ class BagWriter:
         """Write std_msgs/String at the time of `frame`; a player keeps it for late subscribers."""
         kind = 'std_msgs/msg/String'
         message = self._types.types[kind](data=text)
-        qos = (offer(1, reliable=True, latched=True),)
-        self._write(topic, kind, message, frame.logged_ns, qos)
+        self.announce(topic, kind, offer(1, reliable=True, latched=True))
+        self._write(topic, kind, message, frame.logged_ns)
 
-    def _write(
-        self, topic: str, kind: str, message: Any, logged_ns: int, qos: tuple[Qos, ...] = ()
-    ) -> None:
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                topic, kind, typestore=self._types, offered_qos_profiles=qos
-            )
-        data = self._types.serialize_cdr(message, kind)
+    def announce(self, topic: str, kind: str, *qos: Qos) -> None:
+        """Begin a topic of messages of type `kind`; nothing where it has begun.
+
+        Raises:
+            OfflineError: the type is not known.
+        """
+        if topic in self._connections:
+            return
+        if kind not in self._types.fielddefs:
+            raise OfflineError(f'{topic} cannot be written: unknown type {kind}')
+        self._connections[topic] = self._writer.add_connection(
+            topic, kind, typestore=self._types, offered_qos_profiles=qos
+        )
+        self.counts[topic] = 0
+
+    def write(self, topic: str, data: bytes | memoryview, logged_ns: int) -> None:
+        """Write a message of an announced topic as it came over the wire."""
         self._writer.write(self._connections[topic], logged_ns, data)
         self._digest.update(f'{topic} {logged_ns} {len(data)} '.encode())
         self._digest.update(data)
-        self.counts[topic] = self.counts.get(topic, 0) + 1
+        self.counts[topic] += 1
+
+    def _write(self, topic: str, kind: str, message: Any, logged_ns: int) -> None:
+        self.announce(topic, kind)
+        self.write(topic, self._types.serialize_cdr(message, kind), logged_ns)
 
     def _header(self, frame: Frame) -> Any:
         sec, nanosec = divmod(frame.stamp_ns, 1_000_000_000)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sds_perception.calibration import READINGS, Calibration, pinhole
+from sds_perception.calibration import READINGS, Calibration, lens_note, pinhole
 from sds_perception.camera import Camera, CameraError
 from sds_perception.offline.camera_file import CameraFields, read_camera_file
 from sds_perception.offline.frames import OfflineError
-from sds_perception.offline.lens import lens_note
 
 
 class CameraChoice:

@@ -16,9 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sds_perception.calibration import READINGS
 from sds_perception.engines import ENGINES, PRECISIONS, PROVIDERS
 from sds_perception.input_size import input_size
-from sds_perception.offline.lens import LENSES
 
 HELP_DETAIL = 'label edges: fast (nearest) or fine (from class scores) (default: fast)'
 HELP_CAMERA = (
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
     add('--camera', metavar='FILE|DEGREES', help=HELP_CAMERA)
     add('--topic', help='topic of the pictures, where a bag has several')
-    add('--lens', choices=LENSES, default='raw', help=HELP_LENS)
+    add('--lens', choices=tuple(READINGS), default='raw', help=HELP_LENS)
     add('--scale', default='release', help=HELP_SCALE)
     add('--max-depth', type=_metres, default=80.0, metavar='M', help=HELP_FAR)
     add('--hood-mask', type=Path, metavar='PICTURE', help='non-zero where the vehicle sees itself')

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sds_perception.offline.bag_writer import write_bag
+from sds_perception.calibration import READINGS
+from sds_perception.offline.bag_writer import STORAGES, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, without_holes
-from sds_perception.offline.lens import LENSES
 from sds_perception.offline.pictures import PictureFiles, Video
 
 
@@ -70,7 +70,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help='folder of pictures in the order of their names (2 before 10), or a video',
     )
     add('--camera', required=True, metavar='FILE|DEGREES', help='calibration or field of view')
-    add('--lens', choices=LENSES, default='raw', help='as for sds-perceive (raw)')
+    add('--lens', choices=tuple(READINGS), default='raw', help='as for sds-perceive (raw)')
     add('--rate', type=_rate, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
     add('--output', type=Path, required=True, help='bag to make; must not exist yet')
     add(
@@ -79,7 +79,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default='/camera/image_raw',
         help='of the pictures (/camera/image_raw)',
     )
-    add('--storage', choices=('mcap', 'db3'), default='mcap')
+    add('--storage', choices=tuple(STORAGES), default='mcap')
     add('--compressed', action='store_true', help='as JPEG on TOPIC/compressed')
     return made.parse_args(arguments)
 

@@ -16,7 +16,6 @@ from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, rgb_from_file
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
-from sds_perception.offline.lens import through
 
 PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 FOLDER_RATE_HZ = 10.0  # where nobody says how fast the pictures were taken
@@ -101,7 +100,7 @@ def _frame(
         calibration = choice(rgb.shape[1], rgb.shape[0]) if choice else None
     except CameraError as problem:
         return Skipped(name, str(problem))
-    seen = through(calibration, rgb)
+    seen = calibration.seen(rgb) if calibration else rgb
     return Frame(name, seen, stamp_ns, stamp_ns, 'camera', calibration)
 
 

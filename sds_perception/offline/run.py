@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from sds_perception.ego_hood import HoodMask
-from sds_perception.metric_scale import LATE_S, FirstKnown, in_metres
+from sds_perception.finishing import finished
+from sds_perception.metric_scale import LATE_S, FirstKnown
 from sds_perception.offline.frames import Frame, Skipped, Source
 from sds_perception.offline.sinks import Sink
 from sds_perception.perceiver import FrameError, Perceiver
@@ -94,12 +95,7 @@ def _perceive(
     except FrameError as problem:
         return Skipped(frame.name, str(problem))
     began = time.perf_counter()
-    if hood is not None:
-        hood.blank(scene)
-    if frame.calibration and (outside := frame.calibration.outside(scene.size)) is not None:
-        scene.blank(outside)
-    estimate = scale.update(scene)
-    scene = in_metres(scene, estimate, max_depth_m)
+    scene, estimate = finished(scene, frame.calibration, hood, scale, max_depth_m)
     scaled = time.perf_counter()
     sink.write(frame, scene, estimate)
     tally.seconds.update(scene.timings)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sds_perception.calibration import Calibration
 from sds_perception.ego_hood import HoodMask
+from sds_perception.finishing import finished
 from sds_perception.metric_scale import (
     CameraHeightScale,
     FirstKnown,
@@ -12,7 +14,6 @@ from sds_perception.metric_scale import (
     MetricScale,
     ReleaseScale,
     ScaleEstimate,
-    in_metres,
 )
 from sds_perception.ros.node_config import NodeConfig
 from sds_perception.scene import Scene
@@ -29,28 +30,22 @@ class Finisher:
         self._epoch = 0
         self.scale = 'depth is relative'  # a sentence for diagnostics
 
-    def __call__(self, scene: Scene, config: NodeConfig) -> Scene:
-        """The scene without hood, in metres where a source knows them, NaN beyond the range.
-
-        The arrays of `scene` are changed in place.
-        """
-        if self._hood is not None:
-            self._hood.blank(scene)
-        estimate = self._estimate(scene, config)
+    def __call__(self, scene: Scene, calibration: Calibration | None, config: NodeConfig) -> Scene:
+        """The scene as `finished` leaves it, by the parameters as they are now."""
+        told = (config.scale_source, config.camera_height_m, config.fixed_scale)
+        if told != self._told:  # live parameters
+            self._told, self._scales = told, FirstKnown(list(_scales(config)))
+        scene, estimate = finished(
+            scene, calibration, self._hood, self._scales, config.max_depth_m or None
+        )
         self.scale = _sentence(estimate) if estimate else 'depth is relative, on ~/depth_relative'
-        return in_metres(scene, estimate, config.max_depth_m or None)
+        return scene
 
     def follow(self, epoch: int) -> None:
         """Forget the past of the stream where `epoch` is a new one: its stamps jumped back."""
         if epoch != self._epoch:
             self._scales.reset()
         self._epoch = epoch
-
-    def _estimate(self, scene: Scene, config: NodeConfig) -> ScaleEstimate | None:
-        told = (config.scale_source, config.camera_height_m, config.fixed_scale)
-        if told != self._told:  # live parameters
-            self._told, self._scales = told, FirstKnown(list(_scales(config)))
-        return self._scales.update(scene)
 
 
 def _scales(config: NodeConfig) -> Iterator[MetricScale]:

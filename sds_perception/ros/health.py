@@ -73,7 +73,7 @@ class Latency:
 
 @dataclass
 class Surroundings:
-    """What the node can see around one camera, renewed before every diagnosis."""
+    """What the node can see around one camera, renewed by a timer of the executor."""
 
     topic: str = ''
     publishers: int = 0
@@ -87,7 +87,10 @@ class Surroundings:
 
 @dataclass
 class CameraHealth:
-    """Counters and latency of one camera; safe to use from several threads."""
+    """Counters and latency of one camera; safe to use from several threads.
+
+    What is one value is simply set; what is counted or kept together is under the lock.
+    """
 
     name: str
     counts: Counter[str] = field(default_factory=Counter)
@@ -133,16 +136,6 @@ class CameraHealth:
             self.counts[Fate.REJECTED] += 1
             self.counts[f'{Fate.REJECTED}: {cause}'] += 1
             self.last_rejection = sentence
-
-    def saw(self, *, age_s: float) -> None:
-        """Note how old the frame is whose turn has come."""
-        with self._lock:
-            self.age_s = age_s
-
-    def judged_lens(self, fault: str) -> None:
-        """Note why the CameraInfo does not serve this frame; '' where it does."""
-        with self._lock:
-            self.lens_fault = fault
 
     def processed(self, seconds: Mapping[str, float]) -> None:
         """Count one published frame with the seconds each stage took."""

@@ -14,12 +14,12 @@ from rclpy.executors import SingleThreadedExecutor as NodeExecutor  # why one: s
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import Header
 
+from sds_perception.calibration import CalibrationReader
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
 from sds_perception.release import Release, ReleaseError, named_release
 from sds_perception.ros.building import build_perceiver
-from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import CameraInput
 from sds_perception.ros.diagnostics import Diagnostics, write_report
 from sds_perception.ros.finish import Finisher

@@ -17,11 +17,10 @@ from rclpy.clock import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from sds_perception.calibration import Calibration
+from sds_perception.calibration import Calibration, CalibrationReader
 from sds_perception.camera import CameraError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage
 from sds_perception.perceiver import FrameError, Perceiver
-from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import Arrival, CameraInput
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.health import CameraHealth, Fate
@@ -144,16 +143,16 @@ class Pipeline:
         except CameraError as problem:
             if must_rectify:
                 raise
-            source.health.judged_lens(str(problem))  # labels and relative depth need none
+            source.health.lens_fault = str(problem)  # labels and relative depth need none
             return rgb, None
-        source.health.judged_lens('')
-        return calibration.rectifier(rgb) if calibration.rectifier else rgb, calibration
+        source.health.lens_fault = ''
+        return calibration.seen(rgb), calibration
 
     def _too_old(self, header: Header, health: CameraHealth) -> bool:
         if not stamp_s(header) > 0:
             return False
         age_s, limit_s = self._age_s(header), self._config().max_age_s
-        health.saw(age_s=age_s)
+        health.age_s = age_s
         return 0 < limit_s < age_s
 
     def _age_s(self, header: Header) -> float:
@@ -162,9 +161,7 @@ class Pipeline:
     def _publish(self, frame: Frame, scene: Scene) -> None:
         channel = self._channels[frame.camera_name]
         began = time.perf_counter()
-        if frame.calibration and (outside := frame.calibration.outside(scene.size)) is not None:
-            scene.blank(outside)
-        scene = channel.finish(scene, self._config())
+        scene = channel.finish(scene, frame.calibration, self._config())
         channel.source.health.scale = channel.finish.scale
         finished = time.perf_counter()
         seen = Seen(frame.rgb, scene, frame.header, frame.calibration)

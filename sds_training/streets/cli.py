@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         '--bag', type=Path, help='also write this ROS 2 bag, which must not exist yet; one process'
     )
     parser.add_argument(
-        '--storage', choices=('mcap', 'db3'), default='mcap', help='of the bag (default: mcap)'
+        '--storage', choices=('mcap', 'sqlite3'), default='mcap', help='of the bag (default: mcap)'
     )
     parser.add_argument(
         '--compressed', action='store_true', help='CompressedImage, not Image, in the bag'

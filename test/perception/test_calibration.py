@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sds_perception.calibration import (
+    CalibrationReader,
     bends,
     calibration_from_info,
     calibration_of_rectified,
@@ -159,3 +160,12 @@ def test_a_pinhole_publishes_itself() -> None:
     fields = pinhole(camera).published(camera)
     np.testing.assert_allclose(fields['p'].reshape(3, 4)[:, :3], camera.matrix)
     assert not np.any(fields['d'])
+
+
+def test_the_lens_maps_are_made_anew_only_when_the_calibration_changes() -> None:
+    reader = CalibrationReader('rectify')
+    first = reader.read(info(), 320, 240)
+    assert reader.read(info(), 320, 240) is first
+    other = reader.read(info(k=[201.0, *K[1:]]), 320, 240)
+    assert other is not first
+    assert reader.read(info(), 320, 240) is not first  # one is kept: a drive may bring thousands

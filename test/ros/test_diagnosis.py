@@ -104,7 +104,7 @@ def test_a_node_that_is_too_slow_says_of_how_many_frames_it_does_how_many() -> N
 def test_frames_that_are_all_too_old_are_told_with_age_limit_and_the_usual_cause() -> None:
     health = arriving(21, 0, max_age_s=0.5)
     health.count(Fate.TOO_OLD, 21)
-    health.saw(age_s=510.04)
+    health.age_s = 510.04
     assert diagnose(health) == (
         Level.ERROR,
         'all 21 frames were too old, the last 510.0 s where max_age_s is 0.5: the clocks differ, '
@@ -115,9 +115,9 @@ def test_frames_that_are_all_too_old_are_told_with_age_limit_and_the_usual_cause
 @pytest.mark.parametrize('stopped', [False, True])
 def test_frames_of_the_future_are_told_unless_our_clock_stands_still(stopped: bool) -> None:
     health = arriving(30, 30, clock_stopped=stopped)
-    health.saw(age_s=-0.2)
+    health.age_s = -0.2
     assert diagnose(health)[0] is Level.OK
-    health.saw(age_s=-510.0)
+    health.age_s = -510.0
     sentence = 'no /clock arrives' if stopped else 'stamped 510.0 s ahead of our clock'
     level, said = diagnose(health)
     assert level is Level.WARN and sentence in said

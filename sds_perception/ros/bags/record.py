@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -16,12 +17,10 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
-from rosbags.typesys import Stores, get_typestore
 
+from sds_perception.offline.bag_writer import STORAGES, BagWriter
 from sds_perception.offline.frames import OfflineError
-from sds_perception.ros.bags.bag_topics import BagError, bag_qos, message_class
+from sds_perception.ros.bags.bag_topics import bag_qos, message_class
 from sds_perception.ros.process import StopRequest
 from sds_perception.ros.qos import matching_qos
 from sds_perception.ros.tool_node import full_name, own_arguments, tool_node
@@ -37,10 +36,9 @@ class Recorder(AbstractContextManager['Recorder']):
         self._node = node
         # As given: what asks for a topic remaps it, and a swap done twice is none.
         self._waiting = {topic: full_name(node, topic) for topic in topics}
-        self.counts: dict[str, int] = dict.fromkeys(self._waiting.values(), 0)
-        self._types = get_typestore(Stores.LATEST)
-        self._writer = _open_writer(output, storage)
-        self._early: list[tuple[Connection, bytes]] = []  # came before the first /clock
+        self._names = tuple(self._waiting.values())
+        self._bag = BagWriter(output, storage)
+        self._early: list[tuple[str, bytes]] = []  # came before the first /clock
         # In sim time our own clock may stand still until the player hears us subscribe.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_LOOK_EVERY_S, self._look, clock=steady)
@@ -48,7 +46,13 @@ class Recorder(AbstractContextManager['Recorder']):
     def __exit__(self, *_: object) -> None:
         """Close the bag; also after a fault, so that what was recorded can be read."""
         self._write_early(self._node.get_clock().now().nanoseconds)
-        self._writer.close()
+        self._bag.close()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Messages that came so far, by topic."""
+        kept = Counter(name for name, _ in self._early)
+        return {name: self._bag.counts.get(name, 0) + kept[name] for name in self._names}
 
     def _look(self) -> None:
         for topic in list(self._waiting):
@@ -58,46 +62,32 @@ class Recorder(AbstractContextManager['Recorder']):
                 del self._waiting[topic]
 
     def _subscribe(self, topic: str, kind: str, offers: list[QoSProfile]) -> None:
-        name = self._waiting[topic]
-        if kind not in self._types.fielddefs:
-            self._node.get_logger().error(f'{name} is not recorded: unknown type {kind}')
-            return
-        qos = matching_qos(offers, _DEPTH)
-        connection = self._writer.add_connection(
-            name, kind, typestore=self._types, offered_qos_profiles=[bag_qos(qos)]
-        )
-        write = partial(self._write, connection)
+        name, qos = self._waiting[topic], matching_qos(offers, _DEPTH)
+        try:
+            self._bag.announce(name, kind, bag_qos(qos))
+        except OfflineError as problem:
+            return self._node.get_logger().error(str(problem))
+        write = partial(self._write, name)
         self._node.create_subscription(message_class(kind), topic, write, qos, raw=True)
 
-    def _write(self, connection: Connection, data: bytes) -> None:
-        self.counts[connection.topic] += 1
+    def _write(self, name: str, data: bytes) -> None:
         now_ns = self._node.get_clock().now().nanoseconds
         if now_ns == 0:  # sim time that has not begun: a bag from 1970 to now plays for 50 years
-            self._early.append((connection, data))
-            return
+            return self._early.append((name, data))
         self._write_early(now_ns)
-        self._writer.write(connection, now_ns, data)
+        self._bag.write(name, data, now_ns)
 
     def _write_early(self, now_ns: int) -> None:
-        for connection, data in self._early:
-            self._writer.write(connection, now_ns, data)
+        for name, data in self._early:
+            self._bag.write(name, data, now_ns)
         self._early.clear()
-
-
-def _open_writer(output: Path, storage: str) -> Writer:
-    try:
-        writer = Writer(output, version=9, storage_plugin=StoragePlugin[storage.upper()])
-        writer.open()
-    except (WriterError, OSError) as problem:
-        raise BagError(f'cannot record to {output}: {problem}') from problem
-    return writer
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='record', description=__doc__.splitlines()[0])
     parser.add_argument('output', type=Path, help='folder of the bag; must not exist yet')
     parser.add_argument('--topics', nargs='+', required=True, help='topics to record')
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
+    parser.add_argument('--storage', choices=tuple(STORAGES), default='mcap')
     return parser.parse_args(list(arguments))
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
 
+from sds_perception.calibration import CalibrationReader
 from sds_perception.camera import CameraError
-from sds_perception.ros.calibration import CalibrationReader
 from sds_perception.ros.cameras import BENT, Arrival, CameraInput
 from sds_perception.ros.diagnosis import diagnose, wrong_time
 from sds_perception.ros.doctor.findings import Finding, fault

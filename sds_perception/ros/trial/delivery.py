@@ -36,6 +36,7 @@ from sds_perception.camera import Camera
 from sds_perception.engines import PRECISIONS, EngineError
 from sds_perception.engines.choose import quickest_engine
 from sds_perception.network import NETWORKS
+from sds_perception.offline.frames import OfflineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import (
     ReleaseError,
@@ -219,7 +220,7 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     try:
         figures = measure(wanted)
-    except (EngineError, ReleaseError, VehicleError) as problem:
+    except (EngineError, OfflineError, ReleaseError, VehicleError) as problem:
         print(f'delivery: {problem}', file=sys.stderr)
         return 2
     print_figures(figures)

@@ -41,9 +41,9 @@ from sds_perception.ros.trial.recorded import (
     contact_sheet,
     kind_of_depth,
     scenes,
-    score_against_truth,
     seen,
 )
+from sds_perception.ros.trial.score import score_against_truth
 from sds_perception.ros.trial.vehicle_process import (
     NODE,
     ChildProcess,
@@ -109,7 +109,8 @@ def untrained(output: Path) -> Path:
 def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
     """Node, recorder and player, each in its own process; ends when the drive does."""
     output: Path = wanted.output
-    remaps = {'image': drive.image_topic, 'camera_info': drive.info_topic}
+    remaps = {'image': drive.image_topic}
+    remaps |= {'camera_info': drive.info_topic} if drive.info_topic else {}
     told = node_parameters(drive, release, wanted)
     topics = [f'{NODE}/{name}' for name in RECORDED] + ['/diagnostics']
     recorder = [str(output / 'result'), '--topics', *topics]

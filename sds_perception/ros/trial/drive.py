@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rosbags.interfaces import Connection
 
-from sds_perception.offline.bag_source import COMPRESSED, IMAGE, INFO, open_bag
+from sds_perception.offline.bag_source import COMPRESSED, IMAGE, info_topic, open_bag
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.command import is_bag
@@ -25,10 +25,9 @@ class Drive:
 
     bag: Path
     image_topic: str
-    info_topic: str
+    info_topic: str | None  # None: its CameraInfo is not in the bag
     compressed: bool
     frames: int
-    calibrated: bool  # CameraInfo is in the bag
     truth_topics: tuple[str, ...] = ()  # labels, depth; both or none
     note: str = ''  # what a reader of the results has to know
 
@@ -40,7 +39,7 @@ class Drive:
     @property
     def camera_topics(self) -> tuple[str, ...]:
         """What of the bag has to be played."""
-        return (self.picture_topic, self.info_topic) if self.calibrated else (self.picture_topic,)
+        return (self.picture_topic, self.info_topic) if self.info_topic else (self.picture_topic,)
 
 
 def as_drive(given: Path, scratch: Path, camera: str = '60') -> Drive:
@@ -67,24 +66,20 @@ def drive_in(bag: Path) -> Drive:
     """The first camera of a bag: a picture topic that is not truth, with its CameraInfo."""
     with open_bag(bag) as reader:
         pictures = [each for each in reader.connections if each.msgtype in (IMAGE, COMPRESSED)]
-        infos = [each.topic for each in reader.connections if each.msgtype == INFO]
         truth = {_last(each): each.topic for each in pictures if _last(each) in TRUTH}
         cameras = [each for each in pictures if _last(each) not in TRUTH and each.msgcount]
-    if not cameras:
-        raise OfflineError(f'{bag} holds no Image or CompressedImage')
-    camera = cameras[0]
-    base = camera.topic.removesuffix('/compressed')
-    beside = base.rsplit('/', 1)[0] + '/camera_info'
-    info = beside if beside in infos else next(iter(infos), beside)
-    note = '' if infos else f'{bag.name} has no CameraInfo: no cloud and no metres'
+        if not cameras:
+            raise OfflineError(f'{bag} holds no Image or CompressedImage')
+        camera = cameras[0]
+        info = info_topic(reader.connections, camera.topic)
+    note = '' if info else f'{bag.name} has no CameraInfo of {camera.topic}: no cloud, no metres'
     known = tuple(truth[name] for name in TRUTH) if len(truth) == len(TRUTH) else ()
     return Drive(
         bag,
-        base,
-        info,
+        camera.topic.removesuffix('/compressed'),
+        info.topic if info else None,
         compressed=camera.msgtype == COMPRESSED,
         frames=camera.msgcount,
-        calibrated=info in infos,
         truth_topics=known,
         note=note,
     )

@@ -33,7 +33,7 @@ def frames() -> list[Frame]:
     ]
 
 
-@pytest.fixture(params=['mcap', 'db3'])
+@pytest.fixture(params=['mcap', 'sqlite3'])
 def bag(request: pytest.FixtureRequest, frames: list[Frame], tmp_path: Path) -> Path:
     write_bag(tmp_path / 'drive', frames, storage=request.param)
     return tmp_path / 'drive'

@@ -44,7 +44,7 @@ def test_compressed_pictures_are_read_and_find_their_camera_info(frames, tmp_pat
         assert np.abs(found.rgb.astype(int) - wanted.rgb).max() <= 3
 
 
-@pytest.mark.parametrize('storage', ['mcap', 'db3'])
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_writing_the_same_frames_twice_gives_the_same_files(storage, frames, tmp_path) -> None:
     digests, contents = [], []
     for run in ('one', 'two'):

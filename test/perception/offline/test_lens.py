@@ -9,14 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from sds_perception.calibration import Calibration
+from sds_perception.calibration import READINGS, Calibration
 from sds_perception.camera import Camera
 from sds_perception.offline.bag_source import BagSource
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.cli import main as perceive
 from sds_perception.offline.frames import Frame
-from sds_perception.offline.lens import LENSES
 from sds_perception.offline.make_bag import main as make_bag
 from sds_perception.offline.pictures import PictureFiles
 
@@ -56,7 +55,7 @@ def same(one: Frame, other: Frame) -> bool:
     return mine.camera == others.camera and numbers and np.array_equal(one.rgb, other.rgb)
 
 
-@pytest.mark.parametrize('lens', LENSES)
+@pytest.mark.parametrize('lens', READINGS)
 def test_a_folder_with_its_calibration_file_is_the_bag_with_its_camera_info(
     lens, bent, file, folder
 ) -> None:

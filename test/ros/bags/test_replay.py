@@ -18,8 +18,11 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
+from sds_perception.calibration import pinhole  # noqa: E402
+from sds_perception.camera import Camera  # noqa: E402
 from sds_perception.offline.bag_source import open_bag  # noqa: E402
-from sds_perception.offline.frames import OfflineError  # noqa: E402
+from sds_perception.offline.bag_writer import BagWriter  # noqa: E402
+from sds_perception.offline.frames import Frame, OfflineError  # noqa: E402
 from sds_perception.ros.bags import record, replay  # noqa: E402
 from sds_perception.ros.bags.bag_topics import (  # noqa: E402
     BagError,
@@ -292,3 +295,14 @@ def node():
     yield made
     made.destroy_node()
     rclpy.try_shutdown()
+
+
+def test_a_drive_never_takes_the_camera_info_of_another_camera(tmp_path):
+    picture, camera = np.zeros((24, 32, 3), np.uint8), Camera.guess(32, 24)
+    frame = Frame('0', picture, 0, 0, 'front', pinhole(camera))
+    with BagWriter(tmp_path / 'bag') as out:
+        out.image('/front/image', picture, 'rgb8', frame)
+        for other in ('left', 'right'):
+            out.camera_info(f'/{other}/camera_info', frame.calibration, camera, frame)
+    drive = drive_in(tmp_path / 'bag')
+    assert drive.info_topic is None and '/front/image' in drive.note

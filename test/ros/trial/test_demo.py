@@ -22,12 +22,11 @@ from sds_perception.ros.trial import demo
 from sds_perception.ros.trial.demo_folder import claim_folder
 from sds_perception.ros.trial.drive import drive_in
 from sds_perception.ros.trial.recorded import (
-    Score,
     contact_sheet,
     kind_of_depth,
     scenes,
-    score_against_truth,
 )
+from sds_perception.ros.trial.score import Score, score_against_truth
 from sds_perception.scene import Scene
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures('own_domain')]

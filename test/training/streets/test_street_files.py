@@ -84,7 +84,7 @@ def _messages(path: Path) -> list[tuple[str, int, Any]]:
         return [(c.topic, t, bag.deserialize(raw, c.msgtype)) for c, t, raw in bag.messages()]
 
 
-@pytest.mark.parametrize(('compressed', 'storage'), [(False, 'mcap'), (True, 'db3')])
+@pytest.mark.parametrize(('compressed', 'storage'), [(False, 'mcap'), (True, 'sqlite3')])
 def test_a_bag_holds_the_pictures_and_the_truth_at_17_hertz(
     drive: Drive, tmp_path: Path, compressed: bool, storage: str
 ) -> None:
