@@ -17,6 +17,7 @@ from pathlib import Path
 from sds_perception.release import Release, read_release
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.run.interruption import Interrupted
 from sds_training.run.passport import data_passport
@@ -129,7 +130,7 @@ def require_same_run(config: TrainingConfig, release: Release) -> None:
     render_streets(config)
     camera = asdict(release.camera) if release.camera else None
     before = {'data': known.get('data'), 'camera': camera}
-    require_same_data(config.run_dir, before, data_passport(config))
+    require_same_data(config.run_dir, before, data_passport(config, training_pools(config.data)))
 
 
 def main(arguments: list[str] | None = None) -> int:

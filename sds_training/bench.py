@@ -24,6 +24,7 @@ from lightning_fabric import Fabric
 from sds_training import objective
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
+from sds_training.data.clips import Pools, training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
@@ -69,10 +70,12 @@ def group_of(
     return [supply[step * many + each].to(fabric.device) for each in range(many)]
 
 
-def step_shares(config: TrainingConfig, fabric: Fabric, steps: int) -> dict[str, float]:
+def step_shares(
+    config: TrainingConfig, pools: Pools, fabric: Fabric, steps: int
+) -> dict[str, float]:
     """Median seconds per step, and shares of it, over `steps` steps after three to warm up."""
-    learner = Learner(config, fabric, data_passport(config)['camera']['fy'])
-    supply = StepBatches(config.data, 'train', config.seed)
+    learner = Learner(config, fabric, data_passport(config, pools)['camera']['fy'])
+    supply = StepBatches(config.data, pools, config.seed)
     clocks = {name: Clock() for name in ('loader', 'follow and optimiser', 'pose, photometric')}
     clocks['loader'].around(type(supply), '__getitem__')
     clocks['follow and optimiser'].around(learner.teacher, 'follow')
@@ -93,12 +96,12 @@ def step_shares(config: TrainingConfig, fabric: Fabric, steps: int) -> dict[str,
     return {'s_per_step': median(spent[3:]), 'best_s_per_step': min(spent[3:]), **shares}
 
 
-def depth_cost(config: TrainingConfig, fabric: Fabric, rounds: int) -> float:
+def depth_cost(config: TrainingConfig, pools: Pools, fabric: Fabric, rounds: int) -> float:
     """Share of a joint step that the depth terms cost with their backward pass."""
     without = replace(config, loss=replace(config.loss, depth=0.0, speed=0.0))
-    focal = data_passport(config)['camera']['fy']
+    focal = data_passport(config, pools)['camera']['fy']
     learners = [Learner(each, fabric, focal) for each in (config, without)]
-    supply = StepBatches(config.data, 'train', config.seed)
+    supply = StepBatches(config.data, pools, config.seed)
     spent: list[list[float]] = [[], []]
     for step in range(rounds + 2):
         batches = group_of(supply, step, config, fabric)
@@ -110,11 +113,11 @@ def depth_cost(config: TrainingConfig, fabric: Fabric, rounds: int) -> float:
     return 1 - rest / full
 
 
-def cache_gain(config: DataConfig, batches: int) -> float:
+def cache_gain(config: DataConfig, pools: Pools, batches: int) -> float:
     """How many times faster batches come from the cache than from the original files."""
     seconds = []
     for use_cache, count in ((True, batches * 10), (False, batches)):
-        supply = StepBatches(replace(config, use_cache=use_cache, workers=0), 'train', 0)
+        supply = StepBatches(replace(config, use_cache=use_cache, workers=0), pools, 0)
         supply[0]
         began = perf_counter()
         for step in range(count):
@@ -148,12 +151,13 @@ def measured(file: str, rounds: int, words: list[str]) -> dict[str, Any] | None:
         words = [*words, f'--run_dir={Path(folder)}', '--teacher.start_step=0']
         config = read_config([file, *words], 'bench')
         fabric = launched(config)
+        pools = training_pools(config.data)
         figures: dict[str, float] = {}
         if config.stage == 'joint':  # depth pre-training is nothing without it
-            figures['share of depth with backward'] = depth_cost(config, fabric, rounds)
-        figures |= step_shares(config, fabric, rounds)
+            figures['share of depth with backward'] = depth_cost(config, pools, fabric, rounds)
+        figures |= step_shares(config, pools, fabric, rounds)
         if config.data.use_cache:
-            figures['cache gain over originals'] = cache_gain(config.data, 4)
+            figures['cache gain over originals'] = cache_gain(config.data, pools, 4)
     if not fabric.is_global_zero:
         return None
     facts = {

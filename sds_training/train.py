@@ -22,6 +22,7 @@ from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
 from sds_training.config import ConfigError, JournalConfig, TrainingConfig
 from sds_training.data.cityscapes import DataError
+from sds_training.data.clips import Pools, training_pools
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
 from sds_training.inheritance import semantics_from_depth
@@ -78,7 +79,8 @@ def train(config: TrainingConfig) -> Path | None:
 def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     """The same on launched devices, alone in the run's folder; the path of the release."""
     run_dir = Path(config.run_dir)
-    passport = data_passport(config)
+    pools = training_pools(config.data)
+    passport = data_passport(config, pools)
     learner = Learner(config, fabric, passport['camera']['fy'])
     passport['started_from'] = begin(learner, passport)
     told = {'config': asdict(config), 'passport': passport}
@@ -87,7 +89,7 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     with stop_requests() as stop:
         try:
             with closing(journal) if journal else nullcontext():
-                walk(config, learner, journal, passport, stop)
+                walk(config, learner, pools, journal, passport, stop)
         except (DataError, DivergedError, Interrupted) as problem:
             if fabric.world_size == 1 or not isinstance(problem, DataError):
                 save_state(fabric, config, learner.state(), passport)
@@ -98,13 +100,14 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
 def walk(
     config: TrainingConfig,
     learner: Learner,
+    pools: Pools,
     journal: Journal | None,
     passport: dict[str, Any],
     stop: threading.Event,
 ) -> None:
     """The steps from where the learner stands to the last one."""
     fabric, often = learner.fabric, config.journal
-    supply = step_batches(config, fabric, learner.step)
+    supply = step_batches(config, fabric, pools, learner.step)
     lap = Lap()
     while learner.step < config.steps:
         with lap.waiting():
@@ -199,12 +202,14 @@ def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
     return origin.passport
 
 
-def step_batches(config: TrainingConfig, fabric: Fabric, step: int) -> Iterator[list[Batch]]:
+def step_batches(
+    config: TrainingConfig, fabric: Fabric, pools: Pools, step: int
+) -> Iterator[list[Batch]]:
     """The batches of each step from `step` on: as many as gradients are accumulated over."""
     many = config.fabric.accumulate
     flat = batches(
         config.data,
-        'train',
+        pools,
         config.seed,
         step * many,
         config.steps * many,

@@ -25,6 +25,8 @@ from sds_training.data.splits import LabelSplit, label_split
 
 logger = logging.getLogger(__name__)
 
+TRAIN = 'train'  # the only split that anything is learnt from
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -78,12 +80,12 @@ class Pools:
         return tuple({clip.name: clip for clip in (*self.labelled, *self.unlabelled)}.values())
 
 
-def training_pools(config: DataConfig, split: str) -> Pools:
-    """Sort the frames of one split into the labelled and the unlabelled pool.
+def training_pools(config: DataConfig) -> Pools:
+    """Sort the frames of the split 'train' into the labelled and the unlabelled pool.
 
     A label outside the chosen ones is never listed, so that nothing can learn from it.
     """
-    layout = scan(config.root, split)
+    layout = scan(config.root, TRAIN)
     chosen = label_split(
         layout.images.keys() & layout.labels.keys(), config.labels, config.split_seed
     )
@@ -99,7 +101,7 @@ def training_pools(config: DataConfig, split: str) -> Pools:
     if config.least_travel_m:
         unlabelled = _those_that_travel(unlabelled, config)
     pools = Pools(labelled, tuple(sorted(unlabelled, key=lambda clip: clip.name)), chosen)
-    _refuse_empty(pools, config, split)
+    _refuse_empty(pools, config)
     _mention_guessed_cameras(pools)
     return pools
 
@@ -216,16 +218,16 @@ def _refuse_silent_vehicles(clips: Sequence[Clip], asked: str, otherwise: str) -
         )
 
 
-def _refuse_empty(pools: Pools, config: DataConfig, split: str) -> None:
+def _refuse_empty(pools: Pools, config: DataConfig) -> None:
     if config.labelled_batch and not pools.labelled:
         raise DataError(
             f'data.labelled_batch is {config.labelled_batch} but {config.root} has no labelled '
-            f'frames to use in {split!r} (data.labels is {config.labels})'
+            f'frames to use in {TRAIN!r} (data.labels is {config.labels})'
         )
     if config.unlabelled_batch and not pools.unlabelled:
         raise DataError(
             f'data.unlabelled_batch is {config.unlabelled_batch} but the unlabelled pool of '
-            f'{split!r} is empty; set data.extra_unlabelled (sds-prepare: --extra-unlabelled all) '
+            f'{TRAIN!r} is empty; set data.extra_unlabelled (sds-prepare: --extra-unlabelled all) '
             'or data.pool_includes_labelled'
         )
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sds_training.data.cache import CachedFiles, Frame, OriginalFiles
 from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import Clip, training_pools
+from sds_training.data.clips import Clip, Pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import FileError
 from sds_training.data.geometric import (
@@ -37,7 +37,7 @@ LABELLED, UNLABELLED_POOL = 0, 1  # streams of random numbers
 
 def batches(
     config: DataConfig,
-    split: str,
+    pools: Pools,
     seed: int,
     first_step: int,
     last_step: int,
@@ -49,7 +49,7 @@ def batches(
     Each process receives `labelled_batch` + `unlabelled_batch` frames; the whole batch is that
     times `world_size`. Each pool is walked in a new order every epoch, without repetition.
     """
-    steps = StepBatches(config, split, seed, rank, world_size)
+    steps = StepBatches(config, pools, seed, rank, world_size)
     if config.workers == 0:
         return (steps[step] for step in range(first_step, last_step))
     return raised(
@@ -93,17 +93,16 @@ class StepBatches(Dataset):
     """The batch of any step, by its number."""
 
     def __init__(
-        self, config: DataConfig, split: str, seed: int, rank: int = 0, world_size: int = 1
+        self, config: DataConfig, pools: Pools, seed: int, rank: int = 0, world_size: int = 1
     ) -> None:
-        self.pools = training_pools(config, split)
-        self._config, self._seed = config, seed
+        self._config, self._pools, self._seed = config, pools, seed
         self._rank, self._world_size = rank, world_size
-        self.files = open_files(config, (*self.pools.labelled, *self.pools.unlabelled))
+        self._files = open_files(config, pools.clips)
         self._rare = self._rare_classes()
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of step `step`, from 0."""
-        config, pools = self._config, self.pools
+        config, pools = self._config, self._pools
         return Batch(
             self._samples(pools.labelled, LABELLED, step, config.labelled_batch),
             self._samples(pools.unlabelled, UNLABELLED_POOL, step, config.unlabelled_batch),
@@ -118,14 +117,14 @@ class StepBatches(Dataset):
                 wanted, at = self._rare.draw(rng)
             else:
                 wanted, at = None, place_in_pool(len(pool), (self._seed, stream), place)
-            samples.append(load_sample(pool[at], self.files, self._config, rng, wanted))
+            samples.append(load_sample(pool[at], self._files, self._config, rng, wanted))
         return collate(samples, self._config.crop)
 
     def _rare_classes(self) -> RareClasses | None:
-        temperature, labelled = self._config.rare_class_temperature, self.pools.labelled
+        temperature, labelled = self._config.rare_class_temperature, self._pools.labelled
         if not (temperature and labelled):
             return None
-        labels = (self.files.label(clip.label).pixels for clip in labelled if clip.label)
+        labels = (self._files.label(clip.label).pixels for clip in labelled if clip.label)
         return RareClasses.counted(labels, temperature)
 
 

@@ -16,7 +16,7 @@ from sds_perception.input_size import picture_size
 from sds_training.data.cache import CachedFiles
 from sds_training.data.cache_build import build_cache
 from sds_training.data.check import check_folder
-from sds_training.data.cityscapes import DataError, scan
+from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import FileError
@@ -27,13 +27,12 @@ PLAIN_LINE_EVERY_S = 10.0
 
 def prepare(
     config: DataConfig,
-    split: str = 'train',
     processes: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Cache every file that training with `config` can ask for; return how many were added."""
-    pools = training_pools(config, split)
-    paths = files_of((*pools.labelled, *pools.unlabelled))
+    pools = training_pools(config)
+    paths = files_of(pools.clips)
     added = build_cache(paths, config, processes or os.cpu_count() or 1, on_progress)
     files = CachedFiles(config, paths)
     for clip in pools.labelled:
@@ -62,8 +61,6 @@ def _check_and_write(options: argparse.Namespace) -> int:
             return 1
         if not options.check_only:
             _write(config, options)
-        elif options.split:  # unless it is asked for, a folder to be scored may have no train
-            scan(options.root, options.split)
         return 0
     except FileError as problem:
         print(f'PROBLEM: {problem}', file=sys.stderr)
@@ -99,7 +96,7 @@ def _config(options: argparse.Namespace) -> DataConfig:
 def _write(config: DataConfig, options: argparse.Namespace) -> None:
     progress = Progress()
     began = time.perf_counter()
-    added = prepare(config, options.split or 'train', options.workers, progress)
+    added = prepare(config, options.workers, progress)
     progress.close()
     seconds = time.perf_counter() - began
     held = sum(path.stat().st_size for path in config.cache_dir.glob('*.raw'))
@@ -145,7 +142,6 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.fit,
         help='keep the aspect of frames of another shape, or stretch them (default: cover)',
     )
-    parser.add_argument('--split', help='which split to cache (default: train)')
     parser.add_argument('--cache', help='where to write (default: .sds_cache in the root)')
     parser.add_argument(
         '--neighbour-gap',

@@ -8,6 +8,7 @@ from typing import Any
 
 from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
+from sds_training.data.cache import CachedFiles, OriginalFiles
 from sds_training.data.cityscapes import digest_of
 from sds_training.data.clips import (
     Clip,
@@ -18,16 +19,14 @@ from sds_training.data.clips import (
     require_vehicles,
 )
 from sds_training.data.config import DataConfig
-from sds_training.data.loading import StepBatches
+from sds_training.data.loading import open_files
 from sds_training.export import code_version
 
 CAMERAS_READ = 64  # so many frames, evenly spread, decide the training camera
 
 
-def data_passport(config: TrainingConfig) -> dict[str, Any]:
+def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
     """Plain JSON values: the split and its digest, the pool, the canonical camera, the commit."""
-    steps = StepBatches(config.data, 'train', config.seed)
-    pools = steps.pools
     require_teachers(config, pools)
     return {
         'data': {
@@ -35,7 +34,7 @@ def data_passport(config: TrainingConfig) -> dict[str, Any]:
             'pool': len(pools.unlabelled),
             'pool_sha256': digest_of(sorted(clip.name for clip in pools.unlabelled)),
         },
-        'camera': asdict(canonical_camera(config.data, steps)),
+        'camera': asdict(canonical_camera(config.data, pools)),
         'commit': code_version(),
     }
 
@@ -54,17 +53,18 @@ def require_teachers(config: TrainingConfig, pools: Pools) -> None:
         require_some_neighbours(pools, config.data, f'loss.depth is {config.loss.depth}')
 
 
-def canonical_camera(config: DataConfig, steps: StepBatches) -> Camera:
+def canonical_camera(config: DataConfig, pools: Pools) -> Camera:
     """The median camera of the training frames, centred, at `config.size`.
 
     Depth is learnt as it would look behind this focal length and corrected by the focal ratio of
     each frame, in training and on the vehicle: pictures through lenses of different length would
     otherwise contradict each other.
     """
-    clips = [*steps.pools.unlabelled, *steps.pools.labelled]
+    files = open_files(config, pools.clips)
+    clips = [*pools.unlabelled, *pools.labelled]
     calibrated = [clip for clip in clips if clip.camera is not None] or clips
     some = calibrated[:: max(1, len(calibrated) // CAMERAS_READ)]
-    cameras = [_resized_camera(clip, steps) for clip in some]
+    cameras = [_resized_camera(clip, files) for clip in some]
     width, height = config.size
     return Camera(
         median(each.fx for each in cameras),
@@ -76,7 +76,7 @@ def canonical_camera(config: DataConfig, steps: StepBatches) -> Camera:
     )
 
 
-def _resized_camera(clip: Clip, steps: StepBatches) -> Camera:
-    picture = steps.files.picture(clip.image)
+def _resized_camera(clip: Clip, files: CachedFiles | OriginalFiles) -> Camera:
+    picture = files.picture(clip.image)
     height, width = picture.pixels.shape[:2]
     return clip.camera_at(*picture.recorded).resized(width, height)

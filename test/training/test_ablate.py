@@ -15,6 +15,7 @@ from sds_perception.release import Release, write_release
 from sds_training import ablate
 from sds_training.ablate import config_of, run
 from sds_training.config import TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.run.passport import data_passport
 from sds_training.run.run_state import RunStateError
@@ -26,7 +27,7 @@ BY_NAME = {variant.name: variant for variant in VARIANTS}
 CAMERA = Camera.guess(64, 64)
 
 
-def tiny_passport(config: TrainingConfig) -> dict[str, Any]:
+def tiny_passport(*_: Any) -> dict[str, Any]:
     """What a run knows of data that need not be there."""
     return {'data': {'labels': 2, 'pool_sha256': 'the first'}, 'camera': asdict(CAMERA)}
 
@@ -35,6 +36,7 @@ def tiny_passport(config: TrainingConfig) -> dict[str, Any]:
 def data_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let data be there that runs finish on."""
     monkeypatch.setattr(ablate, 'render_streets', lambda config: None)
+    monkeypatch.setattr(ablate, 'training_pools', lambda data: None)
     monkeypatch.setattr(ablate, 'data_passport', tiny_passport)
 
 
@@ -44,7 +46,7 @@ def finish(config: TrainingConfig, mean_iou: float = 0.25) -> None:
     (run_dir / 'states').mkdir(parents=True)
     (run_dir / 'states/step_00000004.pt').write_bytes(b'')
     (run_dir / 'scores.json').write_text(json.dumps({'mean_iou': mean_iou}))
-    passport = {'config': asdict(config), 'data': tiny_passport(config)['data']}
+    passport = {'config': asdict(config), 'data': tiny_passport()['data']}
     weights = build_network(network).state_dict()
     release = Release(network, weights, (64, 64), 'relative', camera=CAMERA, provenance=passport)
     write_release(run_dir / RELEASE, release)
@@ -120,6 +122,7 @@ def test_a_finished_run_on_other_frames_is_no_line_of_the_table(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(ablate, 'training_pools', training_pools)
     monkeypatch.setattr(ablate, 'data_passport', data_passport)
     root = Path(shutil.copytree(drive, tmp_path / 'drive'))
     config = tiny_run(f'--data.root={root}', '--steps=1')

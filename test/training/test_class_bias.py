@@ -14,6 +14,7 @@ from sds_perception.release import read_release
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.class_bias import HEAD_BIAS, ClassBias, debiased_head
 from sds_training.config import ConfigError, TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.data.loading import StepBatches
 from sds_training.export import export
 from sds_training.learner import build_student
@@ -86,7 +87,7 @@ def test_the_teacher_is_believed_without_it_only_where_asked(
     tiny_run: Callable[..., TrainingConfig],
 ) -> None:
     config = tiny_run()
-    batch = StepBatches(config.data, 'train', 0)[0]
+    batch = StepBatches(config.data, training_pools(config.data), 0)[0]
     pool = batch.unlabelled._replace(labelled=torch.zeros_like(batch.unlabelled.labelled))
     torch.manual_seed(0)
     teacher = MeanTeacher(build_student(config))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 
 from sds_training.config import TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.data.loading import batches
 from sds_training.depth_objective import DepthObjective, last_features_of
 from sds_training.learner import build_student
@@ -40,7 +41,7 @@ def test_a_step_of_depth_sees_each_frame_once(tiny_run: Make) -> None:
     networks = LearnerNetworks(build_student(config), PoseNetwork(config.pose)).train()
     reference = copy.deepcopy(networks.student.encoder).requires_grad_(False)
     objective = DepthObjective(config, 90.0, reference)
-    batch = next(batches(config.data, 'train', 0, 0, 1))
+    batch = next(batches(config.data, training_pools(config.data), 0, 0, 1))
     teacher, draw = MeanTeacher(networks.student), torch.Generator().manual_seed(0)
     losses, _ = objective(batch, networks, teacher, 0, draw)
     losses.total.backward()

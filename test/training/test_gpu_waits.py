@@ -9,6 +9,7 @@ from pretended_gpu import OnGpu, on_cpu, on_gpu, pretended_gpu
 
 from sds_training import objective as module
 from sds_training.config import TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
 from sds_training.learner import build_student
@@ -45,7 +46,7 @@ def waits_of(config: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> dict[st
     teacher, objective = MeanTeacher(student), JointObjective(config, 90.0)
     teacher.bias.mean = on_gpu(teacher.bias.mean)
     teacher = OnItsOwn(teacher)
-    samples = StepBatches(config.data, 'train', config.seed)[0]
+    samples = StepBatches(config.data, training_pools(config.data), config.seed)[0]
     batch = Batch(*(type(half)(*on_gpu(half[:-1]), half.names) for half in samples))
     with pretended_gpu(monkeypatch) as waits:
         for step in (0, 1):

@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from sds_training.config import TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.data.loading import batches
 from sds_training.learner import Learner
 from sds_training.run.journal import Lap
@@ -37,7 +38,8 @@ def test_a_mean_of_ones_that_rounding_makes_no_one_skips_no_step(
         return torch.stack([share] * processes).cumsum(0)[-1]
 
     monkeypatch.setattr(learner.fabric, 'all_reduce', as_nccl_does)
-    learner.advance([next(batches(learner.config.data, 'train', 0, 0, 1))])
+    data = learner.config.data
+    learner.advance([next(batches(data, training_pools(data), 0, 0, 1))])
     assert learner.skipped == 0
 
 

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 
 from sds_training import objective as module
 from sds_training.config import TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch, concatenated
 from sds_training.learner import build_student
@@ -32,7 +33,7 @@ class Setting:
         student = build_student(config)
         self.networks = LearnerNetworks(student, PoseNetwork(config.pose))
         self.teacher = MeanTeacher(student)
-        self.batch: Batch = StepBatches(config.data, 'train', config.seed)[0]
+        self.batch: Batch = StepBatches(config.data, training_pools(config.data), config.seed)[0]
 
     def loss(self, focal_px: float = FOCAL_PX, step: int = 0) -> Losses:
         return self.loss_and_views(focal_px, step)[0]

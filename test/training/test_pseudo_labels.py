@@ -8,6 +8,7 @@ import torch
 from sds_perception.labels import SKY, UNLABELLED
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
+from sds_training.data.clips import training_pools
 from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
 from sds_training.learner import build_student
@@ -19,7 +20,7 @@ Make = Callable[..., TrainingConfig]
 
 def parts_of(config: TrainingConfig) -> tuple[Batch, MeanTeacher, PseudoLabels]:
     torch.manual_seed(0)
-    batch = StepBatches(config.data, 'train', 0)[0]
+    batch = StepBatches(config.data, training_pools(config.data), 0)[0]
     camera = CanonicalCamera(90.0, config.network.config().depth_range)
     return batch, MeanTeacher(build_student(config)), PseudoLabels(config, camera)
 

@@ -61,6 +61,12 @@ def test_a_batch_from_disk_changes_the_weights_and_ends_as_a_release(tiny_run: M
     assert 0 <= release.provenance['scores']['mean_iou'] <= 1
 
 
+def test_notes_on_the_data_are_told_once(tiny_run: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level('INFO')
+    train(tiny_run('--steps=1', '--data.extra_unlabelled=[18, 99]'))
+    assert caplog.text.count('are not in leftImg8bit_sequence') == 1
+
+
 def test_depth_pretraining_starts_a_joint_run(tiny_run: Make, tmp_path: Path) -> None:
     depth = tiny_run('--stage=depth', '--steps=2', run_dir=tmp_path / 'depth')
     train(depth)

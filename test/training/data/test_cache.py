@@ -25,7 +25,7 @@ def config(street) -> DataConfig:
 
 @pytest.fixture
 def files(config: DataConfig) -> list:
-    return files_of(training_pools(config, 'train').labelled)
+    return files_of(training_pools(config).labelled)
 
 
 def test_the_cache_holds_what_reading_the_originals_gives(config, files) -> None:

@@ -22,7 +22,7 @@ def config(street) -> DataConfig:
 
 
 def test_the_pool_can_be_kept_free_of_labelled_frames(config) -> None:
-    pools = training_pools(replace(config, pool_includes_labelled=False), 'train')
+    pools = training_pools(replace(config, pool_includes_labelled=False))
     assert not {c.name for c in pools.labelled} & {c.name for c in pools.unlabelled}
     assert len(pools.unlabelled) == 4
 
@@ -31,7 +31,7 @@ def test_an_assumed_camera_under_moving_frames_is_warned_of(city_folder, caplog)
     city_folder.sequence([f'own_000000_{n:06d}' for n in range(3)])
     config = DataConfig(root=str(city_folder.root), labelled_batch=0, extra_unlabelled='all')
     with caplog.at_level(logging.WARNING):
-        training_pools(config, 'train')
+        training_pools(config)
     assert 'no camera file' in caplog.text and 'own_000000_000001' in caplog.text
 
 
@@ -42,23 +42,23 @@ def test_an_empty_pool_is_refused(city_folder) -> None:
             root=str(city_folder.root), labelled_batch=halves[0], unlabelled_batch=halves[1]
         )
         with pytest.raises(DataError, match=wanted):
-            training_pools(config, 'train')
+            training_pools(config)
 
 
 def test_odometry_that_is_missing_is_named(street) -> None:
     config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    pools = training_pools(config, 'train')
+    pools = training_pools(config)
     words = ('pose.odometry is true', 'set pose.odometry to false')
     require_vehicles(pools, *words)
     silent = next(clip for clip in pools.unlabelled if clip.neighbours)
     silent.vehicles[1].unlink()
     with pytest.raises(DataError, match=f'{words[0]} but 1 of .*{silent.name}.*, or {words[1]}'):
-        require_vehicles(training_pools(config, 'train'), *words)
+        require_vehicles(training_pools(config), *words)
 
 
 def test_positions_asked_for_in_vain_are_counted(config, caplog) -> None:
     with caplog.at_level(logging.INFO):
-        pools = training_pools(replace(config, extra_unlabelled=(5, 17, 18, 20)), 'train')
+        pools = training_pools(replace(config, extra_unlabelled=(5, 17, 18, 20)))
     assert any(clip.name.endswith('_000018') for clip in pools.unlabelled)
     told = 'of 32 frames that data.extra_unlabelled asks for 14 are not in leftImg8bit_sequence'
     assert f'{told} and 6 lack a neighbour' in caplog.text  # 8 snippets, 2 without a sequence
@@ -66,19 +66,19 @@ def test_positions_asked_for_in_vain_are_counted(config, caplog) -> None:
 
 def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:
     config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    seen = training_pools(config, 'train').unlabelled
+    seen = training_pools(config).unlabelled
     rests = next(clip for clip in seen if clip.neighbours)
     for vehicle in rests.vehicles:
         vehicle.write_text(json.dumps({'speed': 0.1, 'yawRate': 0.0}))
-    moving = training_pools(replace(config, least_travel_m=0.05), 'train').unlabelled
+    moving = training_pools(replace(config, least_travel_m=0.05)).unlabelled
     assert {clip.name for clip in seen} - {clip.name for clip in moving} == {rests.name}
     rests.vehicles[1].unlink()
     with pytest.raises(DataError, match=f'data.least_travel_m is 0.05 .* {rests.name}'):
-        training_pools(replace(config, least_travel_m=0.05), 'train')
+        training_pools(replace(config, least_travel_m=0.05))
 
 
 def test_a_camera_whose_height_nobody_told_is_named(street) -> None:
     config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    pools = training_pools(config, 'train')
+    pools = training_pools(config)
     with pytest.raises(DataError, match=r'loss.road is above 0 .* extrinsic.z \(first: '):
         require_mounting(pools)

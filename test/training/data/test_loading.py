@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import cv2
@@ -26,6 +27,11 @@ def config(street) -> DataConfig:
     )
 
 
+def drawn(config: DataConfig, seed: int, first: int, last: int, *place: int) -> Iterator[Batch]:
+    """The batches of some steps."""
+    return batches(config, training_pools(config), seed, first, last, *place)
+
+
 def same(one: Batch, other: Batch) -> bool:
     return all(
         torch.equal(a.nan_to_num(-1), b.nan_to_num(-1)) if torch.is_tensor(a) else a == b
@@ -35,7 +41,7 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 def test_shapes_and_types_are_those_the_step_relies_on(config) -> None:
-    batch = next(batches(replace(config, labelled_batch=3), 'train', 0, 0, 1))
+    batch = next(drawn(replace(config, labelled_batch=3), 0, 0, 1))
     samples = batch.labelled
     assert samples.image.shape == (3, 3, 16, 24) and samples.image.dtype == torch.uint8
     assert samples.neighbours.shape == (3, 2, 3, 16, 24)
@@ -47,27 +53,27 @@ def test_shapes_and_types_are_those_the_step_relies_on(config) -> None:
 
 
 def test_going_on_at_step_k_gives_the_batches_of_never_stopping(config) -> None:
-    whole = list(batches(config, 'train', 5, 0, 9))
-    resumed = list(batches(config, 'train', 5, 4, 9))
+    whole = list(drawn(config, 5, 0, 9))
+    resumed = list(drawn(config, 5, 4, 9))
     assert len(whole) == 9 and len(resumed) == 5
     assert all(same(one, other) for one, other in zip(whole[4:], resumed, strict=True))
-    assert not same(whole[0], next(batches(config, 'train', 6, 0, 1)))
+    assert not same(whole[0], next(drawn(config, 6, 0, 1)))
 
 
 def test_loader_processes_change_nothing(config) -> None:
-    here = list(batches(config, 'train', 5, 2, 6))
-    there = list(batches(replace(config, workers=2), 'train', 5, 2, 6))
+    here = list(drawn(config, 5, 2, 6))
+    there = list(drawn(replace(config, workers=2), 5, 2, 6))
     assert all(same(one, other) for one, other in zip(here, there, strict=True))
 
 
 def test_a_bad_file_is_the_same_sentence_whoever_read_it(config, street) -> None:
-    clip = next(c for c in training_pools(config, 'train').labelled if c.label)
+    clip = next(c for c in training_pools(config).labelled if c.label)
     whole = clip.label.read_bytes()
     clip.label.write_bytes(whole[:60])
     said = []
     for workers in (0, 2):
         with pytest.raises(DataError) as problem:
-            list(batches(replace(config, workers=workers), 'train', 5, 0, 6))
+            list(drawn(replace(config, workers=workers), 5, 0, 6))
         said.append(str(problem.value))
     clip.label.write_bytes(whole)
     assert said[0] == said[1] and str(clip.label) in said[0]
@@ -78,17 +84,17 @@ def test_a_label_of_another_size_than_its_picture_is_named_whichever_it_is(
     config, street, number: int
 ) -> None:
     everything = replace(config, labels='all', labelled_batch=8)
-    clip = training_pools(everything, 'train').labelled[2 * number]
+    clip = training_pools(everything).labelled[2 * number]
     cv2.imwrite(str(clip.label), np.full((64, 32), 7, np.uint8))
     told = f'{clip.label} is 32x64, its picture is 64x32'
     with pytest.raises(DataError, match=told):
-        next(batches(everything, 'train', 0, 0, 1))
+        next(drawn(everything, 0, 0, 1))
 
 
 def test_two_processes_share_the_batch_that_one_would_draw(config) -> None:
     double = replace(config, labelled_batch=4, unlabelled_batch=4)
-    one = list(batches(double, 'train', 1, 0, 5))
-    ranks = [list(batches(config, 'train', 1, 0, 5, rank, world_size=2)) for rank in (0, 1)]
+    one = list(drawn(double, 1, 0, 5))
+    ranks = [list(drawn(config, 1, 0, 5, rank, 2)) for rank in (0, 1)]
     for whole, *parts in zip(one, *ranks, strict=True):
         for half in ('labelled', 'unlabelled'):
             ours = getattr(whole, half)
@@ -108,9 +114,9 @@ def test_every_epoch_visits_every_frame_once_in_a_new_order(size: int) -> None:
 
 
 def test_labels_that_were_not_chosen_never_reach_a_batch(config) -> None:
-    chosen = set(training_pools(config, 'train').split.labelled)
+    chosen = set(training_pools(config).split.labelled)
     assert len(chosen) == 4
-    for batch in batches(config, 'train', 0, 0, 12):
+    for batch in drawn(config, 0, 0, 12):
         for name, labelled, label in zip(
             batch.unlabelled.names, batch.unlabelled.labelled, batch.unlabelled.label, strict=True
         ):
@@ -120,7 +126,7 @@ def test_labels_that_were_not_chosen_never_reach_a_batch(config) -> None:
 
 def test_a_batch_shows_the_file_its_label_its_neighbours_and_its_camera(street, config) -> None:
     whole = replace(config, crop=(64, 32), labels='all', flip_probability=1.0, labelled_batch=8)
-    samples = next(batches(whole, 'train', 0, 0, 1)).labelled
+    samples = next(drawn(whole, 0, 0, 1)).labelled
     row = samples.names.index('aachen_000002_000019')
     layout_image = street.root / 'leftImg8bit/train/aachen/aachen_000002_000019_leftImg8bit.png'
     earlier = street.root / (
@@ -142,7 +148,7 @@ def test_a_batch_shows_the_file_its_label_its_neighbours_and_its_camera(street, 
 
 def test_a_frame_without_neighbours_repeats_itself_and_says_so(config) -> None:
     whole = replace(config, labels='all', labelled_batch=8)
-    samples = next(batches(whole, 'train', 0, 0, 1)).labelled
+    samples = next(drawn(whole, 0, 0, 1)).labelled
     for row, name in enumerate(samples.names):
         alone = name.startswith('kiel')
         assert bool(samples.has_neighbours[row]) != alone
@@ -152,7 +158,7 @@ def test_a_frame_without_neighbours_repeats_itself_and_says_so(config) -> None:
 
 def test_the_distance_travelled_is_speed_times_time(config) -> None:
     apart = replace(config, neighbour_gap=2, frame_period_s=0.1, labels='all', labelled_batch=8)
-    driven = next(batches(apart, 'train', 0, 0, 1)).labelled.driven
+    driven = next(drawn(apart, 0, 0, 1)).labelled.driven
     known = driven[~driven.isnan().any(dim=(2, 3)).any(dim=1)]
     assert len(known) == 6  # snippets
     ahead = torch.tensor((10.0 * 0.2, -10.0 * 0.2))  # of the earlier camera, then of the later
@@ -174,7 +180,7 @@ def test_clips_without_labels_and_labels_without_clips_learn_from_one_folder(cit
         pool_includes_labelled=False,
         use_cache=False,
     )
-    batch = next(batches(config, 'train', 0, 0, 1))
+    batch = next(drawn(config, 0, 0, 1))
     assert sorted(batch.unlabelled.names) == [f'kitti_000000_{n:06d}' for n in range(1, 5)]
     assert batch.unlabelled.has_neighbours.all() and not batch.unlabelled.labelled.any()
     assert batch.labelled.labelled.all() and not batch.labelled.has_neighbours.any()
@@ -184,20 +190,20 @@ def test_pictures_of_another_shape_keep_their_aspect_and_their_camera(city_folde
     """A 64x32 frame covering 16x16 is 32x16; focal lengths halve alike."""
     city_folder.labelled_snippet('aachen', 0)
     config = DataConfig(root=str(city_folder.root), size=(16, 16), crop=(16, 16), use_cache=False)
-    intrinsics = next(batches(config, 'train', 0, 0, 1)).labelled.intrinsics
+    intrinsics = next(drawn(config, 0, 0, 1)).labelled.intrinsics
     torch.testing.assert_close(intrinsics[:, 0, 0], torch.tensor([25.0, 25.0]))
     torch.testing.assert_close(intrinsics[:, 1, 1], torch.tensor([24.0, 24.0]))
 
 
 def test_half_a_batch_may_be_empty(config) -> None:
-    batch = next(batches(replace(config, labelled_batch=0), 'train', 0, 0, 1))
+    batch = next(drawn(replace(config, labelled_batch=0), 0, 0, 1))
     assert batch.labelled.image.shape == (0, 3, 16, 24) and batch.labelled.names == []
     assert batch.to('cpu').unlabelled.image.shape == (2, 3, 16, 24)
 
 
 def test_training_without_the_cache_is_refused_with_the_command_to_run(config) -> None:
     with pytest.raises(CacheError, match='run sds-prepare'):
-        next(batches(replace(config, use_cache=True), 'train', 0, 0, 1))
+        next(drawn(replace(config, use_cache=True), 0, 0, 1))
 
 
 @pytest.mark.parametrize(

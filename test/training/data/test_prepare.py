@@ -190,8 +190,6 @@ def test_a_picture_that_is_cut_short_is_a_sentence_not_a_trace(street, capsys) -
 @pytest.mark.parametrize(
     ('words', 'told'),
     [
-        (['--split', 'nowhere'], "no pictures of the split 'nowhere'"),
-        (['--check-only', '--split', 'nowhere'], "no pictures of the split 'nowhere'"),
         (['--check-only', '--neighbour-gap', '-1'], 'data.neighbour_gap is -1, wanted 1 or more'),
         (['--neighbour-gap', '0'], 'data.neighbour_gap is 0, wanted 1 or more'),
         (['--cache', '{root}/gtFine/train/kiel/kiel_000000_000007_gtFine_labelIds.png'], 'Not a'),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sds_training.data.cityscapes import DataError
+from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches, batches
 from sds_training.data.rare_classes import SHOWN_PX, RareClasses
@@ -63,14 +64,15 @@ def config(street) -> dict:
 def shown(settings: dict) -> Counter:
     """Pixels per class over a few batches."""
     counts: Counter = Counter()
-    for batch in batches(DataConfig(**settings), 'train', 0, 0, 8):
+    config = DataConfig(**settings)
+    for batch in batches(config, training_pools(config), 0, 0, 8):
         counts.update(batch.labelled.label.flatten().tolist())
     return counts
 
 
 def test_crops_are_cut_where_the_rare_class_is(config) -> None:
     rare = {**config, 'rare_class_temperature': 1e-3}
-    supply = StepBatches(DataConfig(**rare), 'train', 0)
+    supply = StepBatches(DataConfig(**rare), training_pools(DataConfig(**rare)), 0)
     assert supply._rare is not None
     rarest = int(supply._rare.probability.argmax())
     assert shown(rare)[rarest] > 1.2 * shown(config)[rarest]

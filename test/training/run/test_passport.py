@@ -3,14 +3,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
+from sds_training.data.clips import training_pools
 from sds_training.run.passport import data_passport
 
 Make = Callable[..., TrainingConfig]
+
+
+def passport_of(config: TrainingConfig) -> dict[str, Any]:
+    """What a run of this config knows of its data."""
+    return data_passport(config, training_pools(config.data))
 
 
 @pytest.fixture
@@ -27,15 +34,15 @@ def without(drive: Path, tmp_path: Path) -> Callable[[str], str]:
 def test_metres_by_speed_need_the_vehicles_word(tiny_run: Make, without: Callable) -> None:
     root = without('vehicle_sequence')
     with pytest.raises(DataError, match=r'loss.speed is 0.1 but 9 of 9 .* set loss.speed to 0'):
-        data_passport(tiny_run(root))
+        passport_of(tiny_run(root))
     assert not tiny_run(root, '--loss.speed=0').metric
-    assert data_passport(tiny_run(root, '--loss.speed=0'))['data']['labelled'] == 2
+    assert passport_of(tiny_run(root, '--loss.speed=0'))['data']['labelled'] == 2
 
 
 def test_metres_by_speed_need_frames_that_move(tiny_run: Make, without: Callable) -> None:
     root = without('leftImg8bit_sequence')
     with pytest.raises(DataError, match='loss.speed is 0.1 but none of 3 frames has neighbours'):
-        data_passport(tiny_run(root))
+        passport_of(tiny_run(root))
 
 
 def test_depth_that_no_frame_could_teach_is_refused(tiny_run: Make, without: Callable) -> None:
@@ -43,15 +50,15 @@ def test_depth_that_no_frame_could_teach_is_refused(tiny_run: Make, without: Cal
     with pytest.raises(
         DataError, match=r'loss.depth is 1.0 but none of 3 frames to draw .* fetch leftIm'
     ):
-        data_passport(tiny_run(*words))
-    assert data_passport(tiny_run(*words, '--loss.depth=0'))['data']['pool'] == 3
+        passport_of(tiny_run(*words))
+    assert passport_of(tiny_run(*words, '--loss.depth=0'))['data']['pool'] == 3
 
 
 def test_frames_that_no_batch_draws_teach_no_depth(tiny_run: Make, without: Callable) -> None:
     words = (without('*_000020_leftImg8bit.png'), '--loss.speed=0')  # the labelled are at 19
-    assert data_passport(tiny_run(*words))['data']['pool'] == 6
+    assert passport_of(tiny_run(*words))['data']['pool'] == 6
     with pytest.raises(DataError, match='none of 2 frames to draw has neighbours'):
-        data_passport(tiny_run(*words, '--data.unlabelled_batch=0'))
+        passport_of(tiny_run(*words, '--data.unlabelled_batch=0'))
 
 
 def test_odometry_that_no_term_listens_to_teaches_no_metres(tiny_run: Make) -> None:
@@ -66,6 +73,6 @@ def test_depth_pretraining_draws_no_frame_without_neighbours(
     words = (without('*_000020_leftImg8bit.png'), '--stage=depth', '--loss.speed=0')
     wanted = 'lack a neighbour .* set data.clips_only to true and data.labelled_batch to 0'
     with pytest.raises(DataError, match=wanted):
-        data_passport(tiny_run(*words))
+        passport_of(tiny_run(*words))
     with pytest.raises(DataError, match=wanted):
-        data_passport(tiny_run(*words, '--data.extra_unlabelled=all', '--data.clips_only=true'))
+        passport_of(tiny_run(*words, '--data.extra_unlabelled=all', '--data.clips_only=true'))

@@ -19,6 +19,7 @@ from lightning_fabric.plugins.precision import MixedPrecision
 
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
+from sds_training.data.clips import training_pools
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
 from sds_training.learner import DivergedError, Learner
@@ -231,7 +232,8 @@ def test_a_skipped_step_leaves_the_gradient_scaler_usable(
     tiny_run: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner, _ = with_scaler(tiny_run)
-    steps = batches(learner.config.data, 'train', 0, 0, 2)
+    data = learner.config.data
+    steps = batches(data, training_pools(data), 0, 0, 2)
     call = learner.objective.__call__
 
     def poisoned(*arguments: Any) -> Any:
@@ -249,7 +251,8 @@ def test_a_skipped_step_leaves_the_gradient_scaler_usable(
 def test_a_gradient_that_is_no_number_is_counted_with_a_scaler_too(tiny_run: Make) -> None:
     learner, scaler = with_scaler(tiny_run)
     learner.student.semantic_head.score.weight.register_hook(lambda each: each * math.nan)
-    steps = batches(learner.config.data, 'train', 0, 0, 10)
+    data = learner.config.data
+    steps = batches(data, training_pools(data), 0, 0, 10)
     before = {name: each.clone() for name, each in learner.bare.state_dict().items()}
     scale = scaler.get_scale()
     with pytest.raises(DivergedError, match='10 steps in a row'):
