@@ -118,8 +118,8 @@ def recorded_camera(path: Path, width: int, height: int) -> Camera:
 @cache
 def read_vehicle(path: Path) -> VehicleState:
     """Read speed and yaw rate of a Cityscapes vehicle file."""
+    numbers = _read_json(path)
     try:
-        numbers = _read_json(path)
         return VehicleState(*(_finite(name, numbers[name]) for name in ('speed', 'yawRate')))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f'{path} is not a Cityscapes vehicle file: {problem}') from problem

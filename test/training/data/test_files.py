@@ -49,6 +49,15 @@ def test_depth_that_is_cut_short_is_named(tmp_path: Path, kept: int) -> None:
         read_depth_m(file)
 
 
+def test_a_vehicle_file_that_is_no_json_is_told_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / 'street_vehicle.json'
+    file.write_text('{"speed": 8')
+    with pytest.raises(FileError) as problem:
+        read_vehicle(file)
+    told = str(problem.value)
+    assert told.startswith(f'{file} cannot be read as JSON') and told.count(str(file)) == 1
+
+
 @pytest.mark.parametrize('more', ['', ', "extrinsic": null', ', "extrinsic": []'])
 def test_a_camera_file_that_is_none_is_named(tmp_path: Path, more: str) -> None:
     file = tmp_path / 'street_camera.json'
