@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_training.streets.mesh import Floats
-from sds_training.streets.texture_names import TEXTURE_SIZE_M
+from sds_training.streets.textures import TEXTURES
 
 LEVELS = 8  # 256, 128, ... 2 texels
 TAPS = 3  # along the longer axis of the footprint
 _BORDER = 2
-_SIZE_M = np.array(list(TEXTURE_SIZE_M.values()), np.float32)
+_SIZE_M = np.array([texture.size_m for texture in TEXTURES.values()], np.float32)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sds_training.streets.light import Light, draw_light
 from sds_training.streets.mesh import Floats, Mesh, join
 from sds_training.streets.motion import FRAMES, Motion, draw_motion
 from sds_training.streets.parking import draw_parked
-from sds_training.streets.path import Path, draw_path
+from sds_training.streets.path import Centreline, draw_path
 from sds_training.streets.places import Places
 from sds_training.streets.sensor import Sensor, develop, draw_sensor
 from sds_training.streets.shading import Eye, shade
@@ -50,7 +50,7 @@ class Drive:
 
     seed: tuple[int, int]  # of the data set, number of the snippet
     city: City
-    path: Path
+    path: Centreline
     motion: Motion
     sensor: Sensor
     light: Light

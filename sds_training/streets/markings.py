@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from sds_training.streets.mesh import Material, Mesh, from_faces, join
-from sds_training.streets.path import AHEAD_M, BEHIND_M, Path
+from sds_training.streets.path import AHEAD_M, BEHIND_M, Centreline
 from sds_training.streets.street import LABEL_ID, PARKING_M, Street, blocks
 
 _PAINT_Z = 0.006
 _RAIL_Z = 0.008
 
 
-def build_markings(street: Street, path: Path, rng: np.random.Generator) -> Mesh:
+def build_markings(street: Street, path: Centreline, rng: np.random.Generator) -> Mesh:
     """All paint of the street; road by class, since paint belongs to the road."""
     light = rng.uniform(0.45, 0.75)
     paint = Material(LABEL_ID['road'], 'soil', (light, light, light * 0.96))
@@ -41,7 +41,7 @@ def build_markings(street: Street, path: Path, rng: np.random.Generator) -> Mesh
     return join(parts)
 
 
-def _patch(path: Path, s: tuple, left: tuple, z: float, material: Material) -> Mesh:
+def _patch(path: Centreline, s: tuple, left: tuple, z: float, material: Material) -> Mesh:
     """N rectangles of paint: ends and sides are pairs of (N,) arrays or numbers."""
     s0, s1, l0, l1 = (np.atleast_1d(v) for v in np.broadcast_arrays(*s, *left))
     corners = [path.point(s0, l0, z), path.point(s1, l0, z), path.point(s1, l1, z),
@@ -50,7 +50,7 @@ def _patch(path: Path, s: tuple, left: tuple, z: float, material: Material) -> M
 
 
 def _dashes(
-    path: Path, stretch: tuple[float, float], left: float, width: float,
+    path: Centreline, stretch: tuple[float, float], left: float, width: float,
     pattern: tuple[float, float], material: Material,
 ) -> Mesh:  # fmt: skip
     stroke, gap = pattern
@@ -61,7 +61,9 @@ def _dashes(
     return _patch(path, (starts, ends), (left - width / 2, left + width / 2), _PAINT_Z, material)
 
 
-def _zebra_and_stop(street: Street, path: Path, a: float, b: float, paint: Material) -> list[Mesh]:
+def _zebra_and_stop(
+    street: Street, path: Centreline, a: float, b: float, paint: Material
+) -> list[Mesh]:
     low, high = street.right.edge_m + 0.4, street.left.edge_m - 0.4
     bars = np.arange(low, high, 1.0)
     middle = street.own_lanes[-1] + street.lane_m / 2
@@ -74,14 +76,14 @@ def _zebra_and_stop(street: Street, path: Path, a: float, b: float, paint: Mater
     ]
 
 
-def _arrow(path: Path, s: float, paint: Material) -> Mesh:
+def _arrow(path: Centreline, s: float, paint: Material) -> Mesh:
     shaft = _patch(path, (s, s + 2.4), (-0.09, 0.09), _PAINT_Z, paint)
     head = [path.point(s + 2.4, 0.4, _PAINT_Z), path.point(s + 2.4, -0.4, _PAINT_Z),
             path.point(s + 3.8, 0.0, _PAINT_Z)]  # fmt: skip
     return join([shaft, from_faces([[head[0], head[1], head[2], head[2]]], paint)])
 
 
-def _rails(path: Path, centre: float) -> list[Mesh]:
+def _rails(path: Centreline, centre: float) -> list[Mesh]:
     steel = Material(LABEL_ID['road'], 'plain', (0.1, 0.09, 0.09), gloss=0.25)
     bed = Material(LABEL_ID['road'], 'cobbles', (0.19, 0.185, 0.18))
     s = np.arange(-BEHIND_M, AHEAD_M - 2.0, 2.0)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sds_training.streets.texture_names import TEXTURE_ID
+from sds_training.streets.textures import TEXTURE_ID
 
 Floats = NDArray[np.float32]
 

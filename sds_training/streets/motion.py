@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_training.streets.path import BUILT_TO_M, Path
+from sds_training.streets.path import BUILT_TO_M, Centreline
 
 RATE_HZ = 17.0
 FRAMES = 30
@@ -63,7 +63,7 @@ def draw_speeds(rng: np.random.Generator, frames: int) -> Array:
 
 
 def draw_motion(
-    rng: np.random.Generator, path: Path, camera_height_m: float, camera_pitch: float,
+    rng: np.random.Generator, path: Centreline, camera_height_m: float, camera_pitch: float,
     frames: int = FRAMES,
 ) -> Motion:  # fmt: skip
     """Integrate drawn speeds along the path and shake the camera as bumps would."""

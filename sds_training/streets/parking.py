@@ -9,7 +9,7 @@ import numpy as np
 
 from sds_training.streets import people, vehicles
 from sds_training.streets.mesh import Mesh
-from sds_training.streets.path import Path
+from sds_training.streets.path import Centreline
 from sds_training.streets.places import Places, footprint, stand
 from sds_training.streets.street import KERB_M, Side, Street, blocks
 
@@ -27,7 +27,7 @@ class Spot(NamedTuple):
 
 
 def draw_parked(
-    rng: np.random.Generator, street: Street, path: Path, places: Places
+    rng: np.random.Generator, street: Street, path: Centreline, places: Places
 ) -> list[Mesh]:
     """All that is parked on both sides, in the world; it leaves out what would not find room."""
     found = []
@@ -53,7 +53,7 @@ def _at_the_kerb(
         half = vehicle.length_m / 2
         if rng.random() < density and s + 2 * half < end:
             left = side.at(-1.1 + float(rng.normal(0, 0.06)))
-            yield Spot(vehicle, s + half, left, 0.0 if side.sign < 0 else np.pi, 0.0)
+            yield Spot(vehicle, s + half, left, side.turn, 0.0)
         s += 2 * half + rng.uniform(0.6, 1.6)
 
 

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Path:
+class Centreline:
     """A smooth line from s = -BEHIND_M to s = AHEAD_M; it starts at the origin along x."""
 
     s: Array  # (N,) metres
@@ -51,7 +51,7 @@ class Path:
         return bool(np.abs(self.curvature[between]).max(initial=0.0) < limit)
 
 
-def path_from_curvature(curvature: Array) -> Path:
+def path_from_curvature(curvature: Array) -> Centreline:
     """Integrate (N,) curvatures, one each half metre from -BEHIND_M on."""
     s = np.arange(len(curvature)) * _STEP_M - BEHIND_M
     middle = (curvature[1:] + curvature[:-1]) / 2 * _STEP_M
@@ -60,10 +60,10 @@ def path_from_curvature(curvature: Array) -> Path:
     halfway = (heading[1:] + heading[:-1]) / 2
     x = np.concatenate(([0.0], np.cumsum(np.cos(halfway)))) * _STEP_M
     y = np.concatenate(([0.0], np.cumsum(np.sin(halfway)))) * _STEP_M
-    return Path(s, x - np.interp(0.0, s, x), y - np.interp(0.0, s, y), heading, curvature)
+    return Centreline(s, x - np.interp(0.0, s, x), y - np.interp(0.0, s, y), heading, curvature)
 
 
-def draw_path(rng: np.random.Generator) -> Path:
+def draw_path(rng: np.random.Generator) -> Centreline:
     """Straight, sweeping, winding or turning; never more than a quarter turn in all."""
     count = round((AHEAD_M + BEHIND_M) / _STEP_M) + 1
     s = np.arange(count) * _STEP_M - BEHIND_M

@@ -12,7 +12,8 @@ from sds_training.streets.mesh import Material, Mesh, join
 from sds_training.streets.shapes import box, disc, ellipsoid, tube
 from sds_training.streets.street import LABEL_ID
 
-Color = NDArray[np.float64]
+Color = NDArray[np.float64]  # (3,) linear RGB
+Point = NDArray[np.float64]  # (3,) metres
 
 
 class Person(NamedTuple):
@@ -61,7 +62,7 @@ def _cloth(label: int, color: Color) -> Material:
     return Material(label, 'cloth').tinted(color)
 
 
-def _limb(start: Color, end: Color, thick: float, thin: float, material: Material) -> Mesh:
+def _limb(start: Point, end: Point, thick: float, thin: float, material: Material) -> Mesh:
     return tube(start, end, (thick, thin), material, sides=6)
 
 
@@ -73,7 +74,7 @@ def _bag(person: Person, coat: Material) -> list[Mesh]:
     return [box((-0.3, -0.15, 1.02 * h), (-0.1, 0.15, 1.42 * h), strap)]
 
 
-def _torso(person: Person, label: int, at: Color, lean: float, swing: float) -> list[Mesh]:
+def _torso(person: Person, label: int, at: Point, lean: float, swing: float) -> list[Mesh]:
     """Trunk, arms and head above a hip at height 0.88, moved by `at`."""
     h, g = person.height / 1.75, person.girth
     coat, skin = _cloth(label, person.coat), Material(label, 'plain').tinted(person.skin)

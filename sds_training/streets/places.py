@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sds_training.streets.mesh import Mesh
-from sds_training.streets.path import Path
+from sds_training.streets.path import Centreline
+from sds_training.streets.street import KERB_M
 
 Array = NDArray[np.float64]
 
 
-def stand(mesh: Mesh, path: Path, s: float, left: float, turn: float, z: float) -> Mesh:
-    """The mesh at a street point, turned from the path's heading by `turn`."""
+def stand(
+    mesh: Mesh, path: Centreline, s: float, left: float, turn: float = 0.0, z: float = KERB_M
+) -> Mesh:
+    """The mesh at a street point, `z` metres up, turned from the path's heading by `turn`."""
     return mesh.placed(path.point(s, left, z), float(path.heading_at(s)) + turn)
 
 
@@ -49,7 +52,7 @@ class Footprint:
 
 
 def footprint(
-    shapes: Iterable[Mesh], path: Path, s: ArrayLike, left: ArrayLike, turn: float
+    shapes: Iterable[Mesh], path: Centreline, s: ArrayLike, left: ArrayLike, turn: float
 ) -> Footprint:
     """What something covers at street points, large enough for all shapes it takes."""
     half = np.max([np.abs(shape.corners[..., :2]).max((0, 1)) for shape in shapes], axis=0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sds_training.streets.atlas import TAPS, Atlas
 from sds_training.streets.light import Light
 from sds_training.streets.mesh import Floats
-from sds_training.streets.texture_names import TEXTURE_ID
+from sds_training.streets.textures import TEXTURE_ID
 from sds_training.streets.tracer import Hits, Tracer, dot
 
 _NEAR_M = 60.0  # farther away nobody sees what lies under vehicles

@@ -23,9 +23,7 @@ _BOX_FACES = np.array(
 
 def box(low: ArrayLike, high: ArrayLike, material: Material) -> Mesh:
     """An upright box between two opposite corners."""
-    low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
-    bits = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], np.float32)
-    return from_faces((low + bits * (high - low))[_BOX_FACES], material)
+    return boxes([low], [high], material)
 
 
 def boxes(lows: ArrayLike, highs: ArrayLike, material: Material) -> Mesh:

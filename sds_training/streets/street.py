@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sds_perception.labels import CLASSES, TRAIN_ID
 from sds_training.streets.cities import City
 from sds_training.streets.mesh import Material, Mesh, from_faces, join
-from sds_training.streets.path import AHEAD_M, BEHIND_M, Path
+from sds_training.streets.path import AHEAD_M, BEHIND_M, Centreline
 
 PARKING_M = 2.3
 TRACKS_M = 6.6
@@ -33,6 +33,16 @@ class Side:
     def at(self, outward_m: float) -> float:
         """The path's `left` of a point `outward_m` behind the kerb."""
         return self.edge_m + self.sign * outward_m
+
+    @property
+    def turn(self) -> float:
+        """Turns a part's +x the way this side drives, and so its +y to the road; radians."""
+        return 0.0 if self.sign < 0 else np.pi
+
+    @property
+    def facing(self) -> float:
+        """Turns a part's -y, where fronts are, to the road; radians."""
+        return np.pi - self.turn
 
     @property
     def free_walk(self) -> tuple[float, float]:
@@ -69,7 +79,7 @@ class Street:
         return np.where(beside & ~self.in_crossing(s), KERB_M, 0.0)
 
 
-def draw_street(rng: np.random.Generator, city: City, path: Path) -> Street:
+def draw_street(rng: np.random.Generator, city: City, path: Centreline) -> Street:
     """Draw a cross section around the vehicle's lane, which is centred on the path."""
     lane = float(rng.uniform(3.0, 3.6))
     own, other = int(rng.choice([1, 2], p=[0.7, 0.3])), int(rng.choice([1, 2], p=[0.75, 0.25]))
@@ -101,7 +111,7 @@ def _draw_side(
     return Side(sign, parking, edge, verge, float(rng.uniform(1.8, 4.0)), garden)
 
 
-def _draw_crossings(rng: np.random.Generator, path: Path) -> tuple[tuple[float, float], ...]:
+def _draw_crossings(rng: np.random.Generator, path: Centreline) -> tuple[tuple[float, float], ...]:
     found, s = [], rng.uniform(-10.0, 70.0)
     while s < AHEAD_M - 60:
         width = rng.uniform(8.0, 13.0)
@@ -112,7 +122,7 @@ def _draw_crossings(rng: np.random.Generator, path: Path) -> tuple[tuple[float, 
 
 
 def ribbon(
-    path: Path, s: tuple[float, float], left: tuple[float, float], z: tuple[float, float],
+    path: Centreline, s: tuple[float, float], left: tuple[float, float], z: tuple[float, float],
     material: Material, step: float = 2.0,
 ) -> Mesh:  # fmt: skip
     """A strip of ground between two places; texture runs along the path."""
@@ -125,7 +135,7 @@ def ribbon(
     return from_faces(quads, material, uv=np.stack((u, v), -1))
 
 
-def build_ground(street: Street, path: Path, rng: np.random.Generator) -> Mesh:
+def build_ground(street: Street, path: Centreline, rng: np.random.Generator) -> Mesh:
     """Road, kerbs, walks, verges, gardens and the land around, without markings."""
     grey = rng.uniform(0.07, 0.17)
     tone = np.array([1.0, 1.0, rng.uniform(0.95, 1.08)]) * grey
@@ -153,8 +163,8 @@ def blocks(street: Street) -> list[tuple[float, float]]:
 
 
 def _side_ground(
-    side: Side, stretch: tuple[float, float], path: Path, city: City, rng: np.random.Generator,
-    land: Material,
+    side: Side, stretch: tuple[float, float], path: Centreline, city: City,
+    rng: np.random.Generator, land: Material,
 ) -> list[Mesh]:  # fmt: skip
     light = rng.uniform(0.2, 0.36)
     walk = Material(LABEL_ID['sidewalk'], city.paving, (light, light * 0.96, light * 0.9))

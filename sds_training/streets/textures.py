@@ -1,21 +1,27 @@
-"""Draws the square, seamless pictures that surfaces wear; a new set for every drive."""
+"""The textures that surfaces wear: square, seamless pictures, a new set for every drive."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from sds_training.streets.texture_names import TEXTURE_NAMES
 
 SIDE = 256  # texels
 Picture = NDArray[np.float64]
 
 
+class Texture(NamedTuple):
+    """One of the pictures."""
+
+    size_m: float  # of one repeat
+    draw: Callable[[np.random.Generator], Picture]
+
+
 def draw_textures(rng: np.random.Generator) -> NDArray[np.uint8]:
     """(number of textures, SIDE, SIDE, 3) uint8; 128 leaves a surface's own tint as it is."""
-    pictures = [_DRAWN[name](rng) for name in TEXTURE_NAMES]
+    pictures = [texture.draw(rng) for texture in TEXTURES.values()]
     full = [p if p.ndim == 3 else np.repeat(p[..., None], 3, axis=2) for p in pictures]
     return np.clip(np.stack(full) * 128.0, 0, 255).round().astype(np.uint8)
 
@@ -74,23 +80,27 @@ def _panels(rng: np.random.Generator) -> Picture:
     return _bricks(rng, 3, 2, 0.02, 0.04, 0.0, 0.6) + 0.05 * noise(rng, 1.2)
 
 
-_DRAWN: dict[str, Callable[[np.random.Generator], Picture]] = {
-    'plain': lambda rng: 1.0 + 0.04 * noise(rng, 0.8),
-    'asphalt': _asphalt,
-    'slabs': lambda rng: _bricks(rng, 4, 4, 0.05, 0.07, 0.5) + 0.05 * noise(rng, 1.0),
-    'cobbles': lambda rng: _bricks(rng, 12, 12, 0.16, 0.14, 0.5, 0.6),
-    'brick': lambda rng: _bricks(rng, 20, 7, 0.14, 0.13),
-    'plaster': lambda rng: 1.0 + 0.04 * noise(rng, 0.3) + 0.1 * noise(rng, 1.4),
-    'panels': _panels,
-    'grass': lambda rng: _foliage(rng, 0.35, 0.2),
-    'soil': lambda rng: 1.0 + 0.12 * noise(rng, 0.4) + 0.15 * noise(rng, 1.3),
-    'leaves': lambda rng: _foliage(rng, 0.6, 0.38),
-    'bark': lambda rng: _stripes(rng, 15, 0.3, 0.14),
-    'roof': _roof,
-    'planks': lambda rng: _stripes(rng, 8, 0.4, 0.1),
-    'ribbed': lambda rng: _stripes(rng, 6, 0.3, 0.02),
-    'glass': _glass,
-    'cloth': lambda rng: 1.0 + 0.14 * noise(rng, 1.1),
-    'paint': lambda rng: 1.0 + 0.05 * noise(rng, 0.9),
-    'stones': lambda rng: _bricks(rng, 6, 5, 0.12, 0.16) + 0.07 * noise(rng, 1.0),
+# The order decides which random numbers each is drawn with.
+TEXTURES: dict[str, Texture] = {
+    'plain': Texture(4.0, lambda rng: 1.0 + 0.04 * noise(rng, 0.8)),
+    'asphalt': Texture(6.0, _asphalt),
+    'slabs': Texture(
+        2.4, lambda rng: _bricks(rng, 4, 4, 0.05, 0.07, 0.5) + 0.05 * noise(rng, 1.0)
+    ),
+    'cobbles': Texture(1.6, lambda rng: _bricks(rng, 12, 12, 0.16, 0.14, 0.5, 0.6)),
+    'brick': Texture(1.6, lambda rng: _bricks(rng, 20, 7, 0.14, 0.13)),
+    'plaster': Texture(5.0, lambda rng: 1.0 + 0.04 * noise(rng, 0.3) + 0.1 * noise(rng, 1.4)),
+    'panels': Texture(6.0, _panels),
+    'grass': Texture(3.0, lambda rng: _foliage(rng, 0.35, 0.2)),
+    'soil': Texture(4.0, lambda rng: 1.0 + 0.12 * noise(rng, 0.4) + 0.15 * noise(rng, 1.3)),
+    'leaves': Texture(1.8, lambda rng: _foliage(rng, 0.6, 0.38)),
+    'bark': Texture(1.5, lambda rng: _stripes(rng, 15, 0.3, 0.14)),
+    'roof': Texture(2.0, _roof),
+    'planks': Texture(1.2, lambda rng: _stripes(rng, 8, 0.4, 0.1)),
+    'ribbed': Texture(1.0, lambda rng: _stripes(rng, 6, 0.3, 0.02)),
+    'glass': Texture(7.0, _glass),
+    'cloth': Texture(0.8, lambda rng: 1.0 + 0.14 * noise(rng, 1.1)),
+    'paint': Texture(3.0, lambda rng: 1.0 + 0.05 * noise(rng, 0.9)),
+    'stones': Texture(1.8, lambda rng: _bricks(rng, 6, 5, 0.12, 0.16) + 0.07 * noise(rng, 1.0)),
 }
+TEXTURE_ID: dict[str, int] = {name: number for number, name in enumerate(TEXTURES)}

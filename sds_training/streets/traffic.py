@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sds_training.streets import people, vehicles
 from sds_training.streets.mesh import Mesh, join
 from sds_training.streets.motion import RATE_HZ, Motion
-from sds_training.streets.path import Path
+from sds_training.streets.path import Centreline
 from sds_training.streets.places import Footprint, Places, footprint, stand
 from sds_training.streets.street import PARKING_M, Street
 
@@ -32,24 +32,24 @@ class Mover:
     turn: float  # heading relative to the path
     turns_per_m: float  # gait cycles or pedal turns per metre travelled
 
-    def mesh(self, path: Path, frame: int) -> Mesh:
+    def mesh(self, path: Centreline, frame: int) -> Mesh:
         """Its triangles in the world at one frame."""
         travelled = np.hypot(self.s - self.s[0], self.left - self.left[0])[frame]
         shape = self.shapes[int(travelled * self.turns_per_m * _PHASES) % len(self.shapes)]
         return stand(shape, path, self.s[frame], self.left[frame], self.turn, self.z[frame])
 
-    def footprint(self, path: Path) -> Footprint:
+    def footprint(self, path: Centreline) -> Footprint:
         """The ground it covers in every frame."""
         return footprint(self.shapes, path, self.s, self.left, self.turn)
 
 
 def draw_traffic(
-    rng: np.random.Generator, street: Street, path: Path, motion: Motion, places: Places
+    rng: np.random.Generator, street: Street, path: Centreline, motion: Motion, places: Places
 ) -> list[Mover]:
     """Everybody who moves during the drive; whoever would run into somebody else stays away."""
     places.claim(Footprint(path.point(motion.s)[:, :2], motion.heading, _OURSELVES))
     drawn = [
-        *_own_lane(rng, street, motion),
+        *_own_lane(rng, motion),
         *_other_lanes(rng, street, motion),
         *_trams(rng, street, motion),
         *_riders(rng, street, motion),
@@ -85,7 +85,7 @@ def _fixed(motion: Motion, value: float) -> Array:
     return np.full(len(motion.s), value)
 
 
-def _own_lane(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
+def _own_lane(rng: np.random.Generator, motion: Motion) -> Iterator[Mover]:
     """Vehicles ahead in our lane keep our speed and slowly close in or draw away."""
     gap, drift = rng.uniform(7.0, 40.0), rng.uniform(-0.8, 1.5)
     if rng.random() < 0.3:
@@ -129,8 +129,8 @@ def _trams(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator
 
 def _riders(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
     """Cyclists keep to the edge of the carriageway on either side."""
-    for side, turn in ((street.right, 0.0), (street.left, np.pi)):
-        edge = side.at(-(PARKING_M + 0.5) if side.parking else -0.7)
+    for side in (street.right, street.left):
+        edge, turn = side.at(-(PARKING_M + 0.5) if side.parking else -0.7), side.turn
         if turn == 0 and abs(edge) < 1.5:
             edge -= 0.3
         for s in 6.0 + np.cumsum(rng.uniform(6.0, 40.0, int(rng.integers(0, 5)))):

@@ -9,12 +9,14 @@ import numpy as np
 from sds_training.streets import buildings, plants, roadside
 from sds_training.streets.markings import build_markings
 from sds_training.streets.mesh import Mesh, join
-from sds_training.streets.path import AHEAD_M, BEHIND_M, BUILT_TO_M, Path
+from sds_training.streets.path import AHEAD_M, BEHIND_M, BUILT_TO_M, Centreline
 from sds_training.streets.places import stand
-from sds_training.streets.street import KERB_M, Side, Street, blocks, build_ground
+from sds_training.streets.street import Side, Street, blocks, build_ground
 
 
-def build_world(street: Street, path: Path, rng: np.random.Generator, parked: list[Mesh]) -> Mesh:
+def build_world(
+    street: Street, path: Centreline, rng: np.random.Generator, parked: list[Mesh]
+) -> Mesh:
     """The standing part of a drive as one mesh; what is parked is numbered from 1."""
     standing = [build_ground(street, path, rng), build_markings(street, path, rng)]
     for side in (street.left, street.right):
@@ -29,19 +31,12 @@ def build_world(street: Street, path: Path, rng: np.random.Generator, parked: li
     return join([*standing, *(m.as_thing(n) for n, m in enumerate(parked, start=1))])
 
 
-def _stand(
-    mesh: Mesh, path: Path, s: float, left: float, turn: float = 0.0, z: float = KERB_M
-) -> Mesh:
-    return stand(mesh, path, s, left, turn, z)
-
-
-def _outward(side: Side) -> float:
-    """The turn that points a part's +y towards the road."""
-    return 0.0 if side.sign < 0 else np.pi
-
-
 def _houses(
-    street: Street, side: Side, stretch: tuple[float, float], path: Path, rng: np.random.Generator
+    street: Street,
+    side: Side,
+    stretch: tuple[float, float],
+    path: Centreline,
+    rng: np.random.Generator,
 ) -> Iterator[Mesh]:
     s = max(stretch[0], -30.0) + 1.0
     detached = side.garden_m > 0 and rng.random() < 0.6
@@ -59,16 +54,16 @@ def _houses(
         s += width + (rng.uniform(2.0, 6.0) if detached else rng.choice([0.0, 0.0, 2.5]))
 
 
-def _front(part: Mesh, side: Side, s: float, width: float, path: Path, outward: float) -> Mesh:
+def _front(
+    part: Mesh, side: Side, s: float, width: float, path: Centreline, outward: float
+) -> Mesh:
     """Stand a part that runs along x with its front at -y so that it faces the road."""
-    if side.sign > 0:  # left of the road its front looks right
-        return _stand(part.placed((-width / 2, 0, 0)), path, s + width / 2, side.at(outward))
-    turned = part.placed((-width / 2, 0, 0))
-    return _stand(turned, path, s + width / 2, side.at(outward), np.pi)
+    centred = part.placed((-width / 2, 0, 0))
+    return stand(centred, path, s + width / 2, side.at(outward), side.facing)
 
 
 def _boundary(
-    street: Street, side: Side, s: float, width: float, path: Path, rng: np.random.Generator,
+    street: Street, side: Side, s: float, width: float, path: Centreline, rng: np.random.Generator,
     outward: float,
 ) -> Iterator[Mesh]:  # fmt: skip
     kind = rng.choice(['wall', 'fence', 'hedge'], p=[0.4, 0.4, 0.2])
@@ -80,7 +75,11 @@ def _boundary(
 
 
 def _greenery(
-    street: Street, side: Side, stretch: tuple[float, float], path: Path, rng: np.random.Generator
+    street: Street,
+    side: Side,
+    stretch: tuple[float, float],
+    path: Centreline,
+    rng: np.random.Generator,
 ) -> Iterator[Mesh]:
     """Street trees at even distances, and bushes and trees in gardens."""
     s, spacing = max(stretch[0], -20.0) + 4.0, rng.uniform(7.0, 16.0)
@@ -90,7 +89,7 @@ def _greenery(
     while lined and s < end:
         if rng.random() < 0.85:
             tree = plants.tree(rng, street.city.leaf, height * rng.uniform(0.85, 1.15))
-            yield _stand(tree, path, s, side.at(max(side.verge_m * 0.5 + 0.2, 0.7)))
+            yield stand(tree, path, s, side.at(max(side.verge_m * 0.5 + 0.2, 0.7)))
         s += spacing
     if side.garden_m > 0:
         for s in np.arange(max(stretch[0], -10.0) + 2.0, end, rng.uniform(3.0, 8.0)):
@@ -98,38 +97,38 @@ def _greenery(
             tall = side.garden_m > 5 and rng.random() < 0.3
             plant = plants.tree(rng, street.city.leaf, rng.uniform(4, 7)) if tall else (
                 plants.bush(rng, street.city.leaf))  # fmt: skip
-            yield _stand(plant, path, float(s), side.at(float(depth)))
+            yield stand(plant, path, float(s), side.at(float(depth)))
 
 
 def _furniture(
-    side: Side, stretch: tuple[float, float], path: Path, rng: np.random.Generator
+    side: Side, stretch: tuple[float, float], path: Centreline, rng: np.random.Generator
 ) -> Iterator[Mesh]:
     """Lamps, signs, bollards, railings and poles near the kerb."""
     start, end = max(stretch[0], -5.0) + 2.0, min(stretch[1], 150.0) - 2.0
-    turn, near = _outward(side), 0.45
+    near = 0.45
     make = roadside.lamp if rng.random() < 0.75 else roadside.utility_pole
     for s in np.arange(start + rng.uniform(0, 12), end, rng.uniform(17.0, 30.0)):
-        yield _stand(make(rng), path, float(s), side.at(near), turn)
+        yield stand(make(rng), path, float(s), side.at(near), side.turn)
     for s in np.arange(start + rng.uniform(2, 15), end, rng.uniform(13.0, 32.0)):
-        yield _stand(roadside.traffic_sign(rng), path, float(s), side.at(near + 0.1),
-                     0.0 if side.sign < 0 or rng.random() < 0.4 else np.pi)  # fmt: skip
+        yield stand(roadside.traffic_sign(rng), path, float(s), side.at(near + 0.1),
+                    0.0 if side.sign < 0 or rng.random() < 0.4 else side.turn)  # fmt: skip
     if rng.random() < 0.3 and end - start > 8:
         pitch = rng.uniform(1.4, 2.5)
         post = roadside.bollard(rng)
         for s in np.arange(start, min(end, start + rng.uniform(8, 30)), pitch):
-            yield _stand(post, path, float(s), side.at(near))
+            yield stand(post, path, float(s), side.at(near))
     if rng.random() < 0.4 and end - start > 14:
         at = rng.uniform(start, end - 10.0)
         yield from _railing(side, float(at), path, rng)
 
 
-def _railing(side: Side, s: float, path: Path, rng: np.random.Generator) -> Iterator[Mesh]:
+def _railing(side: Side, s: float, path: Centreline, rng: np.random.Generator) -> Iterator[Mesh]:
     piece = roadside.fence(rng, 2.0)
     for place in np.arange(s, s + rng.uniform(6.0, 10.0), 2.0):
         yield _front(piece, side, float(place), 2.0, path, 0.35)
 
 
-def _signals(street: Street, path: Path, rng: np.random.Generator) -> Iterator[Mesh]:
+def _signals(street: Street, path: Centreline, rng: np.random.Generator) -> Iterator[Mesh]:
     """Traffic lights before and behind crossing streets, and boards that say where they lead."""
     for a, b in street.crossings:
         if rng.random() < 0.75:
@@ -139,38 +138,37 @@ def _signals(street: Street, path: Path, rng: np.random.Generator) -> Iterator[M
             for s, side, turn in (near, far, *others):
                 light = roadside.traffic_light(rng, overhead and s < b)
                 light = light.mirrored() if side.sign > 0 and turn == 0 else light
-                yield _stand(light, path, s, side.at(0.5), turn)
+                yield stand(light, path, s, side.at(0.5), turn)
         if rng.random() < 0.5:
             board = roadside.direction_board(rng)
-            yield _stand(board, path, a - rng.uniform(14, 25), street.right.at(0.85))
+            yield stand(board, path, a - rng.uniform(14, 25), street.right.at(0.85))
 
 
 def _cross_street_houses(
-    street: Street, side: Side, path: Path, rng: np.random.Generator
+    street: Street, side: Side, path: Centreline, rng: np.random.Generator
 ) -> Iterator[Mesh]:
     """The far corner blocks one sees when looking into a crossing street."""
     for a, b in street.crossings:
         for s, turn in ((a - 2.5, np.pi), (b + 2.5, 0.0)):
             house = buildings.build_house(rng, street.city, 16.0, 9.0)
             middle = side.at(side.front_m + 13.0 + 9.5)
-            yield _stand(house.placed((-8.0, 0, 0)), path, s, middle, turn - np.pi / 2, 0.0)
+            yield stand(house.placed((-8.0, 0, 0)), path, s, middle, turn - np.pi / 2, 0.0)
         end = buildings.build_house(rng, street.city, 26.0, 9.0)
-        facing = 0.0 if side.sign > 0 else np.pi
-        yield _stand(end.placed((-13.0, 0, 0)), path, (a + b) / 2, side.at(56.0), facing, 0.0)
+        yield stand(end.placed((-13.0, 0, 0)), path, (a + b) / 2, side.at(56.0), side.facing, 0.0)
 
 
-def _closing_row(street: Street, path: Path, rng: np.random.Generator) -> Iterator[Mesh]:
+def _closing_row(street: Street, path: Centreline, rng: np.random.Generator) -> Iterator[Mesh]:
     """Houses and trees that close the street at both ends, and a skyline beside it."""
     for s, turn in ((AHEAD_M - 25.0, -np.pi / 2), (-BEHIND_M + 5.0, np.pi / 2)):
         for left in np.arange(-90.0, 90.0, 20.0):
             if rng.random() < 0.7:
                 block = buildings.build_house(rng, street.city, 19.0, 12.0)
-                yield _stand(block.placed((-9.5, 0, 0)), path, s, left, turn, 0.0)
+                yield stand(block.placed((-9.5, 0, 0)), path, s, left, turn, 0.0)
             else:
-                yield _stand(plants.tree(rng, street.city.leaf, 13.0), path, s, left, 0.0, 0.0)
+                yield stand(plants.tree(rng, street.city.leaf, 13.0), path, s, left, 0.0, 0.0)
     for side in (street.left, street.right):
         for s in np.arange(-20.0, AHEAD_M - 40.0, 17.0):
             away = side.front_m + rng.uniform(24.0, 45.0)
             if rng.random() < 0.7 and not street.in_crossing(float(s), 14.0):
                 tree = plants.tree(rng, street.city.leaf, float(rng.uniform(8.0, 14.0)))
-                yield _stand(tree, path, float(s), side.at(away), 0.0, 0.0)
+                yield stand(tree, path, float(s), side.at(away), 0.0, 0.0)

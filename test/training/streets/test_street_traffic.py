@@ -16,7 +16,13 @@ from sds_training.streets.drive import draw_drive
 from sds_training.streets.mesh import Mesh
 from sds_training.streets.motion import MOST_FRAMES, Motion, draw_motion
 from sds_training.streets.parking import draw_parked
-from sds_training.streets.path import AHEAD_M, BUILT_TO_M, Path, draw_path, path_from_curvature
+from sds_training.streets.path import (
+    AHEAD_M,
+    BUILT_TO_M,
+    Centreline,
+    draw_path,
+    path_from_curvature,
+)
 from sds_training.streets.places import Footprint, Places
 from sds_training.streets.street import LABEL_ID, Street, build_ground, draw_street
 from sds_training.streets.tracer import Surfaces
@@ -27,14 +33,14 @@ STRAIGHT = path_from_curvature(np.zeros(len(draw_path(np.random.default_rng(0)).
 
 
 class Scene(NamedTuple):
-    path: Path
+    path: Centreline
     street: Street
     motion: Motion
     parked: list[Mesh]
     movers: list[Mover]
 
 
-def scene(seed: int, path: Path | None = None) -> Scene:
+def scene(seed: int, path: Centreline | None = None) -> Scene:
     """All of a drive that concerns its traffic; houses are not built."""
     rng = np.random.default_rng(seed)
     path = path or draw_path(rng)
