@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import IO
 
 import cv2
 import numpy as np
 
+from sds_perception.atomic_file import written_atomically
 from sds_training.data.cache import (
     CacheError,
     Stored,
@@ -114,18 +114,18 @@ def _write_shards(
 def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
     """Write one shard, pixels first and its index last; return how many files it holds."""
     raw = raw_file(config.cache_dir, number)
+    index: dict[str, Stored] = {}
     try:
-        index = _write_pixels(raw, paths, config)
-        _write_index(config.cache_dir, number, index)
+        written_atomically(raw, lambda part: index.update(_write_pixels(part, paths, config)))
+        text = json.dumps(index)
+        written_atomically(raw.with_suffix('.json'), lambda part: part.write_text(text))
     except (MemoryError, cv2.error) as problem:
-        _remove_partial(raw)
         width, height = config.size
         raise CacheError(
             f'frames cannot be resized to {width}x{height} ({" ".join(str(problem).split())}); '
             'wanted a smaller size or fewer workers'
         ) from problem
     except OSError as problem:
-        _remove_partial(raw)
         raise CacheError(
             f'shard {raw} could not be written ({problem}); finished shards stay, and the same '
             'command goes on'
@@ -133,16 +133,10 @@ def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
     return len(index)
 
 
-def _remove_partial(raw: Path) -> None:
-    for partial in raw.parent.glob(f'{raw.stem}*partial'):
-        partial.unlink()
-
-
-def _write_pixels(raw: Path, paths: list[Path], config: DataConfig) -> dict[str, Stored]:
+def _write_pixels(file: Path, paths: list[Path], config: DataConfig) -> dict[str, Stored]:
     root = Path(config.root)
     index: dict[str, Stored] = {}
-    partial = raw.with_suffix('.partial')
-    with partial.open('wb') as out:
+    with file.open('wb') as out:
         for path in paths:
             status = path.stat()
             pixels, recorded = resized_pixels(path, config)
@@ -150,23 +144,7 @@ def _write_pixels(raw: Path, paths: list[Path], config: DataConfig) -> dict[str,
                 out.tell(), pixels.shape, recorded, status.st_size, status.st_mtime_ns
             )
             out.write(np.ascontiguousarray(pixels).data)
-        _flush(out)
-    os.replace(partial, raw)
     return index
-
-
-def _write_index(folder: Path, number: int, index: dict[str, Stored]) -> None:
-    path = raw_file(folder, number).with_suffix('.json')
-    partial = path.with_suffix('.json-partial')
-    with partial.open('w') as out:
-        json.dump(index, out)
-        _flush(out)
-    os.replace(partial, path)
-
-
-def _flush(out: IO) -> None:
-    out.flush()
-    os.fsync(out.fileno())
 
 
 def _sweep(folder: Path, root: Path) -> None:

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from sds_perception.atomic_file import written_atomically
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig, layered_values
 from sds_training.run.first_process import by_first_alone
@@ -110,16 +111,13 @@ def save_state(
 
 def _write_state(fabric: Fabric, path: Path, whole: dict[str, Any]) -> None:
     """Write one state atomically, and remove those that it makes superfluous."""
-    partial = path.with_suffix('.partial')
+    write = fabric.strategy.save_checkpoint  # fabric.save waits for all processes
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fabric.strategy.save_checkpoint(partial, whole)  # fabric.save waits for all processes
-        with partial.open('rb') as written:
-            os.fsync(written.fileno())
-        os.replace(partial, path)
+        for left in path.parent.glob('*.partial'):  # by a process that was killed while writing
+            left.unlink()
+        written_atomically(path, lambda partial: write(partial, whole))
     except (OSError, RuntimeError) as problem:
-        with suppress(OSError):  # of the two problems the first one is told
-            partial.unlink()
         raise RunStateError(
             f'state {path} could not be written ({problem}); earlier states are untouched'
         ) from problem

@@ -57,7 +57,7 @@ def test_a_killed_build_keeps_its_finished_shards_and_goes_on(config, files, mon
     def killed(finished: int, total: int) -> None:
         done.append(finished)
         if finished == 8:
-            (config.cache_dir / '00002.partial').write_bytes(b'half a picture')
+            (config.cache_dir / 'tmp1x2y.partial').write_bytes(b'half a picture')
             (config.cache_dir / '00003.raw').write_bytes(b'pixels whose index was not written')
             raise KeyboardInterrupt
 
@@ -161,7 +161,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(config, files, mon
     def full(out: object) -> None:
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(cache_build.os, 'fsync', full)
+    monkeypatch.setattr(os, 'fsync', full)
     told = 'shard .*/00000.raw could not be written .*No space left on device'
     with pytest.raises(CacheError, match=told):
         build_cache(files, config)

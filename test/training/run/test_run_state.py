@@ -13,11 +13,13 @@ import torch
 
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
+from sds_training.run.devices import launched
 from sds_training.run.run_state import (
     RunStateError,
     config_digest,
     newest_state,
     require_same_config,
+    save_state,
     saved_states,
 )
 from sds_training.train import train
@@ -124,6 +126,15 @@ def test_a_damaged_state_of_a_later_step_does_not_push_out_the_one_just_written(
     last.unlink()
     train(config)
     assert newest_state(config)['step'] == 4
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_state(tiny_run: Make) -> None:
+    config = tiny_run()
+    left = Path(config.run_dir, 'states', 'tmp1x2y.partial')
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b'half a state')
+    save_state(launched(config), config, {'step': 1}, {})
+    assert [each.name for each in left.parent.iterdir()] == ['step_00000001.pt']
 
 
 def test_where_no_state_can_be_written_the_run_says_so(tiny_run: Make) -> None:
