@@ -12,11 +12,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
+from unittest import mock
 
 import torch
 from lightning_fabric import Fabric
@@ -34,6 +36,8 @@ from sds_training.run.devices import launched
 from sds_training.run.passport import data_passport
 from sds_training.train import PROBLEMS
 
+WARM_UP = 3  # steps
+
 
 class Clock:
     """Adds up the seconds spent inside the callables it is wrapped around."""
@@ -41,8 +45,8 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def around(self, owner: Any, name: str) -> None:
-        """Replace `owner.name` by itself, timed."""
+    def around(self, owner: Any, name: str) -> AbstractContextManager[object]:
+        """Within it `owner.name` is replaced by itself, timed."""
         original: Callable[..., Any] = getattr(owner, name)
 
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -52,7 +56,7 @@ class Clock:
             finally:
                 self.seconds += now() - began
 
-        setattr(owner, name, timed)
+        return mock.patch.object(owner, name, timed)
 
 
 def now() -> float:
@@ -73,27 +77,31 @@ def group_of(
 def step_shares(
     config: TrainingConfig, pools: Pools, fabric: Fabric, steps: int
 ) -> dict[str, float]:
-    """Median seconds per step, and shares of it, over `steps` steps after three to warm up."""
+    """Median seconds per step, and shares of it, over `steps` steps after those to warm up."""
     learner = Learner(config, fabric, data_passport(config, pools)['camera']['fy'])
     supply = StepBatches(config.data, pools, config.seed)
-    clocks = {name: Clock() for name in ('loader', 'follow and optimiser', 'pose, photometric')}
-    clocks['loader'].around(type(supply), '__getitem__')
-    clocks['follow and optimiser'].around(learner.teacher, 'follow')
-    clocks['follow and optimiser'].around(learner.optimiser, 'step')
-    clocks['pose, photometric'].around(joint, 'judged')
-    clocks['pose, photometric'].around(objective, 'turned_to_fit')
-    clocks['pose, photometric'].around(objective, 'self_supervised_depth_loss')
-    spent = []
-    for step in range(steps + 3):
-        if step == 3:
-            for clock in clocks.values():
-                clock.seconds = 0.0
-        began = now()
+    parts = {
+        'loader': [(StepBatches, '__getitem__')],
+        'follow and optimiser': [(learner.teacher, 'follow'), (learner.optimiser, 'step')],
+        'pose, photometric': [
+            (joint, 'judged'),
+            (objective, 'turned_to_fit'),
+            (objective, 'self_supervised_depth_loss'),
+        ],
+    }
+    for step in range(WARM_UP):
         learner.advance(group_of(supply, step, config, fabric))
-        spent.append(now() - began)
-    whole = sum(spent[3:])
-    shares = {f'share of {name}': clock.seconds / whole for name, clock in clocks.items()}
-    return {'s_per_step': median(spent[3:]), 'best_s_per_step': min(spent[3:]), **shares}
+    clocks, spent = {name: Clock() for name in parts}, []
+    with ExitStack() as stack:
+        for name, callables in parts.items():
+            for each in callables:
+                stack.enter_context(clocks[name].around(*each))
+        for step in range(WARM_UP, WARM_UP + steps):
+            began = now()
+            learner.advance(group_of(supply, step, config, fabric))
+            spent.append(now() - began)
+    shares = {f'share of {name}': clock.seconds / sum(spent) for name, clock in clocks.items()}
+    return {'s_per_step': median(spent), 'best_s_per_step': min(spent), **shares}
 
 
 def depth_cost(config: TrainingConfig, pools: Pools, fabric: Fabric, rounds: int) -> float:
