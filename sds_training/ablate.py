@@ -19,6 +19,7 @@ from sds_training.command_line import read_config
 from sds_training.config import ConfigError, TrainingConfig
 from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
+from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.run.interruption import Interrupted
 from sds_training.run.passport import data_passport
 from sds_training.run.run_state import (
@@ -145,10 +146,10 @@ def main(arguments: list[str] | None = None) -> int:
         outcomes = compared(different(chosen, options.config, words), options, words)
     except PROBLEMS as problem:
         print(f'ablate: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
     except (Interrupted, KeyboardInterrupt):
         print('ablate: stopped; the same command continues', file=sys.stderr)
-        return 130
+        return STOPPED
     output = options.output or Path(config.run_dir, 'evidence.md')
     title, told = options.title or options.config, facts(config, options, words)
     write_evidence(output, title, told, outcomes)

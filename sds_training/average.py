@@ -20,6 +20,7 @@ from torch import Tensor
 from sds_perception.camera import Camera
 from sds_perception.network import NetworkConfig
 from sds_perception.release import Release, ReleaseError, read_release, write_release
+from sds_training.exit_codes import REFUSED
 from sds_training.export import require_new
 
 SAME_LENS = 0.02  # relative to the mean; medians of other frames of one data set differ by 0.01
@@ -138,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
         digest = write_release(words.output, mean)
     except (ReleaseError, OSError) as problem:
         print(f'sds-average: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
     print(f'{words.output}  {digest}')
     return 0
 

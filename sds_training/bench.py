@@ -30,6 +30,7 @@ from sds_training.data.clips import Pools, training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
+from sds_training.exit_codes import REFUSED
 from sds_training.learner import Learner
 from sds_training.networks import joint
 from sds_training.run.devices import launched
@@ -144,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         figures = measured(options.config, options.rounds, words)
     except PROBLEMS as problem:
         print(f'bench: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
     if figures:
         print(json.dumps(figures, indent=1))
     return 0

@@ -22,6 +22,7 @@ from jsonargparse import (
 
 from sds_perception.network import NetworkConfig
 from sds_training.config import TrainingConfig, layered_values
+from sds_training.exit_codes import REFUSED
 
 UNKNOWN = (
     re.compile(r"Group '(?P<group>[\w.]+)' does not accept option '(?P<name>[\w.]+)'"),
@@ -60,7 +61,7 @@ def read_config(arguments: Sequence[str], program: str = 'sds-train') -> Trainin
         return TrainingConfig(**values)
     except (ArgumentError, OSError, ValueError, TypeError) as problem:
         print(f'{program}: {with_suggestion(str(problem))}', file=sys.stderr)
-        raise SystemExit(2) from problem
+        raise SystemExit(REFUSED) from problem
 
 
 def _require_no_null(plain: Namespace, parser: ArgumentParser) -> None:

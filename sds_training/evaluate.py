@@ -19,6 +19,7 @@ from sds_perception.release import ReleaseError
 from sds_training.data.cityscapes import DataError
 from sds_training.data.config import DataConfig
 from sds_training.data.validation import ValidationFrame, validation_frames
+from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.metrics import PROTOCOLS, DepthProtocol, Judged, Scores, Tally
 from sds_training.metrics.semantics import FOLDS
 from sds_training.report import PictureRows, write_report
@@ -73,10 +74,10 @@ def main(arguments: list[str] | None = None) -> int:
         _evaluate_and_write(options)
     except (DataError, ReleaseError, EngineError, ValueError, OSError) as problem:
         print(f'sds-evaluate: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
     except KeyboardInterrupt:
         print('sds-evaluate: stopped; nothing was written', file=sys.stderr)
-        return 130
+        return STOPPED
     return 0
 
 

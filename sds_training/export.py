@@ -18,6 +18,7 @@ from sds_perception.release import Release, ReleaseError, write_release
 from sds_training.class_bias import HEAD_BIAS, debiased_head
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
+from sds_training.exit_codes import REFUSED
 from sds_training.run.run_state import RunStateError, config_digest, newest_readable, read_state
 
 Which = Literal['teacher', 'student']
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         digest = export(words.run_dir, words.output, words.network, words.state)
     except (RunStateError, ReleaseError, OSError) as problem:
         print(f'sds-export: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
     print(f'{words.output}  {digest}')
     return 0
 

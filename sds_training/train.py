@@ -25,12 +25,13 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Pools, training_pools
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
+from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.inheritance import semantics_from_depth
 from sds_training.learner import DivergedError, Learner
 from sds_training.networks.pose import PoseConfigError
 from sds_training.run.devices import launched
-from sds_training.run.first_process import REFUSED, FirstProcessError, by_first_alone
-from sds_training.run.interruption import STOPPED, Interrupted, stop_requests
+from sds_training.run.first_process import FirstProcessError, by_first_alone
+from sds_training.run.interruption import Interrupted, stop_requests
 from sds_training.run.journal import Journal, Lap
 from sds_training.run.passport import data_passport
 from sds_training.run.pictures import step_pictures

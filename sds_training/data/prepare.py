@@ -21,6 +21,7 @@ from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import FileError
 from sds_training.data.loading import files_of, label_of
+from sds_training.exit_codes import REFUSED, STOPPED
 
 PLAIN_LINE_EVERY_S = 10.0
 
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _check_and_write(options)
     except KeyboardInterrupt:
         print('sds-prepare: stopped; the same command goes on', file=sys.stderr)
-        return 130
+        return STOPPED
 
 
 def _check_and_write(options: argparse.Namespace) -> int:
@@ -67,7 +68,7 @@ def _check_and_write(options: argparse.Namespace) -> int:
         return 1
     except (DataError, OSError) as problem:
         print(f'sds-prepare: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
 
 
 def _sound(options: argparse.Namespace) -> bool:

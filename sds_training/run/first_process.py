@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from lightning_fabric import Fabric
 
-from sds_training.run.interruption import STOPPED, Interrupted
-
-REFUSED = 2  # exit code
+from sds_training.exit_codes import REFUSED, STOPPED
+from sds_training.run.interruption import Interrupted
 
 
 class FirstProcessError(Exception):

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Any
-
-STOPPED = 130  # exit code, as after Ctrl-C in a shell
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Interrupted(Exception):
-    """Somebody asked the run to stop; its state has been saved."""
+    """Somebody asked for a stop, and was heard at a place where nothing is half done."""
 
 
-class stop_requests:
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
     """Turn SIGINT and SIGTERM into an event that the loop looks at between steps."""
-
-    def __enter__(self) -> threading.Event:
-        self._event = threading.Event()
-        self._before: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, lambda *_: self._event.set())
-        return self._event
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+    event = threading.Event()
+    ours = threading.current_thread() is threading.main_thread()  # others may set no handlers
+    numbers = (signal.SIGINT, signal.SIGTERM) if ours else ()
+    before = {each: signal.signal(each, lambda *_: event.set()) for each in numbers}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 RGB = NDArray[np.uint8]
@@ -28,20 +29,17 @@ class Journal:
         first_step: where this part of the run starts; records from later steps of an
             interrupted part are dropped, they are about to be written again.
         last_step: for the progress bar and the remaining time.
-        quiet: tell people nothing.
     """
 
-    def __init__(
-        self, run_dir: Path, first_step: int, last_step: int, quiet: bool = False
-    ) -> None:
+    def __init__(self, run_dir: Path, first_step: int, last_step: int) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self.run_dir, self.last_step = run_dir, last_step
         self._first, self._began = first_step, time.monotonic()
         self._lines = self._reopened(run_dir / 'journal.jsonl', first_step)
-        self._board = _tensorboard(run_dir / 'tensorboard', first_step)
-        on_terminal = sys.stderr.isatty() and not quiet
-        self._bar = tqdm(total=last_step, initial=first_step, unit='step') if on_terminal else None
-        self._plain = not quiet and not on_terminal
+        self._board = SummaryWriter(str(run_dir / 'tensorboard'), purge_step=first_step + 1)
+        self._bar: tqdm | None = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=last_step, initial=first_step, unit='step')
 
     @staticmethod
     def _reopened(path: Path, first_step: int) -> Any:
@@ -53,30 +51,27 @@ class Journal:
         """Note `figures` after `step` steps; `kind` is 'train' or 'evaluate'."""
         figures = {name: round(float(value), 6) for name, value in figures.items()}
         self._lines.write(json.dumps({'step': step, 'kind': kind, **figures}) + '\n')
-        if self._board is not None:
-            for name, value in figures.items():
-                self._board.add_scalar(f'{kind}/{name}', value, step)
+        for name, value in figures.items():
+            self._board.add_scalar(f'{kind}/{name}', value, step)
         told = '  '.join(f'{name} {value:.4g}' for name, value in figures.items())
-        if self._bar is not None:
-            if kind == 'train':
-                self._bar.set_postfix_str(told, refresh=False)
-            else:
-                tqdm.write(told, file=sys.stderr)
-        elif self._plain:
+        if self._bar is None:
             print(f'{kind} {step}/{self.last_step}  {told}  {self._left(step)}', file=sys.stderr)
+        elif kind == 'train':
+            self._bar.set_postfix_str(told, refresh=False)
+        else:
+            tqdm.write(told, file=sys.stderr)
 
-    def moved_on(self, steps: int = 1) -> None:
-        """Advance the progress bar, on a terminal."""
+    def moved_on(self) -> None:
+        """Advance the progress bar by a step, on a terminal."""
         if self._bar is not None:
-            self._bar.update(steps)
+            self._bar.update()
 
     def picture(self, step: int, name: str, rgb: RGB) -> None:
         """Keep a picture, (H, W, 3) RGB, as pictures/NAME_STEP.png and in TensorBoard."""
         folder = self.run_dir / 'pictures'
         folder.mkdir(exist_ok=True)
         cv2.imwrite(str(folder / f'{name}_{step:08d}.png'), rgb[..., ::-1])
-        if self._board is not None:
-            self._board.add_image(name, rgb, step, dataformats='HWC')
+        self._board.add_image(name, rgb, step, dataformats='HWC')
 
     def _left(self, step: int) -> str:
         done = step - self._first
@@ -89,8 +84,7 @@ class Journal:
     def close(self) -> None:
         """Flush and end the bar."""
         self._lines.close()
-        if self._board is not None:
-            self._board.close()
+        self._board.close()
         if self._bar is not None:
             self._bar.close()
 
@@ -99,6 +93,9 @@ class Lap:
     """Means of the terms since the last record, seconds per step, and the share of waiting."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self._began, self._waited, self._steps = time.perf_counter(), 0.0, 0
         self._terms: dict[str, list[Tensor]] = {}
 
@@ -121,7 +118,7 @@ class Lap:
         told = {name: _mean_told(each) for name, each in self._terms.items()}
         means = {name: mean for name, mean in told.items() if mean is not None}
         times = {'s_per_step': spent / self._steps, 'loader_share': self._waited / spent}
-        self.__init__()  # type: ignore[misc]
+        self._start()
         return {**means, **times}
 
 
@@ -138,11 +135,3 @@ def _whole_lines(path: Path) -> list[str]:
         return []
     lines = path.read_text().splitlines()
     return [line for line in lines if line.startswith('{') and line.endswith('}')]
-
-
-def _tensorboard(folder: Path, first_step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:  # the JSON lines are the record; TensorBoard is a comfort
-        return None
-    return SummaryWriter(str(folder), purge_step=first_step + 1)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sds_perception.input_size import picture_size
-from sds_training.run.interruption import STOPPED
+from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.streets.motion import FRAMES, MOST_FRAMES
 
 if TYPE_CHECKING:  # workers import the renderer after their threads are limited
@@ -57,12 +57,12 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f'{len(done)}/{len(orders)} snippets, {rate:.1f} frames/s', flush=True)
     except (ValueError, OSError, BrokenExecutor) as problem:
         print(f'sds-streets: {problem}', file=sys.stderr)
-        return 2
+        return REFUSED
     except MemoryError as problem:
         width, height = options.size
         print(f'sds-streets: {width}x{height} is too large for the memory ({problem}); wanted a '
               'smaller --size or fewer --workers', file=sys.stderr)  # fmt: skip
-        return 2
+        return REFUSED
     except KeyboardInterrupt:
         print(f'sds-streets: stopped after {len(done)} snippets', file=sys.stderr)
         return STOPPED
