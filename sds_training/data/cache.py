@@ -42,7 +42,7 @@ class Stored(NamedTuple):
         return self.offset + math.prod(self.shape)
 
 
-class Frame(NamedTuple):
+class Resized(NamedTuple):
     """One resized picture or label and the size it was recorded at."""
 
     pixels: NDArray[np.uint8]  # (H, W, 3) RGB or (H, W) train ids, read only
@@ -55,13 +55,9 @@ class OriginalFiles:
     def __init__(self, config: DataConfig) -> None:
         self._config = config
 
-    def picture(self, path: Path) -> Frame:
-        """The picture at training size."""
-        return Frame(*resized_pixels(path, self._config))
-
-    def label(self, path: Path) -> Frame:
-        """The label at training size."""
-        return Frame(*resized_pixels(path, self._config))
+    def read(self, path: Path) -> Resized:
+        """The picture or label at training size."""
+        return Resized(*resized_pixels(path, self._config))
 
 
 class CachedFiles:
@@ -74,21 +70,14 @@ class CachedFiles:
         self._shards: dict[int, NDArray[np.uint8]] = {}
         self._require(list(paths))
 
-    def picture(self, path: Path) -> Frame:
-        """The picture at training size, a view of the mapped file."""
-        return self._frame(path)
-
-    def label(self, path: Path) -> Frame:
-        """The label at training size, a view of the mapped file."""
-        return self._frame(path)
+    def read(self, path: Path) -> Resized:
+        """The picture or label at training size, a view of the mapped file."""
+        shard, stored = self._where[key_of(self._root, path)]
+        return Resized(self._pixels(shard, stored), stored.recorded)
 
     def __getstate__(self) -> dict:
         """Leave the maps behind: a loader process opens its own."""
         return {**self.__dict__, '_shards': {}}
-
-    def _frame(self, path: Path) -> Frame:
-        shard, stored = self._where[key_of(self._root, path)]
-        return Frame(self._pixels(shard, stored), stored.recorded)
 
     def _pixels(self, shard: int, stored: Stored) -> NDArray[np.uint8]:
         if shard not in self._shards:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from sds_training.data.cache import CachedFiles, Frame, OriginalFiles
+from sds_training.data.cache import CachedFiles, OriginalFiles, Resized
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Clip, Pools
 from sds_training.data.config import DataConfig
@@ -52,9 +52,9 @@ def batches(
     steps = StepBatches(config, pools, seed, rank, world_size)
     if config.workers == 0:
         return (steps[step] for step in range(first_step, last_step))
-    return raised(
+    return reraised(
         DataLoader(
-            Told(steps),
+            ErrorsAsItems(steps),
             batch_size=None,
             sampler=range(first_step, last_step),
             num_workers=config.workers,
@@ -65,7 +65,7 @@ def batches(
     )
 
 
-class Told(Dataset):
+class ErrorsAsItems(Dataset):
     """Batches for a worker, whose problem with a file must reach the person as one sentence.
 
     What a worker raises arrives as a page of traceback; so it hands the problem over.
@@ -81,9 +81,9 @@ class Told(Dataset):
             return problem
 
 
-def raised(told: Iterable[Batch | DataError]) -> Iterator[Batch]:
+def reraised(items: Iterable[Batch | DataError]) -> Iterator[Batch]:
     """The batches, and in this process what a worker had to say instead of one."""
-    for each in told:
+    for each in items:
         if isinstance(each, DataError):
             raise each
         yield each
@@ -124,7 +124,7 @@ class StepBatches(Dataset):
         temperature, labelled = self._config.rare_class_temperature, self._pools.labelled
         if not (temperature and labelled):
             return None
-        labels = (self._files.label(clip.label).pixels for clip in labelled if clip.label)
+        labels = (self._files.read(clip.label).pixels for clip in labelled if clip.label)
         return RareClasses.counted(labels, temperature)
 
 
@@ -159,12 +159,12 @@ def load_sample(
 
     The crop shows the class `wanted`, if one is given and a few draws find it.
     """
-    image = files.picture(clip.image)
+    image = files.read(clip.image)
     height, width = image.pixels.shape[:2]
     label = label_of(clip, files, image)
     plan = _plan_for(label, wanted, (width, height), config, rng)
     frame = apply_to_picture(image.pixels, plan)
-    others = (apply_to_picture(files.picture(p).pixels, plan) for p in clip.neighbours or ())
+    others = (apply_to_picture(files.read(p).pixels, plan) for p in clip.neighbours or ())
     camera = clip.camera_at(*image.recorded).resized(width, height)
     driven = clip.driven(config.neighbour_gap * config.frame_period_s)
     return Sample(
@@ -180,12 +180,12 @@ def load_sample(
 
 
 def label_of(
-    clip: Clip, files: CachedFiles | OriginalFiles, image: Frame
+    clip: Clip, files: CachedFiles | OriginalFiles, image: Resized
 ) -> NDArray[np.uint8] | None:
     """The label of the clip, whose picture is `image`; None without one."""
     if clip.label is None:
         return None
-    label = files.label(clip.label)
+    label = files.read(clip.label)
     if label.recorded != image.recorded:  # else it would be stretched over the picture and learnt
         there, wanted = (f'{each[0]}x{each[1]}' for each in (label.recorded, image.recorded))
         raise FileError(f'{clip.label} is {there}, its picture is {wanted}')

@@ -37,7 +37,7 @@ def prepare(
     added = build_cache(paths, config, processes or os.cpu_count() or 1, on_progress)
     files = CachedFiles(config, paths)
     for clip in pools.labelled:
-        label_of(clip, files, files.picture(clip.image))  # refuses what would end the training
+        label_of(clip, files, files.read(clip.image))  # refuses what would end the training
     return added
 
 

@@ -77,6 +77,6 @@ def canonical_camera(config: DataConfig, pools: Pools) -> Camera:
 
 
 def _resized_camera(clip: Clip, files: CachedFiles | OriginalFiles) -> Camera:
-    picture = files.picture(clip.image)
+    picture = files.read(clip.image)
     height, width = picture.pixels.shape[:2]
     return clip.camera_at(*picture.recorded).resized(width, height)

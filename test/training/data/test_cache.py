@@ -32,11 +32,8 @@ def test_the_cache_holds_what_reading_the_originals_gives(config, files) -> None
     assert build_cache(files, config) == len(files)
     cached, originals = CachedFiles(config, files), OriginalFiles(config)
     for path in files:
-        if 'labelIds' in path.name:
-            np.testing.assert_array_equal(cached.label(path).pixels, originals.label(path)[0])
-        else:
-            np.testing.assert_array_equal(cached.picture(path).pixels, originals.picture(path)[0])
-            assert cached.picture(path).recorded == (64, 32)
+        np.testing.assert_array_equal(cached.read(path).pixels, originals.read(path).pixels)
+        assert cached.read(path).recorded == (64, 32)
 
 
 def test_two_processes_write_the_same_cache_as_one(config, files, tmp_path) -> None:
@@ -46,7 +43,7 @@ def test_two_processes_write_the_same_cache_as_one(config, files, tmp_path) -> N
     build_cache(files, other, processes=2, on_progress=lambda *at: seen.append(at))
     assert seen[0] == (0, len(files)) and seen[-1] == (len(files), len(files))
     for path in files:
-        ours, theirs = (CachedFiles(each, files).picture(path)[0] for each in (config, other))
+        ours, theirs = (CachedFiles(each, files).read(path)[0] for each in (config, other))
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -106,7 +103,7 @@ def test_an_open_cache_whose_shard_is_made_again_is_told_so_and_reads_no_other_p
     os.utime(files[0], ns=(1, 1))
     build_cache(files[::-1][:3], config)
     with pytest.raises(CacheError, match='00000.raw was there when the cache was opened and is'):
-        opened.picture(files[0])
+        opened.read(files[0])
 
 
 @pytest.mark.parametrize('kept', [None, 0, 100])
