@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import cv2
@@ -26,6 +23,7 @@ from sds_training.data.cache import (
 )
 from sds_training.data.config import DataConfig
 from sds_training.run.folder_lock import held
+from sds_training.worker_process import finished
 
 SHARD_FILES = 256
 
@@ -92,23 +90,19 @@ def _write_shards(
     first: int, groups: list[list[Path]], config: DataConfig, processes: int
 ) -> Iterator[int]:
     """Write the shards from number `first` on, yielding how many files each one holds."""
+    orders = [(first + n, group, config) for n, group in enumerate(groups)]
     if processes <= 1 or len(groups) <= 1:
-        yield from (write_shard(first + n, group, config) for n, group in enumerate(groups))
+        yield from (write_shard(*order) for order in orders)
         return
-    # Spawned, not forked: the caller may hold threads of torch, and a fork would inherit locks.
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(processes, context, initializer=_begin_worker) as pool:
-        try:
-            jobs = [pool.submit(write_shard, first + n, g, config) for n, g in enumerate(groups)]
-            yield from (job.result() for job in as_completed(jobs))
-        except BrokenExecutor as problem:
-            raise CacheError(
-                f'a process writing the cache {config.cache_dir} was ended from outside, perhaps '
-                'for want of memory; the same command goes on, fewer --workers need less'
-            ) from problem
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    try:
+        yield from finished(write_shard, orders, processes)
+    except BrokenExecutor as problem:
+        raise CacheError(
+            f'a process writing the cache {config.cache_dir} was ended from outside, perhaps '
+            'for want of memory; the same command goes on, fewer --workers need less'
+        ) from problem
+    finally:
+        _remove_partial(config.cache_dir)  # of processes that were ended
 
 
 def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
@@ -153,21 +147,12 @@ def _sweep(folder: Path, root: Path) -> None:
         shard = read_index(index)
         if shard is None or not all(is_current(root / key, shard[key]) for key in shard):
             index.unlink()
-    for path in folder.glob('*partial'):
-        path.unlink()
+    _remove_partial(folder)
     for path in folder.glob('*.raw'):
         if not path.with_suffix('.json').exists():
             path.unlink()
 
 
-def _begin_worker() -> None:
-    """Use one thread and end with the parent: orphans would write into its successor's shards."""
-    cv2.setNumThreads(0)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
+def _remove_partial(folder: Path) -> None:
+    for path in folder.glob('*partial'):
+        path.unlink()

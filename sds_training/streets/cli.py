@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 from sds_perception.input_size import picture_size
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.streets.motion import FRAMES, MOST_FRAMES
+from sds_training.worker_process import finished
 
 if TYPE_CHECKING:  # workers import the renderer after their threads are limited
     from sds_training.streets.drive import Drive, Frame
@@ -184,29 +183,7 @@ def _render(orders: list[Order], options: argparse.Namespace) -> Iterator[int]:
         yield from map(render_order, orders)
         return
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # the workers share the cores already
-    context = multiprocessing.get_context('spawn')
-    workers = min(options.workers, len(orders))
-    with ProcessPoolExecutor(workers, context, _obey_the_parent) as pool:
-        results = [pool.submit(render_order, order) for order in orders]
-        try:
-            yield from (result.result() for result in results)
-        except BaseException:  # nobody waits for what is half done; without workers all is off
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
-
-
-def _obey_the_parent() -> None:
-    """A worker leaves Ctrl-C to its parent, and ends when that is gone, however it went."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-
-
-def _end_with_the_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # sys.exit would end this thread alone
+    yield from finished(render_order, zip(orders), min(options.workers, len(orders)))
 
 
 def render_order(order: Order, also: Callable[[Drive, int, Frame], None] | None = None) -> int:
