@@ -29,7 +29,6 @@ DETAIL: Literal['fine'] = 'fine'
 
 
 def scored(
-    config: TrainingConfig,
     learner: Learner,
     passport: dict[str, Any],
     journal: Journal | None,
@@ -44,10 +43,10 @@ def scored(
     learner.fabric.barrier()
     if not learner.fabric.is_global_zero:
         return None
-    frames = frames_to_score(config)
+    frames = frames_to_score(learner.config)
     if not frames:
         return {}
-    device, release = str(learner.fabric.device), released(config, learner, passport)
+    device, release = str(learner.fabric.device), released(learner, passport)
     perceiver = Perceiver.from_release(release, device=device, detail=DETAIL)
     try:
         scores = evaluate(perceiver, _until(stop, frames), protocol=PROTOCOL)
@@ -55,7 +54,7 @@ def scored(
         logger.warning('not scored after step %d: %s', learner.step, problem)
         return None
     figures = headline(scores)
-    if config.stage == 'depth':
+    if learner.config.stage == 'depth':
         figures.pop('mean_iou', None)  # of semantics that nobody taught
     if journal:
         journal.record(learner.step, 'evaluate', figures)
@@ -95,30 +94,27 @@ def headline(scores: Scores) -> dict[str, float]:
 
 
 def released(
-    config: TrainingConfig,
-    learner: Learner,
-    passport: dict[str, Any],
-    scores: dict[str, Any] | None = None,
+    learner: Learner, passport: dict[str, Any], scores: dict[str, Any] | None = None
 ) -> Release:
     """The network that is released, as it is now."""
-    which = released_network(config)
+    which = released_network(learner.config)
     network = learner.teacher.network if which == 'teacher' else learner.student
     weights = {name: each.detach().cpu().clone() for name, each in network.state_dict().items()}
     passport = {**passport, 'step': learner.step, 'which': which}
-    return release_of(config, weights, passport, learner.teacher.bias.mean, scores)
+    return release_of(learner.config, weights, passport, learner.teacher.bias.mean, scores)
 
 
-def finish(config: TrainingConfig, learner: Learner, passport: dict[str, Any]) -> Path:
+def finish(learner: Learner, passport: dict[str, Any]) -> Path:
     """Score the trained network and write its release, and the scores where there are any.
 
     Without them the same command scores again, once the file that prevented it is mended.
     """
-    path = Path(config.run_dir, RELEASE)
-    scores = scored(config, learner, passport, None)
+    path = Path(learner.config.run_dir, RELEASE)
+    scores = scored(learner, passport, None)
     if learner.fabric.is_global_zero:
         file = path.with_name(SCORES)
         file.unlink(missing_ok=True)
         if scores is not None:
             file.write_text(json.dumps(scores, indent=1) + '\n')
-        write_release(path, released(config, learner, passport, scores))
+        write_release(path, released(learner, passport, scores))
     return path

@@ -20,7 +20,7 @@ from torch import Tensor
 from sds_perception.network.config import NetworkConfigError
 from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
-from sds_training.config import ConfigError, JournalConfig, TrainingConfig
+from sds_training.config import ConfigError, TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Pools, training_pools
 from sds_training.data.loading import batches
@@ -90,16 +90,15 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     with stop_requests() as stop:
         try:
             with closing(journal) if journal else nullcontext():
-                walk(config, learner, pools, journal, passport, stop)
+                walk(learner, pools, journal, passport, stop)
         except (DataError, DivergedError, Interrupted) as problem:
             if fabric.world_size == 1 or not isinstance(problem, DataError):
                 save_state(fabric, config, learner.state(), passport)
             raise  # of a bad file the other processes know nothing, and would not save with us
-    return finish(config, learner, passport)
+    return finish(learner, passport)
 
 
 def walk(
-    config: TrainingConfig,
     learner: Learner,
     pools: Pools,
     journal: Journal | None,
@@ -107,8 +106,8 @@ def walk(
     stop: threading.Event,
 ) -> None:
     """The steps from where the learner stands to the last one."""
-    fabric, often = learner.fabric, config.journal
-    supply = step_batches(config, fabric, pools, learner.step)
+    config, fabric, often = learner.config, learner.fabric, learner.config.journal
+    supply = step_batches(learner, pools)
     lap = Lap()
     while learner.step < config.steps:
         with lap.waiting():
@@ -116,11 +115,11 @@ def walk(
         terms = learner.advance(group)
         step, last = learner.step, learner.step == config.steps
         if journal:
-            report(journal, learner, terms, lap, often, last)
+            report(journal, learner, terms, lap)
         if step % often.save_every == 0 or last:
             save_state(fabric, config, learner.state(), passport)
         if often.evaluate_every and step % often.evaluate_every == 0 and not last:
-            scored(config, learner, passport, journal, stop)
+            scored(learner, passport, journal, stop)
         if stop_wanted(fabric, stop) and not last:
             raise Interrupted(f'stopped after step {step}; the same command continues')
 
@@ -133,16 +132,10 @@ def stop_wanted(fabric: Fabric, stop: threading.Event) -> bool:
     return bool(fabric.all_reduce(asked, reduce_op='sum') > 0)
 
 
-def report(
-    journal: Journal,
-    learner: Learner,
-    terms: dict[str, Tensor],
-    lap: Lap,
-    often: JournalConfig,
-    last: bool,
-) -> None:
+def report(journal: Journal, learner: Learner, terms: dict[str, Tensor], lap: Lap) -> None:
     """Figures and pictures of the steps just taken, as often as the config wants them."""
-    step = learner.step
+    step, often = learner.step, learner.config.journal
+    last = step == learner.config.steps
     journal.moved_on()
     lap.add(terms)
     if step % often.print_every == 0 or last:
@@ -203,16 +196,15 @@ def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
     return origin.passport
 
 
-def step_batches(
-    config: TrainingConfig, fabric: Fabric, pools: Pools, step: int
-) -> Iterator[list[Batch]]:
-    """The batches of each step from `step` on: as many as gradients are accumulated over."""
+def step_batches(learner: Learner, pools: Pools) -> Iterator[list[Batch]]:
+    """The batches of each step still to go: as many as gradients are accumulated over."""
+    config, fabric = learner.config, learner.fabric
     many = config.fabric.accumulate
     flat = batches(
         config.data,
         pools,
         config.seed,
-        step * many,
+        learner.step * many,
         config.steps * many,
         fabric.global_rank,
         fabric.world_size,
