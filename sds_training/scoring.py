@@ -15,6 +15,7 @@ from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.validation import ValidationFrame, validation_frames
 from sds_training.evaluate import evaluate
+from sds_training.evenly import evenly
 from sds_training.export import release_of, released_network
 from sds_training.learner import Learner
 from sds_training.metrics import PROTOCOLS, Scores
@@ -79,7 +80,7 @@ def frames_to_score(config: TrainingConfig) -> list[ValidationFrame]:
         logger.info('not scored: %s', nothing)
         return []
     most = config.journal.evaluate_frames
-    return frames[:: -(-len(frames) // most)] if most and len(frames) > most else frames
+    return list(evenly(frames, most)) if most else frames
 
 
 def headline(scores: Scores) -> dict[str, float]:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from sds_perception.labels import CLASSES
 from sds_training.data.cityscapes import KINDS, DataError, Kind, Layout, scan
 from sds_training.data.files import read_label_ids, read_picture, recorded_camera
+from sds_training.evenly import evenly
 
-LABELS_READ = 20  # label files per split whose pixels are looked at
+LABELS_READ = 20  # at most so many label files per split are looked into
 HIGHEST_TRAIN_ID = len(CLASSES) - 1
 HIGHEST_VOID_ID = min(each.label_id for each in CLASSES) - 1  # below the first class, road
 PICTURES = ('images', 'sequence')
@@ -142,7 +143,7 @@ def _label_pixels(layout: Layout) -> Iterator[Finding]:
     """Read some labels, evenly spaced; the first that is wrong stands for all."""
     names = sorted(layout.labels.keys() & layout.images.keys())
     highest = 0
-    for name in names[:: max(1, len(names) // LABELS_READ)]:
+    for name in evenly(names, LABELS_READ):
         try:
             highest = max(highest, _highest_id(layout.labels[name], layout.images[name]))
         except DataError as problem:

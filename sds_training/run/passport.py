@@ -22,7 +22,9 @@ from sds_training.data.config import DataConfig
 from sds_training.data.loading import open_files
 from sds_training.export import code_version
 
-CAMERAS_READ = 64  # so many frames, evenly spread, decide the training camera
+# At least so many frames, where there are as many, and fewer than twice as many decide the
+# training camera: what a run began with is compared when it goes on, so this may not change.
+CAMERAS_READ = 64
 
 
 def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
