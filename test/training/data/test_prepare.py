@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -51,22 +47,6 @@ def test_control_c_is_one_line(street, capsys, monkeypatch) -> None:
     monkeypatch.setattr('sds_training.data.prepare.build_cache', interrupt)
     assert main([str(street.root), '--size', '32x16']) == 130
     assert capsys.readouterr().err == 'sds-prepare: stopped; the same command goes on\n'
-
-
-def test_control_c_with_processes_at_work_is_one_line(street) -> None:
-    command = subprocess.Popen(
-        [sys.executable, '-m', 'sds_training.data.prepare', str(street.root), '--size=32x16'],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's & ignores it
-    )
-    while 'cache: 0 of 28' not in command.stderr.readline():
-        assert command.poll() is None
-    os.killpg(command.pid, signal.SIGINT)  # as a terminal does
-    _, told = command.communicate(timeout=60)
-    assert told == 'sds-prepare: stopped; the same command goes on\n'
-    assert command.returncode == 130
 
 
 def test_prepare_checks_writes_and_has_nothing_left_to_do(street, capsys) -> None:
