@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+TRAIN = 'train'  # the only split that anything is learnt from
 PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 LABELLED_POSITION = 19  # Cityscapes labels the twentieth of the thirty frames of a snippet
 _NAME = re.compile(r'(?P<city>.+)_(?P<sequence>[^_]+)_(?P<number>\d+)')

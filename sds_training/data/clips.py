@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sds_perception.camera import Camera
-from sds_training.data.cityscapes import DataError, Layout, scan, shifted
+from sds_training.data.cityscapes import TRAIN, Layout, scan, shifted
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_camera, read_vehicle, recorded_camera
 from sds_training.data.odometry import (
@@ -21,11 +20,10 @@ from sds_training.data.odometry import (
     Plane,
     camera_motion,
 )
+from sds_training.data.requirements import require_frames, require_told_motion
 from sds_training.data.splits import LabelSplit, label_split
 
 logger = logging.getLogger(__name__)
-
-TRAIN = 'train'  # the only split that anything is learnt from
 
 
 @dataclass(frozen=True)
@@ -101,62 +99,9 @@ def training_pools(config: DataConfig) -> Pools:
     if config.least_travel_m:
         unlabelled = _those_that_travel(unlabelled, config)
     pools = Pools(labelled, tuple(sorted(unlabelled, key=lambda clip: clip.name)), chosen)
-    _refuse_empty(pools, config)
+    require_frames(pools, config)
     _mention_guessed_cameras(pools)
     return pools
-
-
-def require_vehicles(pools: Pools, asked: str, otherwise: str) -> None:
-    """Refuse pools of which no vehicle file, or not every one wanted, tells the motion.
-
-    The sentence begins with what `asked` for motion and ends with what to do `otherwise`.
-    """
-    if not any(clip.neighbours for clip in pools.clips):
-        raise DataError(
-            f'{asked} but none of {len(pools.clips)} frames has neighbours to move to; fetch '
-            f'leftImg8bit_sequence, or {otherwise}'
-        )
-    _refuse_silent_vehicles(pools.clips, asked, otherwise)
-
-
-def require_some_neighbours(pools: Pools, config: DataConfig, asked: str) -> None:
-    """Refuse pools none of whose frames can teach depth; the sentence begins with who `asked`."""
-    drawn = _drawn(pools, config)
-    if not any(clip.neighbours for clip in drawn):
-        raise DataError(
-            f'{asked} but none of {len(drawn)} frames to draw has neighbours to learn it from; '
-            'fetch leftImg8bit_sequence, or set loss.depth to 0'
-        )
-
-
-def require_neighbours(pools: Pools, config: DataConfig) -> None:
-    """Refuse pools that depth pre-training would draw frames without neighbours from."""
-    drawn = _drawn(pools, config)
-    lone = [clip.name for clip in drawn if not clip.neighbours]
-    if lone:
-        raise DataError(
-            f"stage is 'depth' but {len(lone)} of {len(drawn)} frames to draw lack a neighbour "
-            f'(first: {lone[0]}); set data.clips_only to true and data.labelled_batch to 0'
-        )
-
-
-def require_mounting(pools: Pools) -> None:
-    """Refuse frames whose camera file does not say how high the camera sits."""
-    clips = pools.clips
-    unknown = [clip.name for clip in clips if not clip.road()[3] > 0]
-    if unknown:
-        raise DataError(
-            f'loss.road is above 0 but {len(unknown)} of {len(clips)} frames have no camera file '
-            f'with a height over the road, extrinsic.z (first: {unknown[0]}); add it, or set '
-            'loss.road to 0'
-        )
-
-
-def _drawn(pools: Pools, config: DataConfig) -> tuple[Clip, ...]:
-    """The frames that batches are made of: a pool without a place in them teaches nothing."""
-    if not config.labelled_batch:
-        return pools.unlabelled
-    return pools.clips if config.unlabelled_batch else pools.labelled
 
 
 def _clip(layout: Layout, name: str, config: DataConfig, with_label: bool = False) -> Clip:
@@ -197,39 +142,12 @@ def _extra_clips(layout: Layout, config: DataConfig) -> list[Clip]:
 def _those_that_travel(clips: list[Clip], config: DataConfig) -> list[Clip]:
     """The clips whose camera moves far enough to a neighbour; those without any stay as well."""
     least_m, gap_s = config.least_travel_m, config.neighbour_gap * config.frame_period_s
-    _refuse_silent_vehicles(
-        clips, f'data.least_travel_m is {least_m}', 'set data.least_travel_m to 0'
-    )
+    require_told_motion(clips, f'data.least_travel_m is {least_m}', 'set data.least_travel_m to 0')
     kept = [clip for clip in clips if not clip.neighbours or clip.travel_m(gap_s) >= least_m]
     logger.info(
         'data.least_travel_m %g leaves %d of %d unlabelled frames', least_m, len(kept), len(clips)
     )
     return kept
-
-
-def _refuse_silent_vehicles(clips: Sequence[Clip], asked: str, otherwise: str) -> None:
-    moving = [clip for clip in clips if clip.neighbours]
-    silent = [clip.name for clip in moving if None in clip.vehicles]
-    if silent:
-        raise DataError(
-            f'{asked} but {len(silent)} of {len(moving)} frames with neighbours lack a vehicle '
-            f'file of their own or of a neighbour (first: {silent[0]}); fetch vehicle_sequence, '
-            f'or {otherwise}'
-        )
-
-
-def _refuse_empty(pools: Pools, config: DataConfig) -> None:
-    if config.labelled_batch and not pools.labelled:
-        raise DataError(
-            f'data.labelled_batch is {config.labelled_batch} but {config.root} has no labelled '
-            f'frames to use in {TRAIN!r} (data.labels is {config.labels})'
-        )
-    if config.unlabelled_batch and not pools.unlabelled:
-        raise DataError(
-            f'data.unlabelled_batch is {config.unlabelled_batch} but the unlabelled pool of '
-            f'{TRAIN!r} is empty; set data.extra_unlabelled (sds-prepare: --extra-unlabelled all) '
-            'or data.pool_includes_labelled'
-        )
 
 
 def _mention_guessed_cameras(pools: Pools) -> None:

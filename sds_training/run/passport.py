@@ -10,16 +10,10 @@ from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
 from sds_training.data.cache import CachedFiles, OriginalFiles
 from sds_training.data.cityscapes import digest_of
-from sds_training.data.clips import (
-    Clip,
-    Pools,
-    require_mounting,
-    require_neighbours,
-    require_some_neighbours,
-    require_vehicles,
-)
+from sds_training.data.clips import Clip, Pools
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import open_files
+from sds_training.data.requirements import require_teachers
 from sds_training.export import code_version
 
 # At least so many frames, where there are as many, and fewer than twice as many decide the
@@ -39,20 +33,6 @@ def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
         'camera': asdict(canonical_camera(config.data, pools)),
         'commit': code_version(),
     }
-
-
-def require_teachers(config: TrainingConfig, pools: Pools) -> None:
-    """Refuse frames that cannot teach what the config wants to learn from them."""
-    if config.pose.odometry:
-        require_vehicles(pools, 'pose.odometry is true', 'set pose.odometry to false')
-    if config.loss.speed:
-        require_vehicles(pools, f'loss.speed is {config.loss.speed}', 'set loss.speed to 0')
-    if config.loss.road:
-        require_mounting(pools)
-    if config.stage == 'depth':
-        require_neighbours(pools, config.data)
-    elif config.loss.depth:
-        require_some_neighbours(pools, config.data, f'loss.depth is {config.loss.depth}')
 
 
 def canonical_camera(config: DataConfig, pools: Pools) -> Camera:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import require_mounting, require_vehicles, training_pools
+from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 
 
@@ -35,27 +35,6 @@ def test_an_assumed_camera_under_moving_frames_is_warned_of(city_folder, caplog)
     assert 'no camera file' in caplog.text and 'own_000000_000001' in caplog.text
 
 
-def test_an_empty_pool_is_refused(city_folder) -> None:
-    city_folder.sequence(['own_000000_000000'])
-    for halves, wanted in (((1, 0), 'no labelled frames'), ((0, 1), 'unlabelled pool')):
-        config = DataConfig(
-            root=str(city_folder.root), labelled_batch=halves[0], unlabelled_batch=halves[1]
-        )
-        with pytest.raises(DataError, match=wanted):
-            training_pools(config)
-
-
-def test_odometry_that_is_missing_is_named(street) -> None:
-    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    pools = training_pools(config)
-    words = ('pose.odometry is true', 'set pose.odometry to false')
-    require_vehicles(pools, *words)
-    silent = next(clip for clip in pools.unlabelled if clip.neighbours)
-    silent.vehicles[1].unlink()
-    with pytest.raises(DataError, match=f'{words[0]} but 1 of .*{silent.name}.*, or {words[1]}'):
-        require_vehicles(training_pools(config), *words)
-
-
 def test_positions_asked_for_in_vain_are_counted(config, caplog) -> None:
     with caplog.at_level(logging.INFO):
         pools = training_pools(replace(config, extra_unlabelled=(5, 17, 18, 20)))
@@ -75,10 +54,3 @@ def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:
     rests.vehicles[1].unlink()
     with pytest.raises(DataError, match=f'data.least_travel_m is 0.05 .* {rests.name}'):
         training_pools(replace(config, least_travel_m=0.05))
-
-
-def test_a_camera_whose_height_nobody_told_is_named(street) -> None:
-    config = DataConfig(root=str(street.root), size=(64, 32), crop=(24, 16), use_cache=False)
-    pools = training_pools(config)
-    with pytest.raises(DataError, match=r'loss.road is above 0 .* extrinsic.z \(first: '):
-        require_mounting(pools)
