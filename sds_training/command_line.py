@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 import sys
@@ -32,6 +33,7 @@ UNKNOWN = (
 )
 
 
+@functools.cache  # it costs more to make than to use
 def training_parser(program: str) -> ArgumentParser:
     """A strict parser of `TrainingConfig`: --config FILE, then any field by its dotted name."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the sentences of --help

@@ -46,6 +46,14 @@ def test_a_field_is_overridden_by_its_dotted_name() -> None:
     assert config.optimiser.rate == 0.25
 
 
+def test_no_reading_leaves_anything_behind_for_the_next() -> None:
+    file, words = 'config/training/smoke.yaml', ['--optimiser.rate=0.25', '--data.crop=[64, 32]']
+    plain, changed = read_config([file]), read_config([file, *words])
+    with pytest.raises(SystemExit):
+        read_config([file, *words, '--optimiser.rtae=1'])
+    assert read_config([file]) == plain != changed == read_config([file, *words])
+
+
 def test_a_file_lies_on_top_of_its_base(tmp_path: Path) -> None:
     (tmp_path / 'base.yaml').write_text('run_dir: a\ndata: {root: r, labels: 3}\n')
     (tmp_path / 'top.yaml').write_text('base: base.yaml\ndata: {labels: 5}\n')
