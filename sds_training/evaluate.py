@@ -20,8 +20,7 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.config import DataConfig
 from sds_training.data.validation import ValidationFrame, validation_frames
 from sds_training.exit_codes import REFUSED, STOPPED
-from sds_training.metrics import PROTOCOLS, DepthProtocol, Judged, Scores, Tally
-from sds_training.metrics.semantics import FOLDS
+from sds_training.metrics import FOLDS, PROTOCOLS, DepthProtocol, Judged, Scores, Tally
 from sds_training.report import PictureRows, write_report
 
 

@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 from sds_perception.atomic_file import written_atomically
 from sds_perception.labels import PALETTE, TRAIN_ID, UNLABELLED
 from sds_perception.render import color_depth, color_labels, overlay
-from sds_training.metrics import DepthProtocol, Judged, Scores, fold_table
-from sds_training.metrics.depth import METRICS, counted_pixels
+from sds_training.metrics import (
+    METRICS,
+    DepthProtocol,
+    Judged,
+    Scores,
+    counted_pixels,
+    fold_table,
+)
 
 RGB = NDArray[np.uint8]
 PICTURE_WIDTH_PX = 360

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from sds_perception.labels import CLASSES, TRAIN_ID, TRAIN_ID_FROM_LABEL_ID
-from sds_training.metrics import PROTOCOLS, Confusion, DepthScores, depth_errors, fold_table
-from sds_training.metrics.depth import METRICS
+from sds_training.metrics import (
+    METRICS,
+    PROTOCOLS,
+    Confusion,
+    DepthScores,
+    depth_errors,
+    fold_table,
+)
 from sds_training.metrics.semantics import CAMVID_FOLD
 
 FULL, CITYSCAPES = PROTOCOLS['full'], PROTOCOLS['cityscapes']
