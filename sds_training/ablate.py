@@ -64,14 +64,15 @@ def different(variants: list[Variant], file: str, words: list[str]) -> list[Vari
     return kept
 
 
-def start_config(file: str, words: list[str], seed: int) -> TrainingConfig:
+def start_config(
+    file: str, words: list[str], seed: int, run_dir: str | None = None
+) -> TrainingConfig:
     """The config of the run that all lines of a seed start from.
 
     Of the overrides it takes those of the data, since it must not have seen other labels than the
-    lines, and of the machine, which is the same; it lies beside them where `run_dir` is one.
+    lines, and of the machine, which is the same; it lies beside them where they lie in `run_dir`.
     """
-    given, _ = _parser_of_run_dir().parse_known_args(words)
-    own = Path(given.run_dir, 'start') if given.run_dir else read_config([file], 'ablate').run_dir
+    own = Path(run_dir, 'start') if run_dir else read_config([file], 'ablate').run_dir
     more = [f'--run_dir={Path(own, f"seed_{seed}")}']
     more += [f'--seed={seed}', f'--data.split_seed={seed}']
     return read_config([file, *shared_words(words), *more], 'ablate')
@@ -138,10 +139,12 @@ def main(arguments: list[str] | None = None) -> int:
     """`ablate CONFIG [--seeds 0 1 2] [--only NAME ...] [--FIELD VALUE ...]`."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     options, words = _parser().parse_known_args(arguments)
+    if options.run_dir:
+        words.append(f'--run_dir={options.run_dir}')
     chosen = [each for each in VARIANTS if not options.only or each.name in options.only]
     try:
         config = read_config([options.config, *words], 'ablate')
-        starts = [start_config(options.start, words, 0)] if options.start else []
+        starts = [start_config(options.start, words, 0, options.run_dir)] if options.start else []
         require_one_process(config, *starts)
         outcomes = compared(different(chosen, options.config, words), options, words)
     except PROBLEMS as problem:
@@ -165,7 +168,8 @@ def compared(
     for seed in options.seeds:  # seeds outside: an early stop leaves all lines equally far
         begin = []
         if options.start:
-            begin = [f'--init_from={start_of(start_config(options.start, words, seed))}']
+            start = start_config(options.start, words, seed, options.run_dir)
+            begin = [f'--init_from={start_of(start)}']
         for variant in variants:
             logger.info('%s, seed %d', variant.name, seed)
             line = config_of(options.config, [*begin, *words], variant, seed)
@@ -177,7 +181,7 @@ def facts(config: TrainingConfig, options: argparse.Namespace, words: list[str])
     """What the table tells of its runs."""
     start = 'none'
     if options.start:
-        first = start_config(options.start, words, options.seeds[0])
+        first = start_config(options.start, words, options.seeds[0], options.run_dir)
         start = f'{options.start}, {first.steps} steps, {first.data.labels} labels'
     return {
         'config': options.config,
@@ -196,14 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--start', help='training file of the runs that the lines start from')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--only', nargs='+', choices=[each.name for each in VARIANTS])
+    parser.add_argument('--run_dir', help="folder of all runs (default: the file's own)")
     parser.add_argument('--output', type=Path, help='(default: evidence.md in run_dir)')
     parser.add_argument('--title', default='', help='what the runs were made on, in words')
-    return parser
-
-
-def _parser_of_run_dir() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='ablate', add_help=False, allow_abbrev=False)
-    parser.add_argument('--run_dir')
     return parser
 
 

@@ -210,7 +210,7 @@ def test_a_start_learns_from_the_data_of_its_lines_and_lies_beside_them(tmp_path
     assert start.data == line.data and start.data.root == '/mine' and start.data.labels == 50
     assert start.steps == 9 and start.optimiser != line.optimiser  # these are the file's own
     assert start.run_dir == f'{tmp_path}/start/seed_3'
-    elsewhere = ablate.start_config(str(file), [*words, '--run_dir', '/runs/mine'], 3)
+    elsewhere = ablate.start_config(str(file), words, 3, '/runs/mine')
     assert elsewhere.run_dir == '/runs/mine/start/seed_3'
 
 
