@@ -14,7 +14,7 @@ demo: venv
 	$(BIN)/python -m sds_perception.ros.trial.demo $(INPUT) --output out/demo
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 bench: venv
 	$(BIN)/sds-bench --output out/bench

@@ -1,4 +1,4 @@
-"""What every test shares: the tiny network, and no skipping where ROS is required."""
+"""What every test shares: the tiny network, its core, and no skipping where ROS is required."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
+
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # of two workers on two cores; torch reads it once
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from sds_perception.release import Release
 SIZE = (64, 128)  # (H, W) the tiny release is for
 # ROS packages that are on no index of wheels: their tests may skip, those of rclpy may not.
 NO_WHEEL = ('launch', 'cv_bridge', 'sensor_msgs_py', 'vision_msgs')
+TOGETHER = ('test/ros/', 'test/perception/engines/')
 ROS_REQUIRED = os.environ.get('SDS_REQUIRE_ROS') == '1'
 
 
@@ -25,6 +28,19 @@ def pytest_configure() -> None:
     """In CI the absence of ROS is a failure, not a reason to skip."""
     if ROS_REQUIRED and find_spec('rclpy') is None:
         pytest.exit('SDS_REQUIRE_ROS=1 but rclpy is not installed', returncode=1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Workers take whole files, and whole the folders whose tests share a graph or exports."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class BySharing(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split('::')[0]
+            return next((each for each in TOGETHER if file.startswith(each)), file)
+
+    return BySharing(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

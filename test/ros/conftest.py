@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from domains import free_domain
 
 from sds_perception.engines.parity import ParityReport
 from sds_perception.network import NETWORKS
 from sds_perception.release import untrained_release, write_release
 
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+os.environ['ROS_DOMAIN_ID'] = str(free_domain())
 os.environ.setdefault('ROS_LOG_DIR', f'{tempfile.gettempdir()}/ros-log-{os.getuid()}')
+
+OF_PROCESSES = free_domain()
 
 if find_spec('rclpy') is None:
     collect_ignore_glob = ['test_*.py']
@@ -52,7 +55,7 @@ def own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     Nodes of earlier tests have the same names, and their services are found for a while after
     they are gone: a request that reaches one of those is never answered.
     """
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + (os.getpid() + 50) % 100))
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(OF_PROCESSES))
 
 
 @pytest.fixture
