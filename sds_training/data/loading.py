@@ -85,7 +85,10 @@ def reraised(items: Iterable[Batch | DataError]) -> Iterator[Batch]:
     """The batches, and in this process what a worker had to say instead of one."""
     for each in items:
         if isinstance(each, DataError):
-            raise each
+            try:
+                raise each
+            finally:
+                del each  # it knows this frame: together they would keep the workers alive
         yield each
 
 
