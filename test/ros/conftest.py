@@ -34,6 +34,14 @@ def short_pauses() -> None:
     keep_pauses_short()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines are built for this run, not found or left in the folder of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
 @pytest.fixture(scope='session')
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a tiny untrained release."""

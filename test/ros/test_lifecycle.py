@@ -33,18 +33,18 @@ def cycle(node) -> None:
         assert getattr(node, f'trigger_{step}')().name == 'SUCCESS', step
 
 
-def test_twenty_lives_leave_no_threads_topics_or_memory_behind(graph: Graph) -> None:
+def test_twelve_lives_leave_no_threads_topics_or_memory_behind(graph: Graph) -> None:
     node = graph.node()
     for _ in range(4):
         cycle(node)
     threads, publishers = own_threads(), len(list(node.publishers))
     subscriptions, before_mib = len(list(node.subscriptions)), resident_mib()
-    for _ in range(16):
+    for _ in range(8):
         cycle(node)
     assert own_threads() == threads
     assert len(list(node.publishers)) == publishers
     assert len(list(node.subscriptions)) == subscriptions
-    assert resident_mib() - before_mib < 8
+    assert resident_mib() - before_mib < 6
 
 
 def test_a_node_sees_again_after_each_activation(graph: Graph) -> None:
@@ -120,9 +120,9 @@ def test_cuda_without_cuda_is_refused_not_replaced(graph: Graph, monkeypatch) ->
 
 @pytest.mark.usefixtures('nobody_agrees')
 def test_an_engine_refused_because_it_disagrees_is_a_warning_while_another_runs(
-    graph: Graph, tmp_path: Path
+    graph: Graph,
 ) -> None:
-    graph.active(engine='onnxruntime', engine_cache=str(tmp_path))
+    graph.active(engine='onnxruntime')
     arrays = graph.collect('/diagnostics', DiagnosticArray, QoSProfile(depth=10))
     node = until(lambda: arrays and arrays[-1].status[0], 'diagnostics came')
     assert node.level == bytes([Level.WARN])
@@ -132,7 +132,7 @@ def test_an_engine_refused_because_it_disagrees_is_a_warning_while_another_runs(
 def test_the_state_can_be_changed_from_another_node(graph: Graph) -> None:
     graph.node()
     client = graph.observer.create_client(ChangeState, '/sds_perception/change_state')
-    assert client.wait_for_service(5.0)
+    assert client.wait_for_service(60.0)
     for step in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
         answer = client.call_async(ChangeState.Request(transition=Transition(id=step)))
         assert until(lambda answer=answer: answer.done() and answer.result(), 'answered').success

@@ -11,7 +11,7 @@ import torch
 
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.network import NetworkConfig
-from sds_perception.release import Release, untrained_release
+from sds_perception.release import Release, read_release, untrained_release, write_release
 
 CONFIG = NetworkConfig(
     encoder='resnet10t',
@@ -21,7 +21,13 @@ CONFIG = NetworkConfig(
 
 
 @pytest.fixture(scope='session')
-def small_release() -> Release:
+def small_release(release_file: Path) -> Release:
+    """As read from its file, so that commands given the file find what was built of it."""
+    return read_release(release_file)
+
+
+@pytest.fixture(scope='session')
+def release_file(cache: Path) -> Path:
     """Random weights whose heads are strong enough for many classes and depths to occur."""
     release = untrained_release(CONFIG, (64, 96), seed=3)
     weights = {name: tensor.clone() for name, tensor in release.weights.items()}
@@ -34,7 +40,8 @@ def small_release() -> Release:
         weights[head + 'bias'] -= logits.mean(dim=(0, 2, 3))
         weights[head + 'bias'] /= spread
         weights['depth_heads.2.score.weight'] *= 20
-    return replace(release, weights=weights)
+    write_release(cache / 'small.safetensors', replace(release, weights=weights))
+    return cache / 'small.safetensors'
 
 
 @pytest.fixture(scope='session')

@@ -18,13 +18,11 @@ from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.image_codec import encode_png
 from sds_perception.offline.bag_writer import BagWriter
 from sds_perception.offline.frames import Frame
-from sds_perception.release import Release, write_release
 
 
 @pytest.fixture
-def release(small_release: Release, tmp_path: Path) -> str:
-    write_release(tmp_path / 'small.safetensors', small_release)
-    return str(tmp_path / 'small.safetensors')
+def release(release_file: Path) -> str:
+    return str(release_file)
 
 
 def test_the_command_builds_checks_and_refuses(release, cache, tmp_path, capsys) -> None:

@@ -152,10 +152,8 @@ def test_a_good_release_is_run_and_timed(tiny_release):
 
 
 @pytest.mark.usefixtures('nobody_agrees')
-def test_an_engine_that_does_not_run_because_it_disagrees_is_a_fault(tiny_release, tmp_path):
-    config = NodeConfig(
-        release=str(tiny_release), device='cpu', engine='onnxruntime', engine_cache=str(tmp_path)
-    )
+def test_an_engine_that_does_not_run_because_it_disagrees_is_a_fault(tiny_release):
+    config = NodeConfig(release=str(tiny_release), device='cpu', engine='onnxruntime')
     _, engine, refused = node_check.check_release(config)
     assert engine.sentence.startswith('torch cpu float32: ')
     assert refused.fault and 'onnxruntime cpu fp32 DISAGREES' in refused.sentence

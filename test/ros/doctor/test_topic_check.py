@@ -20,6 +20,11 @@ LATCHED = QoSProfile(
 )
 
 
+SURELY = ('--device', 'cpu', '--timeout', '30')  # ends as soon as all has come
+SIM_TIME = ('--ros-args', '-p', 'use_sim_time:=true')
+IN_VAIN = ('--timeout', '2')  # for what never comes
+
+
 @pytest.fixture
 def examined(graph, capsys, tiny_release, as_a_command):
     """The faults found with a camera that repeats a picture and has said its info once."""
@@ -28,7 +33,7 @@ def examined(graph, capsys, tiny_release, as_a_command):
         camera = graph.observer.create_publisher(type(picture), topic, 5)
         graph.observer.create_timer(0.05, lambda: camera.publish(picture))
         graph.observer.create_publisher(CameraInfo, '/camera_info', LATCHED).publish(info)
-        doctor.main(['--device', 'cpu', '--release', str(tiny_release), *options])
+        doctor.main([*SURELY, '--release', str(tiny_release), *options])
         lines = capsys.readouterr().out.splitlines()
         return [line[18:] for line in lines if line.startswith('FAULT')]
 
@@ -49,7 +54,7 @@ def test_pictures_of_the_other_kind_are_a_fault_with_the_nodes_own_advice(examin
     picture = CompressedImage(format='png')
     picture.data.frombytes(encode_png(np.zeros((48, 64, 3), np.uint8)).data)
     topic = '/image/compressed'
-    said, *_ = examined(picture, camera_info(), '--image-topic', topic, topic=topic)
+    said, *_ = examined(picture, camera_info(), *IN_VAIN, '--image-topic', topic, topic=topic)
     assert said.startswith(f'{topic} carries CompressedImage, wanted Image: set image_transport')
 
 
@@ -77,9 +82,9 @@ def test_what_the_node_would_warn_of_is_a_fault(examined, picture, info, sentenc
 @pytest.mark.parametrize(
     ('stamp', 'options', 'sentence'),
     [
-        (1.0, ('-p', 'max_age_s:=0.5'), 'frames are too old, the last '),
+        (1.0, ('--ros-args', '-p', 'max_age_s:=0.5'), 'frames are too old, the last '),
         (2e9, (), 'frames are stamped '),
-        (1.0, ('-p', 'use_sim_time:=true'), 'use_sim_time is true and no /clock arrives'),
+        (1.0, (*IN_VAIN, *SIM_TIME), 'use_sim_time is true and no /clock arrives'),
     ],
 )
 def test_stamps_and_clocks_the_node_would_complain_of_are_faults(
@@ -87,7 +92,7 @@ def test_stamps_and_clocks_the_node_would_complain_of_are_faults(
 ):
     picture = image()
     picture.header.stamp.sec = int(stamp)
-    (said,) = examined(picture, camera_info(), *(('--ros-args', *options) if options else ()))
+    (said,) = examined(picture, camera_info(), *options)
     assert said.startswith(sentence)
 
 
@@ -100,8 +105,7 @@ def test_a_clock_that_comes_after_the_first_picture_is_no_fault(graph, examined)
             ticks.publish(Clock(clock=image().header.stamp))
 
     graph.observer.create_timer(0.05, tick)
-    sim_time = ('--ros-args', '-p', 'use_sim_time:=true')
-    assert examined(image(), camera_info(), *sim_time) == []
+    assert examined(image(), camera_info(), *SIM_TIME) == []
 
 
 def test_a_rectified_camera_is_known_by_its_projection_alone(examined):
@@ -117,7 +121,7 @@ def test_a_rectified_camera_is_known_by_its_projection_alone(examined):
 
 def test_several_cameras_are_all_looked_for(examined):
     remapped = ('-p', 'cameras:=[front, rear]', '-r', 'front/image:=/image')
-    said = examined(image(), camera_info(), '--timeout', '3', '--ros-args', *remapped)
+    said = examined(image(), camera_info(), *IN_VAIN, '--ros-args', *remapped)
     assert said[0].startswith('no CameraInfo on /front/camera_info')
     assert said[0].endswith('of that type there is /camera_info')
     assert said[1] == 'no publisher on /rear/image; of that type there is /image'
