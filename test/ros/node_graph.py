@@ -121,7 +121,7 @@ class Graph:
         self._spinner.join()
 
 
-def until(condition: Callable[[], Any], what: str, timeout_s: float = 15.0) -> Any:
+def until(condition: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
     """Wait until the condition holds and return its value; fail with `what` otherwise."""
     end_s = time.monotonic() + timeout_s
     while not (value := condition()):

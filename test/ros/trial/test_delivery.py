@@ -28,10 +28,12 @@ def test_1080p_frames_reach_the_node_of_another_process(tmp_path, tiny_release):
     figures = tmp_path / 'figures.json'
     command = [sys.executable, '-m', 'sds_perception.ros.trial.delivery', '--json', str(figures)]
     command += ['--release', str(tiny_release), '--device', 'cpu', '--output-size', 'network']
-    # 4 Hz: the law is about fragments, which get lost at any rate, not about a busy machine.
-    subprocess.run([*command, '--rate', '4', '--seconds', '5'], timeout=300, check=False)
+    # A process: only its first participant reads the profile. 5 Hz: the law is about fragments,
+    # which get lost at any rate, not about a busy machine.
+    command += ['--engine', 'torch', '--rate', '5', '--seconds', '3']
+    subprocess.run(command, timeout=300, check=False)
     found = json.loads(figures.read_text())
-    assert found['sent'] == 20
+    assert found['sent'] == 15
     assert found['received_percent'] >= 70  # 10 with the default half-megabyte segment
     assert found['processed'] == found['consumed'] > 0
     assert found['bare_engine_ms'] > 0
