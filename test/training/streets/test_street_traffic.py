@@ -79,12 +79,13 @@ def test_nobody_stands_rides_or_drives_inside_anybody_else(
 
 
 def test_two_wheelers_are_parked_where_somebody_sees_them(scenes: list[Scene]) -> None:
-    for each in scenes:
-        found = [mesh for mesh in each.parked if np.isin(mesh.label, TWO_WHEELERS).all()]
-        for mesh in found:
-            away = np.hypot(*(mesh.corners.mean((0, 1))[:2] - each.path.point(20.0)[:2]))
-            assert away < 75.0
-    assert found
+    away = [
+        np.hypot(*(mesh.corners.mean((0, 1))[:2] - each.path.point(20.0)[:2]))
+        for each in scenes
+        for mesh in each.parked
+        if np.isin(mesh.label, TWO_WHEELERS).all()
+    ]
+    assert len(away) > len(scenes) and max(away) < 75.0
 
 
 def test_rectangles_overlap_in_the_frame_in_which_they_do() -> None:
@@ -134,21 +135,24 @@ def test_nobody_walks_through_what_stands_at_the_kerb_or_around_gardens(number: 
 
 def test_nobody_drives_backwards_when_we_stop(scenes: list[Scene]) -> None:
     stopped = replace(scenes[0].motion, s=np.minimum(np.arange(30) * 0.2, 2.0))
+    with_us = []
     for seed in range(4):
         rng = np.random.default_rng(seed)
         street = draw_street(rng, CITIES[0], STRAIGHT)
         movers = draw_traffic(rng, street, STRAIGHT, stopped, Places())
-        assert all((np.diff(m.s) >= 0).all() for m in movers if m.turn == 0)
+        with_us += [mover for mover in movers if mover.turn == 0]
+    assert len(with_us) > 3 and all((np.diff(mover.s) >= 0).all() for mover in with_us)
 
 
 def test_nobody_rides_where_we_drive(scenes: list[Scene]) -> None:
     street, ours = scenes[0].street, np.arange(30) * 1.5
     narrow = replace(street, right=replace(street.right, edge_m=-1.5, parking=False))
+    ahead = []
     for seed in range(4):
         rng, motion = np.random.default_rng(seed), replace(scenes[0].motion, s=ours)
-        ahead = [m for m in draw_traffic(rng, narrow, STRAIGHT, motion, Places()) if m.turn == 0]
-        passed = [m for m in ahead if np.abs(m.left[0]) < 1.2 and (m.s - ours).min() < 2.3]
-        assert not passed
+        ahead += [m for m in draw_traffic(rng, narrow, STRAIGHT, motion, Places()) if m.turn == 0]
+    passed = [m for m in ahead if np.abs(m.left[0]) < 1.2 and (m.s - ours).min() < 2.3]
+    assert len(ahead) > 3 and not passed
 
 
 def test_cyclists_on_one_side_keep_one_distance_from_the_kerb(scenes: list[Scene]) -> None:
