@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -160,6 +161,12 @@ def test_two_frames_of_different_sizes_at_once_are_what_each_is_alone(perceiver)
         assert (together.labels == alone.labels).mean() > 0.999
         both = np.isfinite(together.depth) & np.isfinite(alone.depth)
         np.testing.assert_allclose(together.depth[both], alone.depth[both], rtol=1e-4)
+
+
+def test_several_frames_are_one_call_of_the_engine(release, perceiver):
+    engine = Mock(wraps=perceiver.engine, input_size=perceiver.engine.input_size)
+    scenes = Perceiver(release, engine).perceive([frame(), frame(48, 64), frame()], [None] * 3)
+    assert len(scenes) == 3 and engine.call_count == 1
 
 
 class Unhurried:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
+import pytest
 from node_graph import Graph, camera_info, counts, image, until
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
@@ -17,6 +21,7 @@ from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
 from sds_perception.ros.messages import rgb_from_message
 from sds_perception.ros.qos import LATCHED
+from sds_perception.scene import Scene
 
 PICTURES = {'labels': 1, 'confidence': 1, 'overlay': 3, 'depth_color': 3}
 
@@ -150,6 +155,40 @@ def test_a_mask_survives_its_compression(graph: Graph) -> None:
     decoded = cv2.imdecode(np.frombuffer(files[0].data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert files[0].format == 'png'
     np.testing.assert_array_equal(decoded, pixels_of(raw[0]))
+
+
+def test_what_nobody_subscribed_to_is_not_computed(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, computed = graph.active(fixed_scale=2.0), Mock()
+    for name in ('render.overlay', 'render.color_depth', 'CloudMaker', 'depth_picture'):
+        monkeypatch.setattr(f'sds_perception.ros.outputs.{name}', computed)
+    labels = graph.collect('labels')
+    send_until(graph, lambda: labels, 'labels came')
+    assert not computed.called and not counts(node).get('failed')
+
+
+def test_the_freshest_frame_wins_and_the_others_are_counted(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = graph.active(max_rate_hz=1000.0)
+    received, publisher = graph.collect('labels'), graph.publisher()
+    perceive, busy, free = Perceiver.perceive, threading.Event(), threading.Event()
+
+    def held_up(*frames: Any) -> list[Scene]:
+        busy.set()
+        assert free.wait(60)
+        return perceive(*frames)
+
+    monkeypatch.setattr(Perceiver, 'perceive', held_up)
+    for second in (1, 2, 3):
+        publisher.publish(image(stamp=(second, 0)))
+        until(lambda n=second: counts(node).get('received') == n, 'the frame arrived')
+        assert busy.wait(60)  # with the first
+    free.set()
+    until(lambda: len(received) == 2, 'labels came')
+    assert [each.header.stamp.sec for each in received] == [1, 3]
+    assert counts(node)['dropped'] == 1
 
 
 def test_two_resolutions_in_one_stream_both_come_out(graph: Graph) -> None:

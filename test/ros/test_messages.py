@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from node_graph import image
 
-from sds_perception.ros.messages import depth_picture
+from sds_perception.ros.messages import depth_picture, rgb_from_message
 
 METRES = np.array([[0.0004, 0.0016, 1.2346, 65.53], [65.54, 80.0, np.nan, np.inf]], np.float32)
 
@@ -17,3 +18,9 @@ def test_millimetres_are_rounded_and_zero_where_depth_is_unknown_or_too_far() ->
 
 def test_metres_stay_as_they_are_unknown_ones_included() -> None:
     assert depth_picture(METRES, '32FC1') is METRES
+
+
+def test_a_picture_that_comes_as_rgb_is_viewed_and_not_copied() -> None:
+    message = image()
+    message.encoding = 'rgb8'
+    assert np.shares_memory(rgb_from_message(message), np.frombuffer(message.data, np.uint8))
