@@ -265,7 +265,7 @@ def test_measuring_at_720p_is_a_matter_of_milliseconds() -> None:
     scene, scale = street(camera=Camera.guess(1280, 720)), CameraHeightScale(HEIGHT_M)
     scale.update(scene)  # makes the rays
     times = []
-    for _ in range(5):
+    for _ in range(20):  # one of them undisturbed
         began = time.perf_counter()
         assert scale.update(scene).status == 'measured'
         times.append(time.perf_counter() - began)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -29,6 +31,14 @@ def without_mirrors(drive: Drive) -> Drive:
     light: Light = replace(drive.light, haze_per_m=0.0)
     world = replace(drive.world, gloss=np.zeros_like(drive.world.gloss))
     return replace(drive, world=world, light=light)
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """Rendering takes OpenCV's threads away, from all that comes after it in the process."""
+    threads = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(threads)
 
 
 @pytest.fixture(scope='session')

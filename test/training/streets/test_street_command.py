@@ -82,7 +82,7 @@ def test_workers_do_not_outlive_the_command(tmp_path: Path, kill: bool) -> None:
     asked = time.monotonic()
     command.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
     _, told = command.communicate(timeout=60)  # ends when no worker holds the pipes any more
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 30  # of minutes
     if kill:
         return
     assert command.returncode == cli.STOPPED
