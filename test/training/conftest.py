@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
+from sds_training.train import train
 
 SIZE = (96, 64)  # width, height of the drive's pictures
 
@@ -82,13 +84,34 @@ journal: {{print_every: 1, picture_every: 4, save_every: 1}}
 """
 
 
+def tiny_config(folder: Path, root: Path, run_dir: Path, *words: str) -> TrainingConfig:
+    """The config of a run of seconds, from a file in `folder`."""
+    file = folder / 'tiny.yaml'
+    file.write_text(TINY_RUN.format(run_dir=run_dir, root=root))
+    return read_config([str(file), *words])
+
+
 @pytest.fixture
 def tiny_run(drive: Path, tmp_path: Path) -> Callable[..., TrainingConfig]:
-    """Makes the config of a run of seconds; words are command-line overrides."""
+    """Makes such a config; words are command-line overrides."""
 
     def make(*words: str, run_dir: Path = tmp_path / 'run') -> TrainingConfig:
-        file = tmp_path / 'tiny.yaml'
-        file.write_text(TINY_RUN.format(run_dir=run_dir, root=drive))
-        return read_config([str(file), *words])
+        return tiny_config(tmp_path, drive, run_dir, *words)
 
     return make
+
+
+@pytest.fixture(scope='session')
+def trained_once(drive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that has ended; for `finished_run` to copy."""
+    folder = tmp_path_factory.mktemp('trained')
+    train(tiny_config(folder, drive, folder / 'run'))
+    return folder / 'run'
+
+
+@pytest.fixture
+def finished_run(trained_once: Path, tiny_run: Callable[..., TrainingConfig]) -> TrainingConfig:
+    """The config of a run that has ended, with a folder to spoil."""
+    config = tiny_run()
+    shutil.copytree(trained_once, config.run_dir)
+    return config

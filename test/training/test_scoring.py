@@ -96,10 +96,10 @@ def test_who_asks_to_stop_does_not_wait_for_the_rest_of_the_frames(
     assert caplog.messages == ['not scored after step 3: asked to stop']
 
 
-def test_a_runs_scores_say_how_they_were_taken(tiny_run: Make) -> None:
-    config = tiny_run('--steps=1')
-    released = read_release(train(config)).provenance['scores']
-    written = json.loads(Path(config.run_dir, 'scores.json').read_text())
+def test_a_runs_scores_say_how_they_were_taken(finished_run: TrainingConfig) -> None:
+    run_dir = Path(finished_run.run_dir)
+    released = read_release(run_dir / 'release.safetensors').provenance['scores']
+    written = json.loads((run_dir / 'scores.json').read_text())
     assert written == released and written['detail'] == 'fine' and written['frames'] == 1
     assert written['depth_protocol'].startswith('full: rows 0 to 1 of the height')
 

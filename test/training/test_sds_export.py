@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,6 @@ from sds_perception.release import read_release
 from sds_training.config import TrainingConfig
 from sds_training.export import main
 from sds_training.run.run_state import saved_states
-from sds_training.train import train
-
-Make = Callable[..., TrainingConfig]
 
 
 def test_a_file_that_is_there_already_is_never_replaced(
@@ -26,14 +22,12 @@ def test_a_file_that_is_there_already_is_never_replaced(
 
 
 def test_a_damaged_newest_state_leaves_the_one_before_to_be_exported(
-    tiny_run: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    finished_run: TrainingConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = tiny_run()
-    train(config)
-    older, newest = saved_states(config.run_dir)
+    older, newest = saved_states(finished_run.run_dir)
     newest.write_bytes(newest.read_bytes()[:1000])
     output = tmp_path / 'exported.safetensors'
     with caplog.at_level(logging.WARNING):
-        assert main([config.run_dir, str(output)]) == 0
+        assert main([finished_run.run_dir, str(output)]) == 0
     assert read_release(output).provenance['step'] == 3
     assert f'taking the older {older.name} in its place' in caplog.text

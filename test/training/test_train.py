@@ -41,11 +41,11 @@ def started(config: TrainingConfig) -> Learner:
     return Learner(config, launched(config), canonical_focal_px=90.0)
 
 
-def test_a_batch_from_disk_changes_the_weights_and_ends_as_a_release(tiny_run: Make) -> None:
-    config = tiny_run()
-    path = train(config)
-    release = read_release(path)
-    run_dir = Path(config.run_dir)
+def test_a_batch_from_disk_changes_the_weights_and_ends_as_a_release(
+    finished_run: TrainingConfig,
+) -> None:
+    run_dir = Path(finished_run.run_dir)
+    release = read_release(run_dir / 'release.safetensors')
     records = [json.loads(line) for line in (run_dir / 'journal.jsonl').read_text().splitlines()]
     assert [each['step'] for each in records] == [1, 2, 3, 4]
     assert {'supervised', 'consistency', 'photometric', 'smoothness', 'speed'} <= records[

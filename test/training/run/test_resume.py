@@ -126,12 +126,10 @@ def test_of_two_processes_both_stop_when_one_is_asked_to(tiny_run: Make, tmp_pat
     assert state is not None and 0 < state['step'] < 5000
 
 
-def test_a_damaged_newest_state_falls_back_to_the_one_before(tiny_run: Make) -> None:
-    config = tiny_run()
-    train(config)
-    older, newest = saved_states(config.run_dir)
+def test_a_damaged_newest_state_falls_back_to_the_one_before(finished_run: TrainingConfig) -> None:
+    older, newest = saved_states(finished_run.run_dir)
     newest.write_bytes(newest.read_bytes()[:1000])
-    assert newest_state(config)['step'] == read_state(older)['step'] == 3
+    assert newest_state(finished_run)['step'] == read_state(older)['step'] == 3
 
 
 def test_a_run_folder_of_another_config_is_refused_by_field(tiny_run: Make) -> None:
@@ -285,12 +283,12 @@ def test_a_term_that_one_of_several_batches_lacks_is_told_of_the_others(
     assert record['photometric'] == pytest.approx(float(told[1]), rel=1e-3)
 
 
-def test_the_journal_drops_records_that_are_about_to_be_written_again(tiny_run: Make) -> None:
-    config = tiny_run()
-    train(config)
-    journal = Path(config.run_dir, 'journal.jsonl')
-    newest = saved_states(config.run_dir)[-1]
+def test_the_journal_drops_records_that_are_about_to_be_written_again(
+    finished_run: TrainingConfig,
+) -> None:
+    journal = Path(finished_run.run_dir, 'journal.jsonl')
+    newest = saved_states(finished_run.run_dir)[-1]
     os.remove(newest)
-    train(config)
+    train(finished_run)
     steps = [json.loads(line)['step'] for line in journal.read_text().splitlines()]
     assert steps == [1, 2, 3, 4]

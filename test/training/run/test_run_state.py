@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ Make = Callable[..., TrainingConfig]
 SMOKE = 'config/training/smoke.yaml'
 
 
+@cache
 def config_with(*words: str) -> TrainingConfig:
     return read_config([SMOKE, *words])
 
@@ -91,14 +93,14 @@ def test_a_field_that_came_after_the_run_began_counts_as_its_default() -> None:
         require_same_config(changed, before)
 
 
-def test_a_run_whose_states_are_all_damaged_does_not_silently_start_over(tiny_run: Make) -> None:
-    config = tiny_run()
-    train(config)
-    for path in saved_states(config.run_dir):
+def test_a_run_whose_states_are_all_damaged_does_not_silently_start_over(
+    finished_run: TrainingConfig,
+) -> None:
+    for path in saved_states(finished_run.run_dir):
         path.write_bytes(path.read_bytes()[:1000])
     told = r'damaged \(step_00000003.pt, step_00000004.pt\); delete them to start over, or choose'
     with pytest.raises(RunStateError, match=told):
-        train(config)
+        train(finished_run)
 
 
 def test_a_state_that_may_not_be_opened_is_not_passed_over_for_an_older_one(
