@@ -38,6 +38,12 @@ SMALL = NetworkConfig(
 )
 
 
+@pytest.fixture(scope='module')
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for engines, so that each is built once."""
+    return tmp_path_factory.mktemp('engines')
+
+
 def test_rounds_alternate_and_the_first_call_of_each_turn_is_not_counted():
     order: list[str] = []
     runs = {name: lambda name=name: order.append(name) for name in 'ab'}
@@ -129,14 +135,26 @@ def test_peak_rate_is_the_highest_that_keeps_95_percent():
     assert node.figures_of({30: delivery_report(94)})[-1].value == 0
 
 
-def test_the_command_measures_and_writes_its_files(tmp_path, capsys):
-    arguments = ['--quick', '--parts', 'steady', '--output', str(tmp_path)]
-    assert main([*arguments, '--networks', 'tiny', '--sizes', '64x64']) == 0
+def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(built: Path) -> None:
+    figures, timings = engine_figures('tiny', (64, 96), built, Budget(0.0, calls=1))
+    engines = [name.removeprefix('tiny 96x64 ') for name in timings]
+    assert {'eager', 'torch engine', 'onnxruntime fp32', 'onnxruntime int8'} <= set(engines)
+    assert ('openvino fp32' in engines) == bool(find_spec('openvino'))
+    assert ('mnn winograd' in engines) == bool(find_spec('MNN'))
+    names = {each.name for each in figures}
+    for engine in set(engines) - {'eager', 'torch engine'}:
+        assert {f'eager / {engine}', f'ceiling reached, {engine}'} <= names
+    assert len([name for name in names if name.startswith('labels equal, ')]) == len(engines) - 2
+
+
+def test_the_command_measures_and_writes_its_files(built, tmp_path, capsys):
+    arguments = ['--quick', '--parts', 'steady', '--output', str(tmp_path), '--cache', str(built)]
+    assert main([*arguments, '--networks', 'tiny', '--sizes', '96x64']) == 0
     said = capsys.readouterr().out
     assert 'resident growth' in said and 'GFLOP' not in said
     content = json.loads((tmp_path / 'bench.json').read_text())
     assert content['host']['cores'] >= 1
-    assert len(content['calls_ms']['tiny 64x64 steady 720p']) == 60
+    assert len(content['calls_ms']['tiny 96x64 steady 720p']) == 60
 
 
 @pytest.mark.parametrize(
@@ -183,18 +201,6 @@ def test_both_clouds_that_are_compared_hold_the_same_points():
         np.testing.assert_allclose(plain[field], ours[field], rtol=1e-5, atol=1e-5)
     for field in ('rgb', 'label', 'confidence'):
         assert plain[field].tobytes() == ours[field].tobytes()
-
-
-def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(tmp_path: Path) -> None:
-    figures, timings = engine_figures('tiny', (64, 96), tmp_path, Budget(0.0, calls=1))
-    engines = [name.removeprefix('tiny 96x64 ') for name in timings]
-    assert {'eager', 'torch engine', 'onnxruntime fp32', 'onnxruntime int8'} <= set(engines)
-    assert ('openvino fp32' in engines) == bool(find_spec('openvino'))
-    assert ('mnn winograd' in engines) == bool(find_spec('MNN'))
-    names = {each.name for each in figures}
-    for engine in set(engines) - {'eager', 'torch engine'}:
-        assert {f'eager / {engine}', f'ceiling reached, {engine}'} <= names
-    assert len([name for name in names if name.startswith('labels equal, ')]) == len(engines) - 2
 
 
 def late(call):

@@ -103,22 +103,15 @@ def play_and_record(bag: Path, output: Path, *options: str) -> float:
     return time.monotonic() - began
 
 
-def test_what_is_played_into_another_process_is_recorded_whole(bag, tmp_path):
-    play_and_record(bag, tmp_path / 'copy')
-    sent = list(messages(bag, ['/drive/image']))
-    received = list(messages(tmp_path / 'copy', ['/drive/image']))
-    assert [stamp for _, stamp, _ in received] == [stamp for _, stamp, _ in sent]
-    assert [m.data for _, _, m in received] == [m.data for _, _, m in sent]
-    with Reader(tmp_path / 'copy') as reader:
-        clock = [data for c, _, data in reader.messages() if c.topic == '/clock']
-    assert len(clock) > FRAMES
-
-
-def test_passes_play_the_bag_again_from_its_first_stamp(bag, tmp_path):
+def test_what_is_played_into_another_process_is_recorded_whole_pass_after_pass(bag, tmp_path):
     play_and_record(bag, tmp_path / 'twice', '--loop', '2', '--rate', '2')
-    stamps = [stamp for _, stamp, _ in messages(tmp_path / 'twice', ['/drive/image'])]
-    assert stamps[:FRAMES] == stamps[FRAMES:]
-    assert len(stamps) == 2 * FRAMES
+    sent = list(messages(bag, ['/drive/image']))
+    received = list(messages(tmp_path / 'twice', ['/drive/image']))
+    assert [stamp for _, stamp, _ in received] == 2 * [stamp for _, stamp, _ in sent]
+    assert [m.data for _, _, m in received] == 2 * [m.data for _, _, m in sent]
+    with Reader(tmp_path / 'twice') as reader:
+        clock = [data for c, _, data in reader.messages() if c.topic == '/clock']
+    assert len(clock) > 2 * FRAMES
 
 
 def test_the_player_keeps_the_pace_of_the_bag_times_the_rate(bag, node):
