@@ -42,7 +42,7 @@ def own_threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope='session')
-def drive() -> Drive:
+def rendered_drive() -> Drive:
     return draw_drive(3, 1, WIDTH, HEIGHT, FRAMES)
 
 
@@ -52,7 +52,7 @@ def clean_drive() -> Drive:
 
 
 @pytest.fixture(scope='session')
-def folder(drive: Drive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(rendered_drive: Drive, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp('streets')
-    write_drive(root, 'val', drive, label_every_frame=True)
+    write_drive(root, 'val', rendered_drive, label_every_frame=True)
     return root

@@ -12,8 +12,8 @@ BUMP = torch.tensor([[0.006, 0.0, -0.005]])  # radians: half a pixel at this siz
 FAR_M = 500.0
 
 
-def test_a_bump_is_found_beside_what_moves(drive: Drive) -> None:
-    here, there = drive.render(1), drive.render(2)
+def test_a_bump_is_found_beside_what_moves(rendered_drive: Drive) -> None:
+    here, there = rendered_drive.render(1), rendered_drive.render(2)
     true = np.linalg.inv(there.world_from_camera) @ here.world_from_camera
     motion = torch.from_numpy(true).float()[None]
     told = rigid_transform(BUMP, torch.zeros(1, 3)) @ motion
@@ -22,7 +22,7 @@ def test_a_bump_is_found_beside_what_moves(drive: Drive) -> None:
         torch.from_numpy(frame.image).permute(2, 0, 1)[None].float() / 255
         for frame in (here, there)
     )
-    k = torch.from_numpy(drive.sensor.camera.matrix).float()[None]
+    k = torch.from_numpy(rendered_drive.sensor.camera.matrix).float()[None]
     found = turned_to_fit(target, source[:, None], depth, told[:, None], k, (PITCH, ROLL))[:, 0]
     left = (found @ torch.linalg.inv(motion))[0, :3, :3] - torch.eye(3)
     before = (told @ torch.linalg.inv(motion))[0, :3, :3] - torch.eye(3)

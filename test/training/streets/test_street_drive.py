@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from sds_perception.labels import CLASSES
 from sds_training.streets.drive import EGO_VEHICLE, FIRST_INSTANCE_LABEL, Drive, draw_drive
@@ -33,36 +34,45 @@ def _warped(drive: Drive, target: int, source: int) -> tuple[np.ndarray, ...]:
     return here.image.astype(np.float32), found, seen & flat & ~moving & ~here.moving
 
 
-def test_the_neighbour_warped_by_true_depth_and_pose_is_the_target(clean_drive: Drive) -> None:
-    target, warped, holds = _warped(clean_drive, 1, 2)
+Warped = tuple[np.ndarray, ...]
+
+
+@pytest.fixture(scope='module')
+def warped(clean_drive: Drive) -> Warped:
+    """`_warped` of two frames in a row."""
+    return _warped(clean_drive, 1, 2)
+
+
+def test_the_neighbour_warped_by_true_depth_and_pose_is_the_target(warped: Warped) -> None:
+    target, found, holds = warped
     assert holds.mean() > 0.15
-    assert np.abs(target - warped).mean(-1)[holds].mean() < 2.5  # of 255
+    assert np.abs(target - found).mean(-1)[holds].mean() < 2.5  # of 255
 
 
-def test_the_neighbour_left_as_it_is_fits_worse(clean_drive: Drive) -> None:
-    target, warped, holds = _warped(clean_drive, 1, 2)
-    right = np.abs(target - warped).mean(-1)[holds].mean()
+def test_the_neighbour_left_as_it_is_fits_worse(clean_drive: Drive, warped: Warped) -> None:
+    target, found, holds = warped
+    right = np.abs(target - found).mean(-1)[holds].mean()
     unmoved = clean_drive.render(2).image.astype(np.float32)
     assert np.abs(target - unmoved).mean(-1)[holds].mean() > 1.5 * right
 
 
-def test_sky_and_hood_have_no_depth_and_everything_else_has(drive: Drive) -> None:
-    frame = drive.render(0)
+def test_sky_and_hood_have_no_depth_and_everything_else_has(rendered_drive: Drive) -> None:
+    frame = rendered_drive.render(0)
     nowhere = np.isin(frame.label_ids, [LABEL_ID['sky'], EGO_VEHICLE])
     assert np.array_equal(np.isnan(frame.depth_m), nowhere)
     assert (frame.depth_m[~nowhere] > 0).all()
 
 
-def test_the_ground_lies_where_the_camera_height_says(drive: Drive) -> None:
-    frame = drive.render(1)
+def test_the_ground_lies_where_the_camera_height_says(rendered_drive: Drive) -> None:
+    frame = rendered_drive.render(1)
     road = frame.label_ids == LABEL_ID['road']
-    points = (drive.sensor.camera.rays() * frame.depth_m[..., None])[road]
+    points = (rendered_drive.sensor.camera.rays() * frame.depth_m[..., None])[road]
     world = points @ frame.world_from_camera[:3, :3].T + frame.world_from_camera[:3, 3]
     assert np.abs(world[:, 2]).max() < 0.01
 
 
-def test_one_object_is_one_class_of_things(drive: Drive) -> None:
-    frame = drive.render(0)
+def test_one_object_is_one_class_of_things(rendered_drive: Drive) -> None:
+    frame = rendered_drive.render(0)
     counted = frame.instance_ids >= 1000
     assert counted.any()
     assert np.array_equal(frame.instance_ids[counted] // 1000, frame.label_ids[counted])
@@ -70,9 +80,9 @@ def test_one_object_is_one_class_of_things(drive: Drive) -> None:
     assert np.array_equal(frame.instance_ids[~counted], frame.label_ids[~counted])
 
 
-def test_only_known_labels_are_written(drive: Drive) -> None:
+def test_only_known_labels_are_written(rendered_drive: Drive) -> None:
     known = {EGO_VEHICLE, *(each.label_id for each in CLASSES)}
-    assert set(np.unique(drive.render(0).label_ids)) <= known
+    assert set(np.unique(rendered_drive.render(0).label_ids)) <= known
 
 
 def test_speed_and_yaw_rate_agree_with_the_poses() -> None:
@@ -93,22 +103,26 @@ def draw_drive_motion(number: int):
     return draw_motion(rng, draw_path(rng), 1.5, 0.0)
 
 
-def test_poses_are_rigid_and_look_along_the_street(drive: Drive) -> None:
-    pose = drive.motion.world_from_camera(1)
+def test_poses_are_rigid_and_look_along_the_street(rendered_drive: Drive) -> None:
+    pose = rendered_drive.motion.world_from_camera(1)
     turn = pose[:3, :3]
     assert np.allclose(turn @ turn.T, np.eye(3), atol=1e-12)
     assert np.isclose(np.linalg.det(turn), 1.0)
-    heading = drive.motion.heading[1]
+    heading = rendered_drive.motion.heading[1]
     assert turn[:2, 2] @ [np.cos(heading), np.sin(heading)] > 0.9
     assert turn[2, 1] < -0.9  # y of the camera looks down
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(drive: Drive) -> None:
-    (height, width), frames = drive.sensor.hood.shape, len(drive.motion.s)
-    first = drive.render(1)
-    again = draw_drive(*drive.seed, width, height, frames).render(1)
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(
+    rendered_drive: Drive,
+) -> None:
+    (height, width), frames = rendered_drive.sensor.hood.shape, len(rendered_drive.motion.s)
+    first = rendered_drive.render(1)
+    again = draw_drive(*rendered_drive.seed, width, height, frames).render(1)
     assert first.image.tobytes() == again.image.tobytes()
     assert first.depth_m.tobytes() == again.depth_m.tobytes()
     assert first.instance_ids.tobytes() == again.instance_ids.tobytes()
-    other = draw_drive(drive.seed[0] + 1, drive.seed[1], width, height, frames).render(1)
+    other = draw_drive(
+        rendered_drive.seed[0] + 1, rendered_drive.seed[1], width, height, frames
+    ).render(1)
     assert first.image.tobytes() != other.image.tobytes()

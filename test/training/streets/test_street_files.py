@@ -27,16 +27,16 @@ FRAMES = 4  # of the drive in conftest
 LAST = FRAMES - 1
 
 
-def test_the_loader_finds_every_file_of_a_snippet(folder: Path, drive: Drive) -> None:
+def test_the_loader_finds_every_file_of_a_snippet(folder: Path, rendered_drive: Drive) -> None:
     layout = scan(folder, 'val')
-    name = f'{drive.city.name}_{drive.seed[1]:06d}_{LAST:06d}'
+    name = f'{rendered_drive.city.name}_{rendered_drive.seed[1]:06d}_{LAST:06d}'
     assert list(layout.images) == [name]
     assert len(layout.sequence) == len(layout.vehicles) == FRAMES
     for kind in (layout.labels, layout.cameras, layout.disparities, layout.depths):
         assert list(kind) == [name]
 
 
-def test_the_disparity_file_decodes_to_the_depth(folder: Path, drive: Drive) -> None:
+def test_the_disparity_file_decodes_to_the_depth(folder: Path, rendered_drive: Drive) -> None:
     layout = scan(folder, 'val')
     (disparity,), (depth,) = layout.disparities.values(), layout.depths.values()
     camera = read_camera(next(iter(layout.cameras.values())))
@@ -47,24 +47,33 @@ def test_the_disparity_file_decodes_to_the_depth(folder: Path, drive: Drive) -> 
     assert (np.abs(decoded[known] - true[known]) <= step).all()
 
 
-def test_labels_camera_and_speed_read_back_as_rendered(folder: Path, drive: Drive) -> None:
+def test_labels_camera_and_speed_read_back_as_rendered(
+    folder: Path, rendered_drive: Drive
+) -> None:
     layout = scan(folder, 'val')
-    frame = drive.render(LAST)
+    frame = rendered_drive.render(LAST)
     labels = read_label(next(iter(layout.labels.values())))
     assert np.array_equal(labels, TRAIN_ID_FROM_LABEL_ID[frame.label_ids])
     camera = read_camera(next(iter(layout.cameras.values())))
-    assert camera.at(drive.sensor.camera.width, drive.sensor.camera.height) == drive.sensor.camera
+    assert (
+        camera.at(rendered_drive.sensor.camera.width, rendered_drive.sensor.camera.height)
+        == rendered_drive.sensor.camera
+    )
     states = [read_vehicle(path) for path in layout.vehicles.values()]
-    assert [state.speed for state in states] == [float(v) for v in drive.motion.speed]
-    assert [state.yaw_rate for state in states] == [float(v) for v in drive.motion.yaw_rate]
+    assert [state.speed for state in states] == [float(v) for v in rendered_drive.motion.speed]
+    assert [state.yaw_rate for state in states] == [
+        float(v) for v in rendered_drive.motion.yaw_rate
+    ]
 
 
 def test_every_frame_has_its_pose_and_its_truth_where_asked_for(
-    folder: Path, drive: Drive
+    folder: Path, rendered_drive: Drive
 ) -> None:
     poses = sorted(folder.glob('pose/val/*/*_pose.json'))
     read = [json.loads(path.read_text())['world_from_camera'] for path in poses]
-    assert np.array_equal(read, [drive.motion.world_from_camera(k) for k in range(FRAMES)])
+    assert np.array_equal(
+        read, [rendered_drive.motion.world_from_camera(k) for k in range(FRAMES)]
+    )
     for kind in ('gtFine_sequence', 'disparity_sequence'):
         assert len(list(folder.glob(f'{kind}/val/*/*.png'))) == FRAMES * (1 + (kind[0] == 'g'))
 
@@ -86,12 +95,12 @@ def _messages(path: Path) -> list[tuple[str, int, Any]]:
 
 @pytest.mark.parametrize(('compressed', 'storage'), [(False, 'mcap'), (True, 'sqlite3')])
 def test_a_bag_holds_the_pictures_and_the_truth_at_17_hertz(
-    drive: Drive, tmp_path: Path, compressed: bool, storage: str
+    rendered_drive: Drive, tmp_path: Path, compressed: bool, storage: str
 ) -> None:
     with DriveBag(tmp_path / 'bag', storage, compressed) as bag:
         for number in range(2):
-            bag.add(drive, number, drive.render(number))
-    read, true = _messages(tmp_path / 'bag'), drive.render(1)
+            bag.add(rendered_drive, number, rendered_drive.render(number))
+    read, true = _messages(tmp_path / 'bag'), rendered_drive.render(1)
     topic = IMAGE + '/compressed' * compressed
     stamps = [t for name, t, _ in read if name == topic]
     assert np.allclose(np.diff(stamps), 1e9 / 17, atol=1)
