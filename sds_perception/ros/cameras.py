@@ -36,7 +36,8 @@ class Arrival:
 
     message: Image | CompressedImage
     arrived_s: float  # monotonic
-    epoch: int  # how often the stamps had jumped back
+    info: CameraInfo | None  # the newest by then
+    epoch: int  # how often the stamps had jumped back, or the camera was closed
 
 
 class CameraInput:
@@ -84,6 +85,7 @@ class CameraInput:
         self._images.close()
         self._infos.close()
         self._last_stamp_s, self._frame_id, self.info = 0.0, None, None
+        self._epoch += 1  # what comes after is another stream
 
     def publishers(self) -> list[TopicEndpointInfo]:
         """Who publishes the pictures."""
@@ -145,7 +147,7 @@ class CameraInput:
         now_s = self._node.get_clock().now().nanoseconds * 1e-9
         if not self._rate_cap.admits(now_s, config.max_rate_hz):
             return self.health.count(Fate.OVER_RATE)
-        if self._offer(Arrival(message, time.monotonic(), self._epoch)):
+        if self._offer(Arrival(message, time.monotonic(), self.info, self._epoch)):
             self.health.count(Fate.DROPPED)
 
     def _in_order(self, stamp: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sds_perception.calibration import Calibration
 from sds_perception.ego_hood import HoodMask
@@ -23,6 +23,7 @@ class Finisher:
     """Finishes the scenes of one camera, in the order of their frames."""
 
     def __init__(self, config: NodeConfig, camera_name: str) -> None:
+        self._camera = camera_name
         path = config.hood_mask.replace('{camera}', camera_name)
         self._hood = HoodMask(path) if path else None
         self._told: tuple[object, ...] = ()
@@ -32,9 +33,10 @@ class Finisher:
 
     def __call__(self, scene: Scene, calibration: Calibration | None, config: NodeConfig) -> Scene:
         """The scene as `finished` leaves it, by the parameters as they are now."""
-        told = (config.scale_source, config.camera_height_m, config.fixed_scale)
+        height_m = config.camera_height_m_of(self._camera)
+        told = (config.scale_source, height_m, config.fixed_scale_of(self._camera))
         if told != self._told:  # live parameters
-            self._told, self._scales = told, FirstKnown(list(_scales(config)))
+            self._told, self._scales = told, FirstKnown(list(_scales(*told)))
         scene, estimate = finished(
             scene, calibration, self._hood, self._scales, config.max_depth_m or None
         )
@@ -48,17 +50,19 @@ class Finisher:
         self._epoch = epoch
 
 
-def _scales(config: NodeConfig) -> Iterator[MetricScale]:
+def _scales(
+    sources: Sequence[str], camera_height_m: float, fixed_scale: float
+) -> Iterator[MetricScale]:
     """The sources the operator named and told enough about, in their order."""
-    for source in config.scale_source:
+    for source in sources:
         if source == 'none':
             return
         if source == 'release':
             yield ReleaseScale()
-        elif source == 'camera_height' and config.camera_height_m > 0:
-            yield CameraHeightScale(config.camera_height_m)
-        elif source == 'fixed' and config.fixed_scale > 0:
-            yield FixedScale(config.fixed_scale)
+        elif source == 'camera_height' and camera_height_m > 0:
+            yield CameraHeightScale(camera_height_m)
+        elif source == 'fixed' and fixed_scale > 0:
+            yield FixedScale(fixed_scale)
 
 
 def _sentence(estimate: ScaleEstimate) -> str:

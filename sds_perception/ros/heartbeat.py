@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 
 class Heartbeat:
@@ -29,4 +32,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._ended.wait(self._period_s()):
-            self._beat()
+            try:
+                self._beat()
+            except Exception as problem:  # a beat that is missed must not be the last
+                log.error('no diagnostics this time', exc_info=problem)

@@ -35,6 +35,7 @@ from sds_perception.ros.tool_node import BadArguments, running_node
 from sds_perception.ros.transitions import SpokenNode, spoken
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+TEND_S = 1.0  # a camera that starts after the node is listened to within this
 REFUSALS = (ParameterError, ReleaseError, EngineError, OSError)  # the operator's to mend
 
 
@@ -53,8 +54,7 @@ class PerceptionNode(SpokenNode):
         # The cameras are tended by the executor, like frames and transitions: none of them sees a
         # subscription vanish. The heart beats beside it, also while an engine is being built.
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs without /clock as well
-        period_s = self.config.diagnostics_period_s
-        self._tender = self.create_timer(period_s, self._tend, clock=steady)
+        self._tender = self.create_timer(TEND_S, self._tend, clock=steady)
         self._heart = Heartbeat(self._beat, lambda: self.config.diagnostics_period_s)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -147,7 +147,7 @@ class PerceptionNode(SpokenNode):
         for name, finish in finishers.items():  # one by one: take_down withdraws what is there
             self._channels[name] = self._channel(name, finish)
         self._label_names = LabelNames(self)
-        self._tender.timer_period_ns = int(config.diagnostics_period_s * 1e9)
+        self._tender.timer_period_ns = int(min(config.diagnostics_period_s, TEND_S) * 1e9)
 
     def _introduce(self, release: Release, engine: str) -> None:
         """Say what runs here, in diagnostics and in the log."""
@@ -193,6 +193,7 @@ class PerceptionNode(SpokenNode):
             self._label_names.destroy()
             self._label_names = None
         self._perceiver = None
+        self._diagnostics.about, self._diagnostics.caution = {}, ''
         self._settings.fixed = False
 
     def _report(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields
@@ -57,6 +58,19 @@ def _cameras(value: tuple[str, ...]) -> None:
 def _scale_source(value: tuple[str, ...]) -> None:
     if wrong := [each for each in value if each not in SCALE_SOURCES]:
         raise ParameterError(f'scale_source knows {", ".join(SCALE_SOURCES)}, not {wrong[0]!r}')
+
+
+def _by_camera(value: tuple[str, ...]) -> dict[str, float]:
+    """Numbers above 0 by camera name, from texts such as 'front=1.65'."""
+    found = {}
+    for each in value:
+        name, _, number = each.partition('=')
+        if not 0 < fraction(number) < math.inf:
+            raise ParameterError(
+                f"camera_heights and fixed_scales want texts such as 'front=1.65', got {each!r}"
+            )
+        found[name] = float(number)
+    return found
 
 
 def _output_size(value: str) -> None:
@@ -142,6 +156,18 @@ class NodeConfig:
     fixed_scale: float = setting(
         0.0, 'Metres per unit of relative depth; 0 is unknown', live=True, bounds=(0.0, 1e4)
     )
+    camera_heights: tuple[str, ...] = setting(
+        (),
+        "camera_height_m of each of several cameras, such as 'front=1.65'",
+        live=True,
+        check=_by_camera,
+    )
+    fixed_scales: tuple[str, ...] = setting(
+        (),
+        "fixed_scale of each of several cameras, such as 'front=2.1'",
+        live=True,
+        check=_by_camera,
+    )
     max_depth_m: float = setting(
         80.0, 'Metric depth beyond this is unknown; 0 keeps all', live=True, bounds=(0.0, 1e4)
     )
@@ -176,6 +202,27 @@ class NodeConfig:
             raise ParameterError('provider is for the onnxruntime engine only')
         if self.engine_cache and self.engine == 'torch':
             raise ParameterError('engine_cache is not for the torch engine, which builds nothing')
+        self._check_scales('camera_height_m', self.camera_height_m, 'camera_heights')
+        self._check_scales('fixed_scale', self.fixed_scale, 'fixed_scales')
+
+    def _check_scales(self, one: str, value: float, each: str) -> None:
+        """Cameras hang at different heights: one number for all would be wrong metres."""
+        if value and len(self.cameras) > 1:
+            raise ParameterError(
+                f'{one} is {value:g} for {len(self.cameras)} cameras, wanted {each} with a number '
+                f"for each, such as '{self.cameras[0]}={value:g}'"
+            )
+        for name in _by_camera(getattr(self, each)):
+            if name not in self.cameras:
+                raise ParameterError(f'{each} names {name!r}, which is none of the cameras')
+
+    def camera_height_m_of(self, camera: str) -> float:
+        """Metres over the road of a camera, '' where there is but one; 0 is unknown."""
+        return _by_camera(self.camera_heights).get(camera, self.camera_height_m)
+
+    def fixed_scale_of(self, camera: str) -> float:
+        """Metres per unit of a camera's relative depth; 0 is unknown."""
+        return _by_camera(self.fixed_scales).get(camera, self.fixed_scale)
 
     @property
     def output_fraction(self) -> float:

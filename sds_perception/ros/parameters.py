@@ -162,4 +162,8 @@ def _to_ros(value: Any) -> Any:
 
 
 def _from_ros(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str) else tuple(v for v in value if v)
+    return (
+        value
+        if isinstance(value, bool | int | float | str)
+        else tuple(v for v in value if v != '')
+    )

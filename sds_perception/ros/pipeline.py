@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sds_perception.calibration import Calibration, CalibrationReader
@@ -118,7 +117,7 @@ class Pipeline:
             return None
         began = time.perf_counter()
         try:
-            rgb, calibration = self._seen_through(self._channels[name], message)
+            rgb, calibration = self._seen_through(self._channels[name], arrival)
         except UNUSABLE as problem:
             health.reject(type(problem).__name__, str(problem))
             return None
@@ -129,11 +128,11 @@ class Pipeline:
         return Frame(name, message.header, rgb, calibration, seconds, arrival.arrived_s)
 
     def _seen_through(
-        self, channel: Channel, message: Image | CompressedImage
+        self, channel: Channel, arrival: Arrival
     ) -> tuple[NDArray[np.uint8], Calibration | None]:
         """The picture, rectified if so told, and its calibration where there is one."""
-        rgb, source = rgb_from_message(message), channel.source
-        must_rectify, info = self._config().lens == 'rectify', source.info
+        rgb, source = rgb_from_message(arrival.message), channel.source
+        must_rectify, info = self._config().lens == 'rectify', arrival.info
         if info is None:
             if must_rectify:
                 raise CameraError(f'lens is rectify and {source.info_topic} is silent')

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 from node_graph import Graph, counts, image, until
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from sds_perception.perceiver import Perceiver
 from sds_perception.ros.building import build_perceiver
-from sds_perception.ros.cameras import CameraInput
+from sds_perception.ros.cameras import Arrival, CameraInput
 from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.scheduler import LARGEST_BATCH
 
@@ -109,3 +109,18 @@ def test_a_single_camera_is_called_image(graph: Graph) -> None:
     graph.active()
     names = dict(graph.observer.get_topic_names_and_types())
     assert Image.__name__ in names['/image'][0]
+
+
+def test_a_frame_keeps_the_camera_info_of_when_it_came_and_the_stream_it_belongs_to(
+    graph: Graph,
+) -> None:
+    arrivals: list[Arrival] = []
+    source = CameraInput(graph.node(), 'own', NodeConfig, wanted=lambda: True)
+    infos = [CameraInfo(width=width) for width in (64, 80)]
+    for info in infos:
+        source.open(lambda arrival: arrivals.append(arrival))
+        source._on_info(info)
+        source._on_image(image())
+        source.close()
+    assert [each.info for each in arrivals] == infos
+    assert arrivals[0].epoch != arrivals[1].epoch

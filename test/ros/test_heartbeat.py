@@ -29,6 +29,19 @@ def test_it_beats_until_it_is_stopped() -> None:
     assert len(beats) == count
 
 
+def test_a_beat_that_fails_is_followed_by_the_next() -> None:
+    beats: list[int] = []
+
+    def beat() -> None:
+        beats.append(len(beats))
+        if len(beats) == 1:
+            raise RuntimeError('once')
+
+    heart = Heartbeat(beat, lambda: 0.01)
+    until(lambda: len(beats) >= 3, 'the heart beats on')
+    heart.stop()
+
+
 def test_a_beat_may_stop_it() -> None:
     hearts: list[Heartbeat] = []
     hearts.append(Heartbeat(lambda: hearts[0].stop(), lambda: 0.01))

@@ -10,12 +10,14 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from node_graph import Graph, counts, image, until
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 
 from sds_perception.ros import building
 from sds_perception.ros.health import Level
 from sds_perception.ros.session import Session
+from sds_perception.ros.transitions import answered
 
 
 def resident_mib() -> float:
@@ -161,3 +163,32 @@ def test_the_report_tells_counts_and_percentiles(graph: Graph, tmp_path: Path) -
     stages = {'wait', 'decode', 'prepare', 'network', 'post', 'publish', 'total', 'age'}
     assert stages <= set(camera['latency_ms'])
     assert set(camera['latency_ms']['network']) == {'p50', 'p95', 'p99'}
+
+
+def test_a_transition_that_is_not_possible_now_is_refused_and_the_node_lives_on(
+    graph: Graph,
+) -> None:
+    node = graph.node()
+    client = graph.observer.create_client(ChangeState, '/sds_perception/change_state')
+    assert client.wait_for_service(60.0)
+    activate = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
+    answer = client.call_async(activate)
+    until(answer.done, 'the node answered')
+    assert not answer.result().success
+    assert node.trigger_configure().name == 'SUCCESS'
+
+
+def test_what_rcl_refuses_is_an_answer_and_not_the_end_of_the_process(graph: Graph) -> None:
+    def refusing(request: ChangeState.Request, response: ChangeState.Response) -> None:
+        raise rclpy_implementation.RCLError('Transition is not registered.')
+
+    answer = answered(refusing, graph.observer.get_logger())
+    assert not answer(ChangeState.Request(), ChangeState.Response(success=True)).success
+
+
+def test_an_unconfigured_node_names_no_release(graph: Graph) -> None:
+    node = graph.node()
+    node.trigger_configure()
+    assert node._diagnostics.about['release']
+    node.trigger_cleanup()
+    assert node._diagnostics.about == {}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +17,8 @@ from sds_perception.ros.parameters import descriptor, start_value
 def test_every_parameter_is_read_somewhere() -> None:
     sources = Path(sds_perception.ros.__file__).parent.rglob('*.py')
     code = '\n'.join(p.read_text() for p in sources if p.name != 'node_config.py')
+    code += inspect.getsource(NodeConfig.camera_height_m_of)
+    code += inspect.getsource(NodeConfig.fixed_scale_of)
     unread = [f.name for f in fields(NodeConfig) if not re.search(rf'\.{f.name}\b', code)]
     unread = [name for name in unread if name != 'output_size' or '.output_fraction' not in code]
     assert unread == []
@@ -43,11 +46,24 @@ def test_every_parameter_says_what_it_is_and_its_default_is_allowed() -> None:
         {'cameras': ('front camera',)},
         {'cameras': ('före',)},
         {'cameras': ('_front',)},
+        {'camera_heights': ('front',)},
+        {'camera_heights': ('front=nan',), 'cameras': ('front',)},
+        {'camera_heights': ('rear=1.0',), 'cameras': ('front',)},
+        {'camera_height_m': 1.65, 'cameras': ('front', 'rear')},
+        {'fixed_scale': 2.0, 'cameras': ('front', 'rear')},
     ],
 )
 def test_an_impossible_value_is_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         NodeConfig(**wrong)
+
+
+def test_each_of_several_cameras_has_its_own_height_and_scale() -> None:
+    told = {'camera_heights': ('front=1.65', 'rear=1.0'), 'fixed_scales': ('rear=2.0',)}
+    config = NodeConfig(cameras=('front', 'rear'), **told)
+    assert [config.camera_height_m_of(name) for name in config.cameras] == [1.65, 1.0]
+    assert [config.fixed_scale_of(name) for name in config.cameras] == [0.0, 2.0]
+    assert NodeConfig(camera_height_m=1.5).camera_height_m_of('') == 1.5
 
 
 SCHEMA = {each.name: each for each in fields(NodeConfig)}
@@ -63,6 +79,8 @@ SCHEMA = {each.name: each for each in fields(NodeConfig)}
         ('output_size', 0.5, 'output_size must be a text, got 0.5'),
         ('cameras', 'front', "cameras must be a list of texts, got 'front'"),
         ('cameras', [1, 2], r'cameras must be a list of texts, got \[1, 2\]'),
+        ('cameras', [False], r'cameras must be a list of texts, got \[False\]'),
+        ('scale_source', [0.0], r'scale_source must be a list of texts, got \[0.0\]'),
         ('max_depth_m', -1, 'max_depth_m must lie between 0 and 10000, got -1.0'),
     ],
 )

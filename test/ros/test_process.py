@@ -73,11 +73,14 @@ def spinning(process: subprocess.Popen) -> None:
 def test_two_signals_at_once_always_end_the_wait() -> None:
     waiting = """
 import time
+from types import SimpleNamespace
 from sds_perception.ros.process import StopRequest
 class Executor:
-    def spin_until_future_complete(self, stopped):
-        while not stopped.done():
-            time.sleep(0.001)
+    context = SimpleNamespace(ok=lambda: True)
+    def spin_once(self):
+        time.sleep(0.001)
+    def create_task(self, callback):
+        pass
 with StopRequest() as stop:
     print('ready', flush=True)
     stop.spin(Executor())
@@ -100,11 +103,15 @@ with StopRequest() as stop:
 def test_a_callback_that_does_not_end_is_left_at_the_second_ctrl_c_which_is_announced() -> None:
     stuck = """
 import time
+from types import SimpleNamespace
 from sds_perception.ros.process import StopRequest
 class Executor:
-    def spin_until_future_complete(self, stopped):
+    context = SimpleNamespace(ok=lambda: True)
+    def spin_once(self):
         print('ready', flush=True)
         time.sleep(30)
+    def create_task(self, callback):
+        pass
 with StopRequest() as stop:
     stop.spin(Executor())
 """
