@@ -74,11 +74,13 @@ class PseudoLabels:
             object for.
         """
         pool, labelled = len(batch.unlabelled.image), len(batch.labelled.image)
-        intrinsics, giver_of = batch.unlabelled.intrinsics, None
+        judged, giver_of = self.judged(batch), None
         if self._labelled_give(batch):
-            intrinsics = torch.cat((intrinsics, batch.labelled.intrinsics))
             giver_of = [pool + place % labelled for place in range(pool)]
-        plan = draw_mix(belief, intrinsics, self.config.mix, generator, giver_of)
+        roads = judged.road.clone()
+        if not self.config.metric:  # nobody knows what a metre is in this depth
+            roads[:, 3] = torch.nan
+        plan = draw_mix(belief, judged.intrinsics, self.config.mix, generator, giver_of, roads)
         mixed = apply_mix(belief, plan)
         strong = draw_strong(pool, self.config.strong, generator)
         return mixed._replace(image=apply_strong(mixed.image, strong)), plan.share('affine')

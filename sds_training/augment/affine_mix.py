@@ -1,7 +1,9 @@
 """AffineMix: movable things re-placed at another depth, with matching size and occlusion.
 
 Source: Semantics-Depth-Symbiosis (arXiv 2206.10562) names the idea; the algorithm is our
-reconstruction, method.md 3.2. Choosing needs connected components and happens on the CPU.
+reconstruction, method.md 3.2; things move towards the road's vanishing point and not the
+principal point of method.md 3.1, which is the same for level cameras only. Choosing needs
+connected components and happens on the CPU.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from sds_training.augment.objects import MovableObject, components, movable_obje
 from sds_training.augment.paste import Paste, Placement, sample_nearest
 
 FEATHER_SIGMA_PX = 1.0
+SHARP = (0.6, 1.67)  # source pixels a pixel: below visibly blurred, above aliased
 
 
 class Frame(NamedTuple):
@@ -29,8 +32,9 @@ class Frame(NamedTuple):
     label: NDArray[np.uint8]  # (H, W) train ids
     confidence: NDArray[np.float32]  # (H, W), probability of the label
     depth: NDArray[np.float32]  # (H, W)
-    centre_px: tuple[float, float]  # principal point (u, v)
+    vanishing_px: tuple[float, float]  # (u, v) where a level road ahead meets the horizon
     focal_px: float
+    drop_m: float = math.nan  # the road below the camera, along the picture's columns; NaN unknown
 
     def sure_objects(self, config: AffineMixConfig) -> list[MovableObject]:
         """The movable things of the right size whose label is sure enough."""
@@ -65,36 +69,47 @@ def draw_objects(
     if not solid.size:
         return ()
     bounds = np.percentile(solid, config.percentiles)
+    factors = _factors(source, target, config)
     for _ in range(1 + config.retries):
-        chosen, motion = _draw(objects, source, target, config, generator)
-        chosen = [each for each in chosen if not _shows_a_cut(each, motion)]
-        if chosen and _acceptable(chosen, motion, source, bounds):
-            pastes = (_place(each, motion, source, target, config) for each in chosen)
+        chosen, motion = _draw(objects, source, target, factors, config, generator)
+        moves = [(each, _grounded(each, motion, source, target)) for each in chosen]
+        moves = [move for move in moves if not _shows_a_cut(*move)]
+        if moves and _acceptable(moves, source, bounds):
+            pastes = (_place(*move, source, target, config) for move in moves)
             visible = tuple(replace(each, source=source_index) for each in pastes if each)
             if visible:
                 return visible
     return ()
 
 
+def _factors(source: Frame, target: Frame, config: AffineMixConfig) -> tuple[float, float]:
+    """Least and greatest depth factor that leave an object sharp behind the new lens."""
+    low, high = config.scale_range
+    longer = target.focal_px / source.focal_px
+    low = min(max(low, SHARP[0] * longer), high)
+    return low, max(min(high, SHARP[1] * longer), low)
+
+
 def _draw(
     objects: list[MovableObject],
     source: Frame,
     target: Frame,
+    factors: tuple[float, float],
     config: AffineMixConfig,
     generator: torch.Generator,
 ) -> tuple[list[MovableObject], Placement]:
     """One to `max_objects` objects and the motion they share, as a placement of the whole picture.
 
-    Rows move relative to both principal points, and sizes follow both focal lengths, so that feet
-    stay on the ground also between crops and lenses. Columns keep the source's: a move sideways
-    is free.
+    Rows move relative to both horizons, and sizes follow both focal lengths, so that feet stay on
+    the ground also between crops, lenses and cameras that look up or down. Columns keep the
+    source's: a move sideways is free.
     """
     count = 1 + int(torch.randint(config.max_objects, (), generator=generator))
     order = torch.randperm(len(objects), generator=generator)[:count]
-    low, high = (math.log(bound) for bound in config.scale_range)
+    low, high = (math.log(bound) for bound in factors)
     u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
     height, width = source.depth.shape
-    column = source.centre_px[0] + (2 * u[1] - 1) * config.max_shift * width
+    column = source.vanishing_px[0] + (2 * u[1] - 1) * config.max_shift * width
     factor = math.exp(low + (high - low) * u[0])
     motion = Placement(
         top=0,
@@ -103,10 +118,20 @@ def _draw(
         width=width,
         scale=factor * source.focal_px / target.focal_px,
         depth_factor=factor,
-        centre_px=source.centre_px,
-        moved_centre_px=(column, target.centre_px[1]),
+        centre_px=source.vanishing_px,
+        moved_centre_px=(column, target.vanishing_px[1]),
     )
     return [objects[place] for place in order.tolist()], motion
+
+
+def _grounded(thing: MovableObject, motion: Placement, source: Frame, target: Frame) -> Placement:
+    """The motion of one object, lower by what the target's camera hangs higher than its own."""
+    depth_m = motion.depth_factor * float(np.median(thing.cut(source.depth)))
+    down_px = target.focal_px * (target.drop_m - source.drop_m) / depth_m
+    if not math.isfinite(down_px):  # nobody knows how high they hang: alike
+        return motion
+    column, row = motion.moved_centre_px
+    return replace(motion, moved_centre_px=(column, row + down_px))
 
 
 def _shows_a_cut(thing: MovableObject, motion: Placement) -> bool:
@@ -119,16 +144,15 @@ def _shows_a_cut(thing: MovableObject, motion: Placement) -> bool:
 
 
 def _acceptable(
-    chosen: list[MovableObject],
-    motion: Placement,
+    moves: list[tuple[MovableObject, Placement]],
     source: Frame,
     bounds: NDArray[np.floating],
 ) -> bool:
     """Whether the moved objects are as deep as the target is somewhere, and mostly in it."""
-    depth = np.concatenate([each.cut(source.depth) for each in chosen])
-    if not bounds[0] <= motion.depth_factor * np.median(depth) <= bounds[1]:
+    depth = np.concatenate([move.depth_factor * each.cut(source.depth) for each, move in moves])
+    if not bounds[0] <= np.median(depth) <= bounds[1]:
         return False
-    inside = sum(_pixels_inside(each, motion) for each in chosen)
+    inside = sum(_pixels_inside(*move) for move in moves)
     return 2 * inside >= len(depth)
 
 

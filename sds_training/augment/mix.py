@@ -6,6 +6,7 @@ first; a batch of one receives from itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ def draw_mix(
     config: MixConfig,
     generator: torch.Generator,
     giver_of: Sequence[int] | None = None,
+    roads: Tensor | None = None,
 ) -> MixPlan:
     """Draw what each picture receives from its partner.
 
@@ -52,6 +54,8 @@ def draw_mix(
         config: probabilities and limits.
         generator: draws everything, on the CPU.
         giver_of: of which picture each of the first ones receives; the others only give.
+        roads: (B, 4), the road in each camera's frame: unit vector down and, in units of depth,
+            the distance to it; NaN where unknown. None: every camera looks along a level road.
     """
     if giver_of is None:
         giver_of = [(place + 1) % len(scene.image) for place in range(len(scene.image))]
@@ -60,7 +64,9 @@ def draw_mix(
     drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
     wanted = [KINDS[kind] for kind in drawn.tolist()]
     givers = {giver_of[target] for target, kind in enumerate(wanted) if kind == 'affine'}
-    frames = _frames(scene, intrinsics) if givers else []
+    if roads is None:
+        roads = torch.full((len(intrinsics), 4), torch.nan)
+    frames = _frames(scene, intrinsics, roads) if givers else []
     objects = _sure_objects(frames, givers, config.affine)
     pairs = []
     for target, kind in enumerate(wanted):
@@ -140,12 +146,23 @@ def _whole(source: int, mask: Tensor) -> Paste:
     return Paste(source, Placement(top=0, left=0, height=mask.shape[0], width=mask.shape[1]), mask)
 
 
-def _frames(scene: MixScene, intrinsics: Tensor) -> list[Frame]:
+def _frames(scene: MixScene, intrinsics: Tensor, roads: Tensor) -> list[Frame]:
     """The parts of the scene that choosing objects reads, on the CPU."""
     planes = (scene.label.to(torch.uint8), scene.confidence.float(), scene.depth[:, 0].float())
-    *host, at = _on_host(*planes, intrinsics)
-    lenses = [((u, v), focal) for (_, _, u), (_, focal, v), _ in at.tolist()]
-    return [Frame(*parts, *lens) for *parts, lens in zip(*host, lenses, strict=True)]
+    *host, at, below = _on_host(*planes, intrinsics, roads)
+    views = map(_view, at.tolist(), below.tolist())
+    return [Frame(*parts, *view) for *parts, view in zip(*host, views, strict=True)]
+
+
+def _view(
+    intrinsics: list[list[float]], road: list[float]
+) -> tuple[tuple[float, float], float, float]:
+    """Where the road vanishes, the focal length, and how far below the camera the road lies."""
+    (_, _, u), (_, focal, v), _ = intrinsics
+    _, down, ahead, height = road
+    if not down > 0:  # NaN: nobody knows how the camera is mounted
+        return (u, v), focal, math.nan
+    return (u, v - focal * ahead / down), focal, height / down
 
 
 def _on_host(*parts: Tensor) -> list[NDArray]:

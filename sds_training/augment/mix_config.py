@@ -15,8 +15,8 @@ class AffineMixConfig:
     """Which movable things AffineMix takes, and how far it moves them (method.md 3.2)."""
 
     scale_range: tuple[float, float] = (0.6, 1.67)
-    """Least and greatest factor on an object's depth, drawn evenly on a logarithmic scale. Below
-    0.6 the magnified object is visibly blurred."""
+    """Least and greatest factor on an object's depth, drawn evenly on a logarithmic scale and,
+    where lenses differ, within what leaves its picture sharp: below 0.6 it is visibly blurred."""
 
     area_range: tuple[float, float] = (0.002, 0.2)
     """Least and greatest area of an object that may be moved, as shares of the picture."""

@@ -1,9 +1,9 @@
 """One picture's part laid over another's, moved in depth on the way (method.md 3.1).
 
-A thing moved from (X, Y, Z) to (X, Y, sZ) shrinks by 1/s towards the principal point, and its
-depth becomes s times as large. Its foot stays on the ground without further work, because a point
-of the ground keeps its height Y. Behind a lens of f' pixels, where the source's had f, it is f'/f
-times as large besides.
+A thing that is s times as far along the road is s times smaller, and shrinks towards the point
+where the road vanishes: the principal point behind a level camera, above it where the camera
+looks down. So its foot stays on the ground without further work. Behind a lens of f' pixels,
+where the source's had f, it is f'/f times as large besides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Placement:
     width: int
     scale: float = 1.0  # s f / f': source pixels for a pixel of the target
     depth_factor: float = 1.0  # s: what depth is multiplied by
-    centre_px: tuple[float, float] = (0.0, 0.0)  # principal point (u, v) of the source
+    centre_px: tuple[float, float] = (0.0, 0.0)  # of the source (u, v), where its road vanishes
     moved_centre_px: tuple[float, float] = (0.0, 0.0)  # where that point comes to lie
 
     @property

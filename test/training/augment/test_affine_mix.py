@@ -21,6 +21,7 @@ FREE = AffineMixConfig(percentiles=(0, 100), max_objects=1, area_range=(0.0005, 
 Scenes = Callable[..., MixScene]
 Lenses = Callable[[int], torch.Tensor]
 Pixel = tuple[float, float]
+Ground = Callable[..., torch.Tensor]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -103,6 +104,33 @@ def test_a_moved_car_has_its_size_depth_and_foot_behind_any_lens(
     torch.testing.assert_close(depth.median(), scale * scene.depth[1, 0, 30, 25])
     ground = scene.depth[0, 0, rows.max(), 0]  # of the road under the last row of the car
     assert abs(ground / depth.median() - 1) < 0.15
+
+
+@pytest.mark.parametrize('scale', [0.8, 1.25])
+@pytest.mark.parametrize(
+    ('giving', 'receiving'),
+    [((0.09, 1.5), (0.09, 1.5)), ((-0.04, 1.5), (0.09, 1.5)), ((0.04, 1.3), (0.0, 1.6))],
+)
+def test_a_moved_car_stands_on_the_road_of_cameras_that_look_down_and_hang_higher(
+    scale: float, giving: Pixel, receiving: Pixel, batch_of: Scenes, lenses: Lenses, ground: Ground
+) -> None:
+    roads = torch.stack((ground(*receiving), ground(*giving)))
+    scene = batch_of([], [CAR], grounds=tuple(roads))
+    mixed = apply_mix(scene, draw_mix(scene, lenses(2), affine(scale), generator(), roads=roads))
+    car = mixed.label[0] == TRAIN_ID['car']
+    rows = torch.nonzero(car)[:, 0]
+    assert abs((rows.max() - rows.min() + 1) - 10 / scale) <= 1.5  # the road hides none of it
+    under = scene.depth[0, 0, rows.max(), 0]
+    assert abs(under / mixed.depth[0, 0][car].median() - 1) < 0.15
+
+
+def test_no_lens_makes_a_moved_thing_blurred(batch_of: Scenes, lenses: Lenses) -> None:
+    cameras = lenses(2)
+    cameras[0, 0, 0] = cameras[0, 1, 1] = 120.0
+    scene = batch_of([], [CAR], focals=(120.0, 60.0))
+    plans = [draw_mix(scene, cameras, affine(), generator(seed)) for seed in range(20)]
+    scales = [paste.placement.scale for plan in plans for paste in plan.pastes[0]]
+    assert len(scales) > 5 and min(scales) >= 0.6
 
 
 def test_pasted_pixels_belong_to_movable_things_only(batch_of: Scenes, lenses: Lenses) -> None:
