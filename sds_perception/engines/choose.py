@@ -77,7 +77,7 @@ def require_int8(engine: str, device: str, provider: str | None = None) -> None:
 
     kind, _ = parsed_device(device)
     require_provider(provider or kind, kind)
-    require_precision('int8', provider or kind)
+    require_precision('int8', f'onnxruntime {provider or kind}')
 
 
 def said_in_vain(engine: str, provider: str | None, cache: object) -> str:

@@ -33,7 +33,7 @@ from sds_perception.engines import (
 )
 from sds_perception.engines.export import GraphShape, exported_onnx, require_writable
 from sds_perception.engines.graph import Detail
-from sds_perception.engines.precision import require_mnn_precision
+from sds_perception.engines.precision import require_precision
 from sds_perception.release import Release
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class MnnEngine:
         cache: str | os.PathLike[str] | None = None,
     ) -> None:
         require_mnn(device)
-        self.precision = require_mnn_precision(precision)
+        self.precision = require_precision(precision, 'mnn cpu')
         self.input_size = input_size or release.input_size
         shape = GraphShape(self.input_size, detail, streamlined=True)
         self.graph_file = converted(exported_onnx(release, shape, cache))

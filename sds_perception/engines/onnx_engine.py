@@ -58,7 +58,7 @@ class OnnxEngine:
         kind, number = parsed_device(device)
         provider = provider or kind
         require_provider(provider, kind)
-        self.precision = require_precision(precision, provider)
+        self.precision = require_precision(precision, f'onnxruntime {provider}')
         self.input_size = input_size or release.input_size
         self.batch = batch
         half, streamlined = self.precision == 'fp16', (provider, self.precision) == ('cpu', 'fp32')

@@ -26,7 +26,7 @@ from sds_perception.engines import (
 from sds_perception.engines.compiling import compiling_alone
 from sds_perception.engines.export import GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
-from sds_perception.engines.precision import require_openvino_precision
+from sds_perception.engines.precision import require_precision
 from sds_perception.engines.quantise import calibrated_onnx
 from sds_perception.engines.signal_stack import signal_stack_kept
 from sds_perception.release import Release
@@ -65,7 +65,7 @@ class OpenVinoEngine:
         cache: str | os.PathLike[str] | None = None,
     ) -> None:
         require_openvino(device)
-        self.precision = require_openvino_precision(precision)
+        self.precision = require_precision(precision, 'openvino cpu')
         self.input_size = input_size or release.input_size
         shape = GraphShape(self.input_size, detail)
         if self.precision == 'int8':

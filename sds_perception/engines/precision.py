@@ -14,72 +14,47 @@ from sds_perception.engines import EngineError, Precision
 
 log = logging.getLogger(__name__)
 
-NATIVE = {  # per provider of ONNX Runtime
-    'cpu': ('fp32', 'int8'),
-    'cuda': ('fp16', 'fp32'),
-    'tensorrt': ('fp16', 'fp32', 'int8'),
+NATIVE: dict[str, tuple[Precision, ...]] = {  # per engine and place; the first is its own
+    'torch cpu': ('fp32', 'bf16'),
+    'torch cuda': ('fp16', 'fp32', 'bf16'),
+    'onnxruntime cpu': ('fp32', 'int8'),
+    'onnxruntime cuda': ('fp16', 'fp32'),
+    'onnxruntime tensorrt': ('fp16', 'fp32', 'int8'),
+    'openvino cpu': ('fp32', 'bf16', 'int8'),
+    'mnn cpu': ('winograd', 'fp32'),
 }
 
 
-def require_precision(wanted: Precision | None, provider: str) -> Precision:
-    """`wanted` if ONNX Runtime's `provider` computes in it; the provider's own where None."""
-    native = NATIVE[provider]
+def require_precision(wanted: Precision | None, place: str) -> Precision:
+    """`wanted` if `place`, a key of `NATIVE`, computes in it; the place's own where None."""
+    native = NATIVE[place]
     if wanted is None:
         return native[0]
     if wanted not in native:
         raise EngineError(
-            f'precision is {wanted!r} on {provider}, wanted one of {native}: '
-            'anything else would be emulated'
+            f'precision is {wanted!r} with {place}, which does not compute in it: '
+            f'wanted {" or ".join(native)}'
         )
+    if wanted == 'bf16':
+        require_bf16(place)
     return wanted
 
 
-def require_openvino_precision(wanted: Precision | None) -> Precision:
-    """`wanted` if OpenVINO computes in it on this CPU; fp32 where None."""
-    if wanted is None:
-        return 'fp32'
-    if wanted in ('fp32', 'int8'):
-        return wanted
-    if wanted == 'bf16' and cpu_computes_bf16():
-        mention_slow_bf16()
-        return wanted
-    why = 'this CPU only emulates it' if wanted == 'bf16' else "wanted 'fp32', 'bf16' or 'int8'"
-    raise EngineError(f'precision is {wanted!r} with openvino: {why}')
+def require_bf16(place: str) -> None:
+    """Refuse bfloat16 that is emulated at `place`: some forty times slower than float32 on CPUs.
 
-
-def require_mnn_precision(wanted: Precision | None) -> Precision:
-    """`wanted` if it is one of MNN's two ways of float32; the quicker where None."""
-    if wanted in (None, 'winograd', 'fp32'):
-        return wanted or 'winograd'
-    raise EngineError(f"precision is {wanted!r} with mnn: wanted 'winograd' or 'fp32'")
-
-
-def require_torch_precision(wanted: Precision | None, device: str) -> Precision:
-    """`wanted` if torch on 'cpu' or 'cuda' computes in it; fp32 or fp16 where None.
-
-    Emulated bfloat16 is some forty times slower than float32, so it is refused where the CPU
-    lacks the instructions.
+    A CPU that has the instructions, but is slower with them, is taken with a warning.
     """
-    if wanted is None:
-        return 'fp16' if device == 'cuda' else 'fp32'
-    if wanted == 'fp32' or (device == 'cuda' and wanted == 'fp16'):
-        return wanted
-    if wanted == 'bf16' and device == 'cuda':
-        return _bf16_on_cuda()
-    if wanted == 'bf16' and cpu_computes_bf16():
-        mention_slow_bf16()
-        return wanted
-    if device == 'cpu' and wanted in ('fp16', 'bf16'):
-        why = 'this CPU only emulates it; use fp32'
-    else:
-        why = f'wanted {"fp32, fp16 or bf16" if device == "cuda" else "fp32 or bf16"}'
-    raise EngineError(f'precision is {wanted!r} with torch on {device}: {why}')
-
-
-def _bf16_on_cuda() -> Precision:
-    if not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise EngineError("precision is 'bf16', this GPU only emulates it; use fp16")
-    return 'bf16'
+    on_cuda = place.endswith('cuda')
+    if on_cuda and torch.cuda.is_bf16_supported(including_emulation=False):
+        return
+    if on_cuda or not cpu_computes_bf16():
+        chip = 'GPU' if on_cuda else 'CPU'
+        raise EngineError(
+            f"precision is 'bf16' with {place}: this {chip} only emulates it; "
+            f'use {NATIVE[place][0]}'
+        )
+    mention_slow_bf16()
 
 
 def mention_slow_bf16() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
 from sds_perception.engines.cuda_replay import CudaReplay
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
-from sds_perception.engines.precision import require_torch_precision
+from sds_perception.engines.precision import require_precision
 from sds_perception.release import Release
 
 TORCH_TYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -56,7 +56,7 @@ class TorchEngine:
     ) -> None:
         self.device = choose_device(device)
         self.input_size = input_size or release.input_size
-        self.precision = require_torch_precision(precision, self.device.type)
+        self.precision = require_precision(precision, f'torch {self.device.type}')
         dtype = TORCH_TYPES[self.precision]
         graph = VehicleGraph(folded(release.network()), detail)
         self._graph = graph.to(self.device, dtype, memory_format=torch.channels_last).eval()

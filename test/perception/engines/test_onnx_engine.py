@@ -22,7 +22,7 @@ from sds_perception.engines.export import (
 )
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.onnx_session import provider_options
-from sds_perception.engines.precision import cpu_computes_bf16, require_torch_precision
+from sds_perception.engines.precision import cpu_computes_bf16, require_precision
 from sds_perception.engines.quantise import calibrate
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.release import untrained_release
@@ -149,7 +149,7 @@ def test_a_damaged_graph_is_refused_by_its_path_and_with_the_way_out(
         ({'provider': 'tpu'}, "provider is 'tpu'"),
         ({'provider': 'tensorrt'}, 'does not run on device cpu'),
         ({'device': 'gpu'}, "device is 'gpu'"),
-        ({'precision': 'fp16'}, 'emulated'),
+        ({'precision': 'fp16'}, 'does not compute in it: wanted fp32 or int8'),
         ({'precision': 'int8', 'input_size': (64, 64)}, 'sds-engine build'),
     ],
 )
@@ -243,7 +243,7 @@ def test_bf16_runs_only_on_cpus_that_compute_it():
     assert not cpu_computes_bf16('flags : avx2 avx512f fma')
     if not cpu_computes_bf16():
         with pytest.raises(EngineError, match='only emulates it'):
-            require_torch_precision('bf16', 'cpu')
+            require_precision('bf16', 'torch cpu')
 
 
 @pytest.mark.gpu

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 
-from sds_perception.engines import EngineError, precision
-from sds_perception.engines.precision import require_torch_precision
+from sds_perception.engines import PRECISIONS, EngineError, Precision, precision
+from sds_perception.engines.precision import NATIVE, require_precision
 
 
 @pytest.mark.parametrize(
@@ -30,28 +28,53 @@ def test_every_type_is_timed() -> None:
 
 
 @pytest.mark.parametrize('pays', [True, False])
-@pytest.mark.parametrize(
-    'require',
-    [precision.require_openvino_precision, partial(require_torch_precision, device='cpu')],
-)
+@pytest.mark.parametrize('place', ['openvino cpu', 'torch cpu'])
 def test_bfloat16_that_is_asked_for_and_slow_is_taken_with_a_warning(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, require, pays: bool
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str, pays: bool
 ) -> None:
     monkeypatch.setattr(precision, 'cpu_computes_bf16', lambda: True)
     monkeypatch.setattr(precision, 'bf16_pays', lambda: pays)
-    assert require('bf16') == 'bf16'
+    assert require_precision('bf16', place) == 'bf16'
     assert ('slower in bfloat16' in caplog.text) is not pays
 
 
+@pytest.mark.parametrize(('place', 'native'), NATIVE.items())
+def test_a_place_computes_in_what_its_row_says_and_in_the_first_where_nobody_asks(
+    monkeypatch: pytest.MonkeyPatch, place: str, native: tuple[Precision, ...]
+) -> None:
+    monkeypatch.setattr(precision, 'require_bf16', lambda place: None)
+    assert require_precision(None, place) == native[0]
+    assert [each for each in PRECISIONS if each in native] == [
+        each for each in PRECISIONS if _is_taken(each, place)
+    ]
+
+
+def _is_taken(wanted: Precision, place: str) -> bool:
+    try:
+        return require_precision(wanted, place) == wanted
+    except EngineError:
+        return False
+
+
 @pytest.mark.parametrize(
-    ('wanted', 'device', 'sentence'),
+    ('wanted', 'place', 'sentence'),
     [
-        ('int8', 'cpu', "'int8' with torch on cpu: wanted fp32 or bf16"),
-        ('int8', 'cuda', "'int8' with torch on cuda: wanted fp32, fp16 or bf16"),
-        ('fp64', 'cpu', "'fp64' with torch on cpu: wanted fp32 or bf16"),
-        ('fp16', 'cpu', 'only emulates it; use fp32'),
+        ('int8', 'torch cpu', "'int8' with torch cpu.*wanted fp32 or bf16"),
+        ('int8', 'torch cuda', "'int8' with torch cuda.*wanted fp16 or fp32 or bf16"),
+        ('fp64', 'mnn cpu', "'fp64' with mnn cpu.*wanted winograd or fp32"),
     ],
 )
-def test_what_torch_does_not_compute_in_is_refused_with_what_it_does(wanted, device, sentence):
+def test_what_a_place_does_not_compute_in_is_refused_with_what_it_does(wanted, place, sentence):
     with pytest.raises(EngineError, match=sentence):
-        require_torch_precision(wanted, device)
+        require_precision(wanted, place)
+
+
+@pytest.mark.parametrize(
+    ('place', 'sentence'),
+    [('openvino cpu', 'CPU only emulates it; use fp32'), ('torch cuda', 'GPU only .* use fp16')],
+)
+def test_emulated_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch, place, sentence) -> None:
+    monkeypatch.setattr(precision, 'cpu_computes_bf16', lambda: False)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: False)
+    with pytest.raises(EngineError, match=sentence):
+        require_precision('bf16', place)

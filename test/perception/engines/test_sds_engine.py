@@ -59,7 +59,7 @@ def test_options_that_could_do_nothing_are_refused(arguments, sentence, capsys) 
     [
         (['--device', 'tpu'], "device is 'tpu'"),
         (['--provider', 'tensorrt'], 'tensorrt does not run on device cpu'),
-        (['--device', 'cuda', '--provider', 'cuda'], "no CUDAExecutionProvider|is 'int8' on cuda"),
+        (['--device', 'cuda', '--provider', 'cuda'], "no CUDAExecutionProvider|is 'int8' with onnxruntime cuda"),
         (['--engine', 'openvino', '--device', 'cuda'], "runs on 'cpu' only"),
         (['--engine', 'mnn'], 'int8 is for engine onnxruntime or openvino, not mnn'),
         (['--engine', 'torch'], 'not torch'),
