@@ -27,6 +27,7 @@ from sds_perception.network import NetworkConfig, SdsNetwork, build_network
 from sds_perception.scene import DepthKind
 
 FORMAT = 'sds-release-1'
+DEMO = Path(__file__).parent / 'releases' / 'demo.safetensors'  # ships with the package
 CLASS_TABLE = [[each.name, list(each.color)] for each in CLASSES]
 
 
@@ -208,18 +209,7 @@ def named_release(name: str | os.PathLike[str]) -> Release:
     Raises:
         ReleaseError: there is none that can be used.
     """
-    if str(name) != 'demo':
-        return read_release(name)
-    shipped = default_release()
-    if shipped is None:
-        raise ReleaseError("release is 'demo' and none ships with this package, wanted a file")
-    return read_release(shipped)
-
-
-def default_release() -> Path | None:
-    """The demo release shipped inside the package, or None where there is none yet."""
-    path = Path(__file__).parent / 'releases' / 'demo.safetensors'
-    return path if path.is_file() else None
+    return read_release(DEMO if str(name) == 'demo' else name)
 
 
 def untrained_release(

@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )
     weights = made.add_mutually_exclusive_group()
     weights.add_argument(
-        '--release', type=Path, help='release file (default: demo, the shipped one)'
+        '--release', type=Path, default='demo', help='file (default: demo, the shipped one)'
     )
     weights.add_argument(
         '--untrained',

@@ -32,7 +32,6 @@ from sds_perception.perceiver import Perceiver
 from sds_perception.release import (
     Release,
     ReleaseError,
-    default_release,
     named_release,
     untrained_release,
 )
@@ -154,16 +153,10 @@ def open_sink(wanted: argparse.Namespace) -> FileSink | BagSink:
 
 
 def chosen_release(wanted: argparse.Namespace) -> Release:
-    """The release named, random weights if asked for, else the one that came with the package."""
+    """The release named, or random weights if asked for."""
     if wanted.untrained:
         return untrained_release(NETWORKS[wanted.untrained], UNTRAINED_SIZE)
-    path = wanted.release or default_release()
-    if path is None:
-        raise ReleaseError(
-            'no release came with this package: name one with --release, or try the tool with '
-            '--untrained tiny'
-        )
-    return named_release(path)
+    return named_release(wanted.release)
 
 
 def engine_options(wanted: argparse.Namespace) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from sds_perception import release as release_module
 from sds_perception.network import NETWORKS
 from sds_perception.release import (
     CLASS_TABLE,
+    DEMO,
     Release,
     ReleaseError,
-    default_release,
     named_release,
     read_release,
     untrained_release,
@@ -242,8 +242,5 @@ def test_untrained_weights_follow_their_seed_and_say_that_they_are_untrained():
     assert one.depth_kind == 'relative'
 
 
-def test_the_release_called_demo_is_the_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert named_release('demo').digest == read_release(default_release()).digest
-    monkeypatch.setattr('sds_perception.release.default_release', lambda: None)
-    with pytest.raises(ReleaseError, match="release is 'demo' and none ships"):
-        named_release('demo')
+def test_the_release_called_demo_is_the_shipped_one() -> None:
+    assert named_release('demo').digest == read_release(DEMO).digest

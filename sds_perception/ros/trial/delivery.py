@@ -35,15 +35,9 @@ from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
 from sds_perception.engines import PRECISIONS, EngineError
 from sds_perception.engines.choose import quickest_engine
-from sds_perception.network import NETWORKS
 from sds_perception.offline.frames import OfflineError
 from sds_perception.perceiver import Perceiver
-from sds_perception.release import (
-    ReleaseError,
-    default_release,
-    untrained_release,
-    write_release,
-)
+from sds_perception.release import ReleaseError
 from sds_perception.ros.messages import ImageWriter
 from sds_perception.ros.tool_node import tool_node
 from sds_perception.ros.trial.vehicle_process import (
@@ -112,9 +106,8 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (wanted.height, wanted.width, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        release = wanted.release or default_release() or _untrained(Path(folder))
-        report, camera, consumer = _through_node(wanted, release, frame, Path(folder))
-        bare_ms = _bare_engine_ms(wanted, release, frame)
+        report, camera, consumer = _through_node(wanted, frame, Path(folder))
+        bare_ms = _bare_engine_ms(wanted, frame)
     (figures,) = report['cameras'].values()
     stages = figures['latency_ms']
     received = figures['counts'].get('received', 0)
@@ -134,10 +127,10 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
 
 
 def _through_node(
-    wanted: argparse.Namespace, release: Path, frame: np.ndarray[Any, Any], folder: Path
+    wanted: argparse.Namespace, frame: np.ndarray[Any, Any], folder: Path
 ) -> tuple[dict[str, Any], CameraStandIn, Consumer]:
     parameters = {
-        'release': str(release),
+        'release': str(wanted.release),
         'device': wanted.device,
         'engine': wanted.engine,
         'precision': wanted.precision,
@@ -164,20 +157,17 @@ def _spin(node: Node) -> None:
 
 
 def _bare_engine_ms(
-    wanted: argparse.Namespace, release: Path, frame: np.ndarray[Any, Any], calls: int = 60
+    wanted: argparse.Namespace, frame: np.ndarray[Any, Any], calls: int = 60
 ) -> float:
     """Median of the engine's own time, called directly on the same picture."""
     perceiver = Perceiver.from_release(
-        release, device=wanted.device, engine=wanted.engine, precision=wanted.precision or None
+        wanted.release,
+        device=wanted.device,
+        engine=wanted.engine,
+        precision=wanted.precision or None,
     )
     perceiver.warm_up()
     return 1e3 * statistics.median(perceiver(frame).timings['network'] for _ in range(calls))
-
-
-def _untrained(folder: Path) -> Path:
-    path = folder / 'untrained.safetensors'
-    write_release(path, untrained_release(NETWORKS['tiny'], (128, 256)))
-    return path
 
 
 def print_figures(figures: dict[str, Any]) -> None:
@@ -197,7 +187,7 @@ def print_figures(figures: dict[str, Any]) -> None:
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='delivery', description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add('--release', type=Path, help="default: the shipped 'demo', or random weights of tiny")
+    add('--release', type=Path, default='demo', help="file; default: the shipped 'demo'")
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add('--engine', help="the node's engine; default: the quicker one of this device")
     add('--precision', choices=PRECISIONS, default='', help="of the network; the engine's own")

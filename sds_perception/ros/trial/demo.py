@@ -23,16 +23,8 @@ import torch
 from rclpy.node import Node
 
 from sds_perception.engines.choose import quickest_engine
-from sds_perception.network import NETWORKS
 from sds_perception.offline.frames import OfflineError
-from sds_perception.release import (
-    Release,
-    ReleaseError,
-    default_release,
-    named_release,
-    untrained_release,
-    write_release,
-)
+from sds_perception.release import Release, ReleaseError, named_release
 from sds_perception.ros.tool_node import tool_node
 from sds_perception.ros.trial.demo_folder import claim_folder
 from sds_perception.ros.trial.drive import Drive, as_drive
@@ -55,7 +47,6 @@ from sds_perception.ros.trial.vehicle_process import (
 RECORDED = ('labels', 'depth', 'depth_relative', 'confidence', 'camera_info', 'label_info_json')
 SHEET_FRAMES = 6
 STREET_SEED = 990_001  # far from the seeds of training
-UNTRAINED_SIZE = (256, 512)
 STAGES = ('wait', 'decode', 'prepare', 'network', 'post', 'publish', 'total')
 
 
@@ -63,13 +54,12 @@ def run_demo(wanted: argparse.Namespace) -> dict[str, Any]:
     """Play, record and look back; the summary, also written to summary.json."""
     output: Path = wanted.output
     claim_folder(output, wanted.input)
-    path = wanted.release or default_release() or untrained(output)
-    release = named_release(path)
+    release = named_release(wanted.release)
     given = wanted.input or rendered_street(output, release.input_size)
     drive = as_drive(given, output / 'drive', wanted.camera)
     shutil.rmtree(output / 'result', ignore_errors=True)
     print(f'playing {given} ({drive.frames} frames) into the node on {wanted.device}', flush=True)
-    play(drive, path, wanted)
+    play(drive, wanted)
     draw(drive, output)
     summary = summarise(drive, release, output, wanted.device)
     summary['depth'] = kind_of_depth(output / 'result')
@@ -99,19 +89,12 @@ def rendered_street(output: Path, size: tuple[int, int]) -> Path:
     return bag
 
 
-def untrained(output: Path) -> Path:
-    """A release with random weights, where the repository carries none yet."""
-    path = output / 'untrained.safetensors'
-    write_release(path, untrained_release(NETWORKS['tiny'], UNTRAINED_SIZE))
-    return path
-
-
-def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
+def play(drive: Drive, wanted: argparse.Namespace) -> None:
     """Node, recorder and player, each in its own process; ends when the drive does."""
     output: Path = wanted.output
     remaps = {'image': drive.image_topic}
     remaps |= {'camera_info': drive.info_topic} if drive.info_topic else {}
-    told = node_parameters(drive, release, wanted)
+    told = node_parameters(drive, wanted)
     topics = [f'{NODE}/{name}' for name in RECORDED] + ['/diagnostics']
     recorder = [str(output / 'result'), '--topics', *topics]
     recorder += ['--ros-args', '-p', 'use_sim_time:=true']
@@ -124,12 +107,12 @@ def play(drive: Drive, release: Path, wanted: argparse.Namespace) -> None:
         _replay(drive, wanted, output)
 
 
-def node_parameters(drive: Drive, release: Path, wanted: argparse.Namespace) -> dict[str, Any]:
+def node_parameters(drive: Drive, wanted: argparse.Namespace) -> dict[str, Any]:
     """What the node is told, the quickest engine of the device among it."""
     engine, precision = quickest_engine(wanted.device)
     print(f'the node is told to run {engine} {precision}'.rstrip(), flush=True)
     return {
-        'release': str(release),
+        'release': str(wanted.release),
         'device': wanted.device,
         'engine': engine,
         'precision': precision,
@@ -224,7 +207,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     add('input', nargs='?', type=Path, help='bag, video or folder; default: a rendered street')
     add('--camera', default='60', help='of pictures or a video: calibration file or degrees (60)')
     add('--output', type=Path, default=Path('out/demo'), help='folder of the results, its own')
-    add('--release', type=Path, help="release file; default: the shipped 'demo'")
+    add('--release', type=Path, default='demo', help="release file; default: the shipped 'demo'")
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu or cuda')
     add('--rate', type=float, default=1.0, help='times real time (1)')
     add('--camera-height', type=float, default=0.0, help='metres over the road; 0 is unknown')

@@ -59,7 +59,10 @@ def test_options_that_could_do_nothing_are_refused(arguments, sentence, capsys) 
     [
         (['--device', 'tpu'], "device is 'tpu'"),
         (['--provider', 'tensorrt'], 'tensorrt does not run on device cpu'),
-        (['--device', 'cuda', '--provider', 'cuda'], "no CUDAExecutionProvider|is 'int8' with onnxruntime cuda"),
+        (
+            ['--device', 'cuda', '--provider', 'cuda'],
+            'no CUDAExecutionProvider|with onnxruntime cuda',
+        ),
         (['--engine', 'openvino', '--device', 'cuda'], "runs on 'cpu' only"),
         (['--engine', 'mnn'], 'int8 is for engine onnxruntime or openvino, not mnn'),
         (['--engine', 'torch'], 'not torch'),
@@ -126,7 +129,7 @@ def test_a_topic_is_of_the_bag_and_the_folder_beside_it_is_read_before_calibrati
 
 
 def test_the_shipped_release_is_called_demo_here_too(release, monkeypatch, capsys) -> None:
-    monkeypatch.setattr('sds_perception.release.default_release', lambda: Path(release))
+    monkeypatch.setattr('sds_perception.release.DEMO', Path(release))
     assert main(['check', 'demo', '--engine', 'torch']) == 0
     assert 'agrees' in capsys.readouterr().out
 

@@ -238,7 +238,7 @@ def test_the_shipped_release_is_called_demo_here_too(
 ) -> None:
     shipped = tmp_path / 'r.safetensors'
     digest = write_release(shipped, untrained_release(NETWORKS['tiny'], (32, 64)))
-    monkeypatch.setattr('sds_perception.release.default_release', lambda: shipped)
+    monkeypatch.setattr('sds_perception.release.DEMO', shipped)
     arguments = ['--release', 'demo', '--device', 'cpu', '--no-pictures']
     assert main([str(folder), '--output', str(tmp_path / 'seen'), *arguments]) == 0
     assert json.loads((tmp_path / 'seen' / 'run.json').read_text())['release'] == digest
