@@ -12,6 +12,7 @@ from time import perf_counter
 import yaml
 from tqdm import tqdm
 
+from sds_perception.argument_types import count
 from sds_perception.atomic_file import written_atomically
 from sds_perception.engines import ENGINES, PRECISIONS, EngineError
 from sds_perception.perceiver import Perceiver
@@ -163,14 +164,9 @@ def _parser() -> argparse.ArgumentParser:
         help='pixels whose depth counts, docs/data.md (default: cityscapes)',
     )
     add('--fold', default='none', help='none, camvid, or a YAML file of classes (default: none)')
-    add('--pictures', type=_count, default=8, help='frames shown in the report (default: 8)')
+    shown = count('pictures')
+    add('--pictures', type=shown, default=8, help='frames shown in the report (default: 8)')
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'{text!r} is no number of pictures, wanted 0 or more')
-    return int(text)
 
 
 if __name__ == '__main__':

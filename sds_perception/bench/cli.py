@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from sds_perception.argument_types import input_size
 from sds_perception.bench.cuda import cuda_figures
 from sds_perception.bench.figures import Budget, Figure, Timing
 from sds_perception.bench.frames import end_to_end_figures, step_figures
@@ -28,7 +29,6 @@ from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
 from sds_perception.bench.steady import steady_figures
 from sds_perception.engines import EngineError
-from sds_perception.input_size import input_size
 from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
 
 PARTS = ('engines', 'sharing', 'frames', 'steps', 'steady', 'peers', 'cuda', 'node')

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.argument_types import input_size
 from sds_perception.engines import ENGINES, PROVIDERS, EngineError
 from sds_perception.engines.choose import (
     build_engine,
@@ -28,7 +29,6 @@ from sds_perception.engines.export import GraphShape
 from sds_perception.engines.parity import LIMITS, ParityReport, frames_for, measure_parity
 from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.engines.reference_frames import user_frames
-from sds_perception.input_size import input_size
 from sds_perception.offline.command import is_bag
 from sds_perception.release import Release, ReleaseError, named_release
 

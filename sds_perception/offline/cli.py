@@ -16,9 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sds_perception.argument_types import count, input_size, number
 from sds_perception.calibration import READINGS
 from sds_perception.engines import ENGINES, PRECISIONS, PROVIDERS
-from sds_perception.input_size import input_size
 
 HELP_DETAIL = 'label edges: fast (nearest) or fine (from class scores) (default: fast)'
 HELP_CAMERA = (
@@ -34,22 +34,6 @@ HELP_SCALE = (
     'several with commas (default: release)'
 )
 HELP_FAR = 'metres beyond are unknown, 0 for no limit (default: 80)'
-
-
-def _metres(text: str) -> float:
-    try:
-        metres = float(text)
-    except ValueError:
-        metres = -1.0
-    if not metres >= 0:  # NaN is refused as well
-        raise argparse.ArgumentTypeError(f'{text!r} is no distance, wanted 0 or more metres')
-    return metres
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'{text!r} is no number of threads, wanted 0 or more')
-    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,7 +62,12 @@ def parser() -> argparse.ArgumentParser:
     add('--engine', choices=ENGINES, default='torch', help='how to run it (default: torch)')
     add('--precision', choices=PRECISIONS, help="of its arithmetic (default: the engine's own)")
     add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (default: that of --device)')
-    add('--threads', type=_count, default=0, help='CPU threads (default: 0, one per core)')
+    add(
+        '--threads',
+        type=count('threads'),
+        default=0,
+        help='CPU threads (default: 0, one per core)',
+    )
     add('--cache', type=Path, help='folder of built engines (default: the user cache)')
     add('--detail', choices=('fast', 'fine'), default='fast', help=HELP_DETAIL)
     add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
@@ -86,7 +75,8 @@ def parser() -> argparse.ArgumentParser:
     add('--topic', help='topic of the pictures, where a bag has several')
     add('--lens', choices=tuple(READINGS), default='raw', help=HELP_LENS)
     add('--scale', default='release', help=HELP_SCALE)
-    add('--max-depth', type=_metres, default=80.0, metavar='M', help=HELP_FAR)
+    far = number('distance in metres', 0)
+    add('--max-depth', type=far, default=80.0, metavar='M', help=HELP_FAR)
     add('--hood-mask', type=Path, metavar='PICTURE', help='non-zero where the vehicle sees itself')
     add('--depth-png', action='store_true', help='metric depth as 16-bit millimetres')
     add('--no-pictures', dest='pictures', action='store_false', help='no overlay, no side-by-side')

@@ -6,12 +6,12 @@ python -m sds_perception.offline.make_bag FOLDER --camera FILE --rate 10 --outpu
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sds_perception.argument_types import number
 from sds_perception.calibration import READINGS
 from sds_perception.offline.bag_writer import STORAGES, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
@@ -43,16 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _rate(text: str) -> float:
-    try:
-        rate_hz = float(text)
-    except ValueError:
-        rate_hz = 0.0
-    if not 0 < rate_hz < math.inf:  # NaN is refused as well
-        raise argparse.ArgumentTypeError(f'{text!r} is no rate, wanted more than 0 Hz')
-    return rate_hz
-
-
 def _topic(text: str) -> str:
     if not re.fullmatch(r'(/[A-Za-z_]\w*)+', text, re.ASCII):
         raise argparse.ArgumentTypeError(
@@ -71,7 +61,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add('--camera', required=True, metavar='FILE|DEGREES', help='calibration or field of view')
     add('--lens', choices=tuple(READINGS), default='raw', help='as for sds-perceive (raw)')
-    add('--rate', type=_rate, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
+    rate = number('rate in Hz', 0, above=True)
+    add('--rate', type=rate, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
     add('--output', type=Path, required=True, help='bag to make; must not exist yet')
     add(
         '--topic',

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sds_perception.input_size import picture_size
+from sds_perception.argument_types import count, picture_size
 from sds_training.data.cache import CachedFiles
 from sds_training.data.cache_build import build_cache
 from sds_training.data.check import check_folder
@@ -158,15 +158,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar='LIST',
         help='positions in each snippet to add, such as 5,10,25, or all (default: none)',
     )
-    parser.add_argument('--workers', type=_processes, help='processes (default: one per core)')
+    workers = count('processes', 1)
+    parser.add_argument('--workers', type=workers, help='processes (default: one per core)')
     parser.add_argument('--check-only', action='store_true', help='check and write nothing')
     return parser
-
-
-def _processes(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f'{text!r} is no number of processes, wanted 1 or more')
-    return int(text)
 
 
 def _positions(text: str) -> tuple[int, ...] | str:

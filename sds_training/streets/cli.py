@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sds_perception.input_size import picture_size
+from sds_perception.argument_types import picture_size
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.streets.motion import FRAMES, MOST_FRAMES
 from sds_training.worker_process import finished

@@ -7,7 +7,6 @@ ros2 run sds_perception doctor --params-file perception.yaml --release demo
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import platform
 import shutil
@@ -17,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
+from sds_perception.argument_types import number
 from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.doctor.findings import Finding, fault
 from sds_perception.ros.shipped import (
@@ -176,16 +176,6 @@ def check_malloc(environment: Mapping[str, str]) -> Finding:
     return fault('malloc', 'not glibc: every frame costs its page faults; expect higher latency')
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < math.inf:  # NaN is refused as well
-        raise argparse.ArgumentTypeError(f'{text!r} is no time to wait, wanted 0 or more seconds')
-    return seconds
-
-
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='doctor', description=__doc__.splitlines()[0])
     add = parser.add_argument
@@ -197,7 +187,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     add('--image-transport', help='raw or compressed')
     add('--image-topic', metavar='TOPIC', help='what the node shall hear as `image`')
     add('--camera-info-topic', metavar='TOPIC', help='and as `camera_info`')
-    add('--timeout', type=_seconds, default=5.0, metavar='S',
+    add('--timeout', type=number('time to wait', 0), default=5.0, metavar='S',
         help='to wait for the cameras (5); 0: do not look')  # fmt: skip
     add('--ros-args', nargs=argparse.REMAINDER, default=[], metavar='...',
         help='to the end of the line, as of the node: -r front/image:=TOPIC')  # fmt: skip

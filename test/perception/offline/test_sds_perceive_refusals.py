@@ -71,14 +71,14 @@ def test_what_cannot_work_is_refused_in_one_sentence(
 def test_a_range_limit_that_cannot_be_meant_is_refused(far, capsys) -> None:
     with pytest.raises(SystemExit, match='2'):
         main(['good', '--output', 'seen', '--max-depth', far])
-    assert 'wanted 0 or more metres' in capsys.readouterr().err
+    assert 'is no distance in metres, wanted 0 or more' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('rate', ['0', '-5', 'nan', 'inf', 'fast'])
 def test_a_rate_at_which_no_picture_can_be_taken_is_refused(rate, capsys) -> None:
     with pytest.raises(SystemExit, match='2'):
         make_bag(['good', '--camera', '60', '--output', 'bag', f'--rate={rate}'])
-    assert 'is no rate, wanted more than 0 Hz' in capsys.readouterr().err
+    assert 'is no rate in Hz, wanted more than 0' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('topic', ['bad topic', 'image', '/a//b', '/1st', '/a/', ''])

@@ -1,4 +1,4 @@
-"""One way to write the size of a network's input, for every command."""
+"""Numbers and sizes on a command line: one way to write them, and to refuse them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,30 @@ from argparse import ArgumentTypeError
 
 import pytest
 
+from sds_perception.argument_types import MULTIPLE, count, input_size, number, picture_size
 from sds_perception.bench import cli as bench
 from sds_perception.engines import cli as engines
-from sds_perception.input_size import MULTIPLE, input_size, picture_size
 from sds_perception.network import NetworkConfig
 from sds_perception.offline import cli as offline
+
+
+@pytest.mark.parametrize('text', ['-1', 'nan', 'inf', 'far', ''])
+def test_what_is_no_such_number_is_refused_with_what_is_wanted(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match='is no distance, wanted 0 or more'):
+        number('distance', 0)(text)
+    with pytest.raises(ArgumentTypeError, match='is no rate, wanted more than 0'):
+        number('rate', 0, above=True)(text)
+    with pytest.raises(ArgumentTypeError, match='is no number of threads, wanted 0 or more'):
+        count('threads')(text)
+
+
+def test_the_least_number_is_taken_unless_it_has_to_be_more() -> None:
+    assert number('distance', 0)('0') == 0 and number('rate', 0, above=True)('0.5') == 0.5
+    assert count('processes', 1)('1') == 1
+    with pytest.raises(ArgumentTypeError, match="'0' is no rate, wanted more than 0"):
+        number('rate', 0, above=True)('0')
+    with pytest.raises(ArgumentTypeError, match="'0' is no number of processes, wanted 1"):
+        count('processes', 1)('0')
 
 
 def test_width_is_written_first_and_both_are_multiples_of_what_the_network_wants() -> None:
