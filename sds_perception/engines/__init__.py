@@ -9,7 +9,12 @@ from typing import Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-ENGINES = ('torch', 'onnxruntime', 'openvino', 'mnn')
+ENGINES = {  # what each can be told besides its precision
+    'torch': ('threads',),
+    'onnxruntime': ('threads', 'cache', 'provider'),
+    'openvino': ('threads', 'cache'),
+    'mnn': ('threads', 'cache'),
+}
 PROVIDERS = {  # of ONNX Runtime
     'cpu': 'CPUExecutionProvider',
     'cuda': 'CUDAExecutionProvider',

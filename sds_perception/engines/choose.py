@@ -7,7 +7,7 @@ from typing import Any
 
 from sds_perception.engines import ENGINES, Engine, EngineError
 from sds_perception.engines.graph import Detail
-from sds_perception.engines.precision import bf16_pays, require_precision
+from sds_perception.engines.precision import NATIVE, bf16_pays, require_precision
 from sds_perception.release import Release
 
 QUICK_IN_FLOAT32 = {'MNN': 'mnn', 'onnxruntime': 'onnxruntime'}  # modules and their engines
@@ -55,7 +55,7 @@ def build_engine(
         from sds_perception.engines.mnn_engine import MnnEngine
 
         return MnnEngine(release, device, input_size=size, detail=detail, **options)
-    raise EngineError(f'engine is {engine!r}, wanted one of {ENGINES}')
+    raise EngineError(f'engine is {engine!r}, wanted one of {tuple(ENGINES)}')
 
 
 def require_size(release: Release, size: tuple[int, int]) -> None:
@@ -67,8 +67,9 @@ def require_size(release: Release, size: tuple[int, int]) -> None:
 
 def require_int8(engine: str, device: str, provider: str | None = None) -> None:
     """Refuse what does not compute in int8 here, before minutes go into calibrating for it."""
-    if engine in ('torch', 'mnn'):
-        raise EngineError(f'int8 is for engine onnxruntime or openvino, not {engine}')
+    able = dict.fromkeys(place.split()[0] for place in NATIVE if 'int8' in NATIVE[place])
+    if engine not in able:
+        raise EngineError(f'int8 is for engine {" or ".join(able)}, not {engine}')
     if engine == 'openvino':
         from sds_perception.engines.openvino_engine import require_openvino
 
@@ -78,15 +79,6 @@ def require_int8(engine: str, device: str, provider: str | None = None) -> None:
     kind, _ = parsed_device(device)
     require_provider(provider or kind, kind)
     require_precision('int8', f'onnxruntime {provider or kind}')
-
-
-def said_in_vain(engine: str, provider: str | None, cache: object) -> str:
-    """The option that does nothing for this engine, in a sentence; '' where all count."""
-    if provider and engine != 'onnxruntime':
-        return f'--provider is for engine onnxruntime, and the engine is {engine}'
-    if cache and engine == 'torch':
-        return '--cache is for engines that are built, and torch is not'
-    return ''
 
 
 def quickest_engine(device: str) -> tuple[str, str]:

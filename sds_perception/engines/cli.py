@@ -12,21 +12,15 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.argument_types import input_size
-from sds_perception.engines import ENGINES, PROVIDERS, EngineError
-from sds_perception.engines.choose import (
-    build_engine,
-    require_int8,
-    require_size,
-    said_in_vain,
-)
+from sds_perception.engines import EngineError
+from sds_perception.engines.choose import build_engine, require_int8, require_size
 from sds_perception.engines.export import GraphShape
-from sds_perception.engines.parity import LIMITS, ParityReport, frames_for, measure_parity
+from sds_perception.engines.options import add_engine_options, engine_options, unused_option
+from sds_perception.engines.parity import ParityReport, frames_for, measure_parity
 from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.engines.reference_frames import user_frames
 from sds_perception.offline.command import is_bag
@@ -83,18 +77,15 @@ def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
 def _checked(
     wanted: argparse.Namespace, release: Release, frames: NDArray[np.uint8] | None
 ) -> ParityReport:
-    options: dict[str, Any] = {'precision': wanted.precision}
-    if wanted.engine != 'torch':
-        options['cache'] = wanted.cache
-    if wanted.engine == 'onnxruntime':
-        options['provider'] = wanted.provider
     engine = build_engine(
         release,
         wanted.engine,
         wanted.device,
         input_size=wanted.input_size,
         detail=wanted.detail,
-        **options,
+        **engine_options(
+            wanted.engine, wanted.precision, wanted.threads, wanted.cache, wanted.provider
+        ),
     )
     return measure_parity(engine, release, frames_for(engine) if frames is None else frames)
 
@@ -107,8 +98,8 @@ def _frames(wanted: argparse.Namespace, size: tuple[int, int]) -> NDArray[np.uin
 
 def _said_in_vain(wanted: argparse.Namespace) -> str:
     """The option that could do nothing beside the others, in a sentence; '' where all count."""
-    if in_vain := said_in_vain(wanted.engine, wanted.provider, wanted.cache):
-        return in_vain
+    if unused := unused_option(wanted.engine, wanted.provider, wanted.cache):
+        return f'--{unused} does nothing for engine {wanted.engine}'
     if wanted.method and not wanted.calibrate:
         return '--method is for --calibrate FRAMES, which is not given'
     given = [path for path in (wanted.frames, wanted.calibrate) if path]
@@ -142,17 +133,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_engine(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add('release', type=Path, help=".safetensors file, or 'demo', the shipped one")
-    add('--engine', choices=ENGINES, default='onnxruntime', help='(default: onnxruntime)')
-    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: cpu)')
-    add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (default: that of --device)')
-    add(
-        '--precision',
-        choices=tuple(LIMITS),
-        help="of its arithmetic (default: the provider's own)",
-    )
-    add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
-    add('--detail', choices=('fast', 'fine'), default='fast', help='label edges (default: fast)')
-    add('--cache', type=Path, help='folder of built engines (default: the user cache)')
+    add_engine_options(command, engine='onnxruntime')
     add(
         '--frames',
         type=Path,

@@ -14,6 +14,7 @@ from sds_perception.engines.graph import Detail, VehicleGraph, folded
 from sds_perception.engines.precision import require_precision
 from sds_perception.release import Release
 
+OWN_THREADS = torch.get_num_threads()  # of the whole process, before anybody sets them
 TORCH_TYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
 
 
@@ -43,6 +44,7 @@ class TorchEngine:
         input_size: (H, W); the release's own where None.
         detail: 'fast' or 'fine' (class scores as well; on CUDA they stay on the device).
         precision: 'fp32', 'fp16' (CUDA) or 'bf16' (where not emulated); None is the device's own.
+        threads: CPU threads of all of torch in this process; 0 is one per core, None as it is.
     """
 
     def __init__(
@@ -53,10 +55,13 @@ class TorchEngine:
         input_size: tuple[int, int] | None = None,
         detail: Detail = 'fast',
         precision: Precision | None = None,
+        threads: int | None = None,
     ) -> None:
         self.device = choose_device(device)
         self.input_size = input_size or release.input_size
         self.precision = require_precision(precision, f'torch {self.device.type}')
+        if threads is not None:
+            torch.set_num_threads(threads or OWN_THREADS)
         dtype = TORCH_TYPES[self.precision]
         graph = VehicleGraph(folded(release.network()), detail)
         self._graph = graph.to(self.device, dtype, memory_format=torch.channels_last).eval()

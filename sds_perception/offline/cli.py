@@ -16,11 +16,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sds_perception.argument_types import count, input_size, number
+from sds_perception.argument_types import number
 from sds_perception.calibration import READINGS
-from sds_perception.engines import ENGINES, PRECISIONS, PROVIDERS
+from sds_perception.engines.options import add_engine_options
 
-HELP_DETAIL = 'label edges: fast (nearest) or fine (from class scores) (default: fast)'
 HELP_CAMERA = (
     'calibration file, or horizontal field of view in degrees; without it pictures and videos '
     'have depth without unit'
@@ -58,19 +57,7 @@ def parser() -> argparse.ArgumentParser:
         choices=('vehicle', 'tiny'),
         help='random weights of this network, to try the tool',
     )
-    add('--device', help='cpu, cuda or cuda:N (default: cuda where there is one)')
-    add('--engine', choices=ENGINES, default='torch', help='how to run it (default: torch)')
-    add('--precision', choices=PRECISIONS, help="of its arithmetic (default: the engine's own)")
-    add('--provider', choices=tuple(PROVIDERS), help='of onnxruntime (default: that of --device)')
-    add(
-        '--threads',
-        type=count('threads'),
-        default=0,
-        help='CPU threads (default: 0, one per core)',
-    )
-    add('--cache', type=Path, help='folder of built engines (default: the user cache)')
-    add('--detail', choices=('fast', 'fine'), default='fast', help=HELP_DETAIL)
-    add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
+    add_engine_options(made, device=None)
     add('--camera', metavar='FILE|DEGREES', help=HELP_CAMERA)
     add('--topic', help='topic of the pictures, where a bag has several')
     add('--lens', choices=tuple(READINGS), default='raw', help=HELP_LENS)

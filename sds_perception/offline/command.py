@@ -6,14 +6,13 @@ import argparse
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from sds_perception.camera import CameraError
 from sds_perception.ego_hood import HoodMask
 from sds_perception.engines import EngineError
-from sds_perception.engines.choose import said_in_vain
+from sds_perception.engines.options import engine_options, unused_option
 from sds_perception.metric_scale import (
     CameraHeightScale,
     FirstKnown,
@@ -75,7 +74,9 @@ def run(wanted: argparse.Namespace) -> int:
         engine=wanted.engine,
         detail=wanted.detail,
         input_size=wanted.input_size,
-        **engine_options(wanted),
+        **engine_options(
+            wanted.engine, wanted.precision, wanted.threads, wanted.cache, wanted.provider
+        ),
     )
     printed(note for note in (_about(release, device), source.note) if note)
     sink.origin = origin_of(wanted, release, perceiver.engine)
@@ -135,8 +136,8 @@ def refuse_in_vain(wanted: argparse.Namespace, source: Source) -> None:
             f'--lens {wanted.lens} reads the calibration of a camera, and {wanted.input} brings '
             'none: give it with --camera'
         )
-    if in_vain := said_in_vain(wanted.engine, wanted.provider, wanted.cache):
-        raise OfflineError(in_vain)
+    if unused := unused_option(wanted.engine, wanted.provider, wanted.cache):
+        raise OfflineError(f'--{unused} does nothing for engine {wanted.engine}')
     if makes_bag(wanted) and (wanted.depth_png or not wanted.pictures):
         raise OfflineError(
             '--depth-png and --no-pictures are for files, and a bag is written: add --write files'
@@ -157,17 +158,6 @@ def chosen_release(wanted: argparse.Namespace) -> Release:
     if wanted.untrained:
         return untrained_release(NETWORKS[wanted.untrained], UNTRAINED_SIZE)
     return named_release(wanted.release)
-
-
-def engine_options(wanted: argparse.Namespace) -> dict[str, Any]:
-    """What only some engines know; torch takes its threads for the whole process."""
-    options: dict[str, Any] = {'precision': wanted.precision}
-    if wanted.engine == 'torch':
-        if wanted.threads:
-            torch.set_num_threads(wanted.threads)
-        return options
-    options |= {'threads': wanted.threads, 'cache': wanted.cache}
-    return options | ({'provider': wanted.provider} if wanted.engine == 'onnxruntime' else {})
 
 
 def scale_named(text: str) -> FirstKnown:

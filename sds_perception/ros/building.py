@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
 
-import torch
-
+from sds_perception.engines.options import engine_options
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release
 from sds_perception.ros.node_config import NodeConfig
 from sds_perception.ros.scheduler import LARGEST_BATCH
-
-_OWN_THREADS = torch.get_num_threads()  # torch keeps one number for the whole process
 
 
 def build_perceiver(release: Release, config: NodeConfig) -> Perceiver:
@@ -27,7 +23,9 @@ def build_perceiver(release: Release, config: NodeConfig) -> Perceiver:
         engine=config.engine,
         detail=config.detail,
         output_size=_output_size(config),
-        **_engine_options(config),
+        **engine_options(
+            config.engine, config.precision, config.threads, config.engine_cache, config.provider
+        ),
     )
     for frames in batch_sizes(config):
         perceiver.warm_up(frames=frames)
@@ -47,15 +45,3 @@ def batch_sizes(config: NodeConfig) -> range:
 def _output_size(config: NodeConfig) -> str | float:
     named: dict[str, str | float] = {'camera': 'frame', 'network': 'network'}
     return named.get(config.output_size, config.output_fraction)
-
-
-def _engine_options(config: NodeConfig) -> dict[str, Any]:
-    """What only some engines know."""
-    options: dict[str, Any] = {'precision': config.precision or None}
-    if config.engine == 'torch':
-        torch.set_num_threads(config.threads or _OWN_THREADS)
-        return options
-    options |= {'threads': config.threads, 'cache': config.engine_cache or None}
-    if config.engine == 'onnxruntime':
-        options['provider'] = config.provider or None
-    return options

@@ -9,6 +9,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from sds_perception.engines import ENGINES, PRECISIONS
+from sds_perception.engines.options import unused_option
 
 SCALE_SOURCES = ('release', 'camera_height', 'fixed', 'none')
 
@@ -98,7 +99,7 @@ class NodeConfig:
     device: str = setting(
         'cuda', "Where the network runs: 'cpu', 'cuda' or 'cuda:N'", check=_device
     )
-    engine: str = setting('torch', 'How it runs', choices=ENGINES)
+    engine: str = setting('torch', 'How it runs', choices=tuple(ENGINES))
     provider: str = setting(
         '',
         "Execution provider of onnxruntime; '' is the one named like the device",
@@ -198,10 +199,9 @@ class NodeConfig:
     def __post_init__(self) -> None:
         for each in fields(self):
             check_value(each, getattr(self, each.name))
-        if self.provider and self.engine != 'onnxruntime':
-            raise ParameterError('provider is for the onnxruntime engine only')
-        if self.engine_cache and self.engine == 'torch':
-            raise ParameterError('engine_cache is not for the torch engine, which builds nothing')
+        if unused := unused_option(self.engine, self.provider, self.engine_cache):
+            name = {'cache': 'engine_cache'}.get(unused, unused)
+            raise ParameterError(f'{name} does nothing for the engine {self.engine}')
         self._check_scales('camera_height_m', self.camera_height_m, 'camera_heights')
         self._check_scales('fixed_scale', self.fixed_scale, 'fixed_scales')
 

@@ -14,7 +14,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 
-from sds_perception.ros import building
+from sds_perception.engines import torch_engine
 from sds_perception.ros.health import Level
 from sds_perception.ros.session import Session
 from sds_perception.ros.transitions import answered
@@ -103,7 +103,7 @@ def test_an_activate_that_fails_says_why_and_the_node_can_be_configured_again(
 
 def test_threads_of_an_earlier_life_are_forgotten(graph: Graph, monkeypatch) -> None:
     own = torch.get_num_threads()
-    monkeypatch.setattr(building, '_OWN_THREADS', own)
+    monkeypatch.setattr(torch_engine, 'OWN_THREADS', own)
     node = graph.node(threads=own + 1)
     node.trigger_configure()
     assert torch.get_num_threads() == own + 1

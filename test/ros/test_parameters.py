@@ -180,7 +180,7 @@ def test_an_unconfigured_node_takes_changes_in_any_order_and_checks_them_togethe
     assert set_one(node, 'release', str(tiny_release)).successful
     assert set_one(node, 'engine', 'torch').successful
     assert not configures(node)
-    assert why(node) == 'cannot configure: provider is for the onnxruntime engine only'
+    assert why(node) == 'cannot configure: provider does nothing for the engine torch'
     assert set_one(node, 'provider', '').successful
     assert not set_one(node, 'device', 'gpu').successful
     assert configures(node)

@@ -39,9 +39,15 @@ def test_the_command_builds_checks_and_refuses(release, cache, tmp_path, capsys)
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (['check', '--engine', 'torch', '--provider', 'tensorrt'], 'for engine onnxruntime'),
-        (['check', '--engine', 'openvino', '--provider', 'cpu'], 'for engine onnxruntime'),
-        (['check', '--engine', 'torch', '--cache', 'x'], 'torch is not'),
+        (
+            ['check', '--engine', 'torch', '--provider', 'tensorrt'],
+            '--provider does nothing for engine torch',
+        ),
+        (
+            ['check', '--engine', 'openvino', '--provider', 'cpu'],
+            '--provider does nothing for engine openvino',
+        ),
+        (['check', '--engine', 'torch', '--cache', 'x'], '--cache does nothing for engine torch'),
         (['build', '--method', 'percentile'], '--method is for --calibrate'),
         (['check', '--topic', '/left'], '--topic is for a bag'),
         (['check', '--topic', '/left', '--frames', 'folder'], '--topic is for a bag'),
