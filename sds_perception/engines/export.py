@@ -43,11 +43,10 @@ OUTPUTS = ('labels', 'confidence', 'disparity', 'logits')  # the last only if 'f
 
 @dataclass(frozen=True)
 class GraphShape:
-    """What is fixed in an exported graph besides the release."""
+    """What is fixed in an exported graph, of one frame, besides the release."""
 
     input_size: tuple[int, int]  # (H, W)
     detail: Detail = 'fast'
-    batch: int = 1
     half: bool = False  # float16 weights and activations, for CUDA and TensorRT
     streamlined: bool = False  # rewritten by streamline.py
 
@@ -60,7 +59,7 @@ class GraphShape:
         height, width = self.input_size
         number = 'fp16' if self.half else 'fp32'
         form = 'streamlined' if self.streamlined else 'plain'
-        return f'{self.batch}x{height}x{width}-{self.detail}-{form}-{number}'
+        return f'1x{height}x{width}-{self.detail}-{form}-{number}'
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
@@ -141,7 +140,7 @@ def onnx_model(release: Release, shape: GraphShape) -> Any:
     vehicle = VehicleGraph(network, shape.detail, turn_bytes=shape.streamlined)
     return onnx_of(
         vehicle.half() if shape.half else vehicle,
-        torch.zeros((shape.batch, *shape.input_size, 3), dtype=torch.uint8),
+        torch.zeros((1, *shape.input_size, 3), dtype=torch.uint8),
         shape.outputs,
     )
 

@@ -36,7 +36,6 @@ class OnnxEngine:
         precision: 'fp32', 'fp16' (cuda, tensorrt) or 'int8' (cpu, tensorrt; calibrated before).
         threads: CPU threads of one call; 0 takes all cores.
         cache: folder for exported graphs and TensorRT engines; None is the user's cache.
-        batch: frames per run of the graph; calls with more run it several times.
 
     Raises:
         EngineError: when the provider or precision cannot be had here; nothing replaces it.
@@ -53,16 +52,14 @@ class OnnxEngine:
         precision: Precision | None = None,
         threads: int = 0,
         cache: str | os.PathLike[str] | None = None,
-        batch: int = 1,
     ) -> None:
         kind, number = parsed_device(device)
         provider = provider or kind
         require_provider(provider, kind)
         self.precision = require_precision(precision, f'onnxruntime {provider}')
         self.input_size = input_size or release.input_size
-        self.batch = batch
         half, streamlined = self.precision == 'fp16', (provider, self.precision) == ('cpu', 'fp32')
-        shape = GraphShape(self.input_size, detail, batch, half, streamlined)
+        shape = GraphShape(self.input_size, detail, half, streamlined)
         if self.precision == 'int8':
             path = calibrated_onnx(release, shape, cache, provider)
         else:
@@ -77,29 +74,26 @@ class OnnxEngine:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`; any B."""
         require_frames(frames, self.input_size)
         self._prepare(len(frames))
-        for start in range(0, len(frames), self.batch):
-            self._run(np.ascontiguousarray(frames[start : start + self.batch]), start)
+        for place, frame in enumerate(frames):
+            self._run(np.ascontiguousarray(frame[None]), place)
         maps = {name: array[: len(frames)] for name, array in self._outputs.items()}
         return EngineOutput(
             maps['labels'], maps['confidence'], maps['disparity'], maps.get('logits')
         )
 
     def _prepare(self, count: int) -> None:
-        """Output buffers for `count` frames, rounded up to whole batches; made once per count."""
-        room = -(-count // self.batch) * self.batch
+        """Output buffers for `count` frames; made once for the most."""
         for each in self._session.get_outputs():
             known = self._outputs.get(each.name)
-            if known is None or len(known) < room:
-                shape = (room, *each.shape[1:])
+            if known is None or len(known) < count:
+                shape = (count, *each.shape[1:])
                 self._outputs[each.name] = np.empty(shape, NUMPY_TYPES[each.type])
 
-    def _run(self, frames: NDArray[np.uint8], start: int) -> None:
-        """One run of the graph, straight from the frames into the output buffers."""
-        if len(frames) < self.batch:
-            frames = np.concatenate((frames, np.repeat(frames[-1:], self.batch - len(frames), 0)))
+    def _run(self, frame: NDArray[np.uint8], place: int) -> None:
+        """One run of the graph, straight from (1, H, W, 3) to its place in the output buffers."""
         binding = self._session.io_binding()
-        binding.bind_input(INPUT, 'cpu', 0, np.uint8, frames.shape, frames.ctypes.data)
+        binding.bind_input(INPUT, 'cpu', 0, np.uint8, frame.shape, frame.ctypes.data)
         for name, array in self._outputs.items():
-            part = array[start : start + self.batch]
+            part = array[place : place + 1]
             binding.bind_output(name, 'cpu', 0, part.dtype.type, part.shape, part.ctypes.data)
         self._session.run_with_iobinding(binding)

@@ -148,7 +148,7 @@ def calibrate(
     require_writable(path.parent)
     began = perf_counter()
     log.info('engine: calibrating int8 on %d frames, this takes some seconds', len(frames))
-    reader = _reader(frames, shape.batch)
+    reader = _reader(frames)
     some = frames[:: -(-len(frames) // KEPT_FRAMES)]
     written_atomically(_beside(path), lambda partial: _write_frames(partial, some))
     for_cpu = provider == 'cpu'
@@ -196,22 +196,19 @@ def _quantise(source: Path, target: Path, reader: Any, method: str, for_cpu: boo
         quiet.setLevel(level)
 
 
-def _reader(frames: NDArray[np.uint8], batch: int) -> Any:
-    """What onnxruntime asks for batches of frames; a short last batch is filled up."""
+def _reader(frames: NDArray[np.uint8]) -> Any:
+    """What onnxruntime asks for the frames, one by one."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Frames(CalibrationDataReader):
         def __len__(self) -> int:
-            return -(-len(frames) // batch)
+            return len(frames)
 
         def set_range(self, start_index: int, end_index: int) -> None:
-            self._batches = iter(range(start_index, end_index))
+            self._rest = iter(frames[start_index:end_index])
 
         def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-            start = next(self._batches, None)
-            if start is None:
-                return None
-            places = np.arange(start * batch, (start + 1) * batch).clip(max=len(frames) - 1)
-            return {INPUT: frames[places]}
+            frame = next(self._rest, None)
+            return None if frame is None else {INPUT: frame[None]}
 
     return Frames()
