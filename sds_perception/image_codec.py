@@ -172,9 +172,9 @@ def non_zero_in_file(data: Bytes) -> NDArray[np.uint8]:
     return (colours != 0).any(axis=2).astype(np.uint8)
 
 
-def encode_png(image: NDArray, level: int = 1) -> NDArray[np.uint8]:
+def encode_png(image: NDArray) -> NDArray[np.uint8]:
     """PNG bytes, 1-D uint8, of (H, W) uint8 or uint16 or (H, W, 3) uint8 RGB; lossless."""
-    return _encode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, level])
+    return _encode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 90) -> NDArray[np.uint8]:

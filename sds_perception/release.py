@@ -87,7 +87,7 @@ class Release:
         """Everything but the weights, as plain JSON values."""
         return {
             'format': FORMAT,
-            'network': self.network_config.as_dict(),
+            'network': asdict(self.network_config),
             'classes': CLASS_TABLE,
             'input_size': list(self.input_size),
             'depth_kind': self.depth_kind,

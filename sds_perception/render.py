@@ -33,26 +33,21 @@ _DEPTH_TABLE = _table(cv2.COLORMAP_INFERNO, 24)  # starts above black, which mea
 _CONFIDENCE_TABLE = _table(cv2.COLORMAP_VIRIDIS, 0)
 
 
-def color_labels(labels: NDArray[np.uint8], out: RGB | None = None) -> RGB:
+def color_labels(labels: NDArray[np.uint8]) -> RGB:
     """(H, W, 3) RGB of (H, W) train ids in the Cityscapes colours; unlabelled is black."""
-    return cv2.applyColorMap(labels, _LABEL_TABLE, dst=out)
+    return cv2.applyColorMap(labels, _LABEL_TABLE)
 
 
-def overlay(
-    rgb: RGB, labels: NDArray[np.uint8], alpha: float = 0.5, out: RGB | None = None
-) -> RGB:
+def overlay(rgb: RGB, labels: NDArray[np.uint8], alpha: float = 0.5) -> RGB:
     """The picture tinted by its classes; unlabelled pixels keep the picture's own colour."""
-    tinted = color_labels(labels, out)
+    tinted = color_labels(labels)
     cv2.addWeighted(rgb, 1.0 - alpha, tinted, alpha, 0.0, dst=tinted)
     # Not `compare`: of a single pixel and a number it takes the number for an array.
     return cv2.copyTo(rgb, cv2.inRange(labels, UNLABELLED, UNLABELLED), tinted)
 
 
 def color_depth(
-    depth: NDArray[np.float32],
-    near: float | None = None,
-    far: float | None = None,
-    out: RGB | None = None,
+    depth: NDArray[np.float32], near: float | None = None, far: float | None = None
 ) -> RGB:
     """(H, W, 3) RGB of (H, W) depth, near bright and far dark on a log scale; NaN is black.
 
@@ -66,12 +61,12 @@ def color_depth(
     index += np.float32(255.0 - slope * float(np.log(near)))
     np.clip(index, 1, 255, out=index)
     cv2.patchNaNs(index, 0.0)
-    return cv2.applyColorMap(index.astype(np.uint8), _DEPTH_TABLE, dst=out)
+    return cv2.applyColorMap(index.astype(np.uint8), _DEPTH_TABLE)
 
 
-def color_confidence(confidence: NDArray[np.uint8], out: RGB | None = None) -> RGB:
+def color_confidence(confidence: NDArray[np.uint8]) -> RGB:
     """(H, W, 3) RGB of (H, W) uint8 confidence: dark violet doubts, yellow is sure."""
-    return cv2.applyColorMap(confidence, _CONFIDENCE_TABLE, dst=out)
+    return cv2.applyColorMap(confidence, _CONFIDENCE_TABLE)
 
 
 def side_by_side(rgb: RGB, scene: Scene) -> RGB:

@@ -143,7 +143,6 @@ def build_checked_engine(
     engine: str,
     device: str,
     *,
-    frames: NDArray[np.uint8] | None = None,
     input_size: tuple[int, int] | None = None,
     detail: Detail = 'fast',
     **options: Any,
@@ -160,9 +159,7 @@ def build_checked_engine(
     built = build_engine(release, engine, device, **chosen, **options)  # type: ignore[arg-type]
     if isinstance(built, TorchEngine) and built.precision == 'fp32':
         return built, None
-    if frames is None:
-        frames = frames_for(built)
-    report = measure_parity(built, release, frames)
+    report = measure_parity(built, release, frames_for(built))
     if report.passed:
         log.info('engine: %s', report)
         return built, report

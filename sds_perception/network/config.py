@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sds_perception.labels import CLASSES
@@ -113,22 +113,13 @@ class NetworkConfig:
         return tuple(range(COARSEST_LEVEL, COARSEST_LEVEL - len(self.decoder_channels), -1))
 
     @property
-    def finest_stride(self) -> int:
-        """Input pixels per output pixel."""
-        return 2 ** self.levels[-1]
-
-    @property
     def size_multiple(self) -> int:
         """Height and width of an input must be multiples of this."""
         return 32
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
-        """The inverse of `as_dict`; refuses unknown and missing keys."""
+        """The inverse of `dataclasses.asdict`; refuses unknown and missing keys."""
         known = {each.name for each in fields(cls)}
         if set(values) != known:
             unknown, missing = sorted(set(values) - known), sorted(known - set(values))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -157,8 +157,8 @@ def test_weights_that_are_not_exactly_the_networks_are_refused_by_name(path, met
     ({'input_size': None}, 'invalid passport'),
     ({'camera': {'fx': 1.0}}, 'invalid passport'),
     ({'network': {'encoder': 'resnet18'}}, 'missing'),
-    ({'network': NETWORKS['tiny'].as_dict() | {'classes': 7}}, '7 classes'),
-    ({'network': NETWORKS['tiny'].as_dict() | {'encoder': 'dreamnet'}}, 'dreamnet'),
+    ({'network': asdict(NETWORKS['tiny']) | {'classes': 7}}, '7 classes'),
+    ({'network': asdict(NETWORKS['tiny']) | {'encoder': 'dreamnet'}}, 'dreamnet'),
     ({'depth_scale': -1.0}, 'depth scale'),
     ({'depth_scale': 'far'}, 'invalid passport'),
 ])  # fmt: skip
