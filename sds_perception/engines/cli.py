@@ -22,8 +22,9 @@ from sds_perception.engines.export import GraphShape
 from sds_perception.engines.options import add_engine_options, engine_options, unused_option
 from sds_perception.engines.parity import ParityReport, frames_for, measure_parity
 from sds_perception.engines.quantise import METHODS, calibrate
-from sds_perception.engines.reference_frames import user_frames
-from sds_perception.offline.command import is_bag
+from sds_perception.offline.frames import OfflineError
+from sds_perception.offline.samples import user_frames
+from sds_perception.offline.sources import is_bag
 from sds_perception.release import Release, ReleaseError, named_release
 
 PARITY_FRAMES = 8  # of the user's frames, when given
@@ -40,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
     logging.getLogger('sds_perception').setLevel(logging.INFO)
     try:
         report = wanted.run(wanted, named_release(wanted.release))
-    except (EngineError, ReleaseError, OSError) as problem:
+    except (EngineError, OfflineError, ReleaseError, OSError) as problem:
         print(f'sds-engine: {problem}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,19 +1,10 @@
-"""Frames to compare and calibrate engines on: the user's own, or synthetic ones where none are."""
+"""Frames to compare engines on where nobody gave any: synthetic streets."""
 
 from __future__ import annotations
-
-import os
-from argparse import Namespace
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from sds_perception.engines import EngineError
-from sds_perception.offline.frames import Frame, OfflineError, Source
 
 
 def synthetic_frames(size: tuple[int, int], count: int = 4) -> NDArray[np.uint8]:
@@ -57,45 +48,3 @@ def _put_box(picture: NDArray[np.float32], horizon: int, draw: np.random.Generat
     part[:] = _color(draw, 20, 230)
     if draw.random() < 0.5:
         part[:, :: int(draw.integers(3, 12))] *= 0.6
-
-
-def user_frames(
-    path: str | os.PathLike[str], size: tuple[int, int], count: int, topic: str | None = None
-) -> NDArray[np.uint8]:
-    """Up to `count` frames of a folder, picture, video or bag, spread over all of it, at `size`.
-
-    A bag's are those of `topic`, which means nothing elsewhere.
-
-    Returns:
-        (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source
-        and for one with frames that cannot be used.
-
-    Raises:
-        EngineError: when nothing there can be used.
-    """
-    # Imports the Perceiver, as we do not.
-    from sds_perception.offline.command import is_bag, open_source
-
-    path = Path(path)
-    topic = topic if is_bag(path) else None  # beside it may be a bag, which has topics
-    try:
-        # Any camera: no frame needs one here, and so no CameraInfo of a bag is asked for one.
-        source = open_source(Namespace(input=path, camera='60', topic=topic, lens='raw'))
-        chosen = [
-            cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-            for frame in _spread(source, count)
-        ]
-    except (OfflineError, OSError) as problem:
-        raise EngineError(f'frames of {path} cannot be used: {problem}') from problem
-    if not chosen:
-        raise EngineError(f'{path} holds no frame that can be used')
-    return np.stack(chosen)
-
-
-def _spread(source: Source, count: int) -> Iterator[Frame]:
-    """What can be used of `count` frames; of the first ones where nobody knows how many come."""
-    length = max(source.count, count)
-    places = [number * length // count for number in range(count)]
-    for number, frame in enumerate(islice(source.frames(), places[-1] + 1)):
-        if number in places and isinstance(frame, Frame):
-            yield frame

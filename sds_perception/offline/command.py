@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 
@@ -21,12 +19,11 @@ from sds_perception.metric_scale import (
     ReleaseScale,
 )
 from sds_perception.network import NETWORKS
-from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, Source
 from sds_perception.offline.origin import origin_of
-from sds_perception.offline.pictures import PICTURE_SUFFIXES, PictureFiles, Video
 from sds_perception.offline.run import perceive_all, printed
 from sds_perception.offline.sinks import BagSink, FileSink
+from sds_perception.offline.sources import is_bag, open_source, require_rosbags
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import (
     Release,
@@ -37,7 +34,6 @@ from sds_perception.release import (
 
 PROBLEMS = (OfflineError, ReleaseError, EngineError, CameraError, OSError)
 NO_MEMORY = ("can't allocate memory", 'not enough memory', 'out of memory')  # in words of torch
-BAG_SUFFIXES = ('.mcap', '.db3')
 UNTRAINED_SIZE = (256, 512)
 
 
@@ -62,7 +58,7 @@ def run_or_refuse(wanted: argparse.Namespace) -> int:
 def run(wanted: argparse.Namespace) -> int:
     """Do what the command line asks; raises one of `PROBLEMS` where it cannot be done."""
     scale = scale_named(wanted.scale)
-    source = open_source(wanted)
+    source = open_source(wanted.input, camera=wanted.camera, topic=wanted.topic, lens=wanted.lens)
     refuse_in_vain(wanted, source)
     sink = open_sink(wanted)
     hood = HoodMask(wanted.hood_mask) if wanted.hood_mask else None
@@ -90,38 +86,9 @@ def run(wanted: argparse.Namespace) -> int:
     return 0
 
 
-def open_source(wanted: argparse.Namespace) -> Source:
-    """The frames of what INPUT turns out to be."""
-    path: Path = wanted.input
-    choice = CameraChoice(wanted.camera, wanted.lens) if wanted.camera else None
-    if not path.exists():
-        raise OfflineError(f'{path} does not exist')
-    if is_bag(path):
-        require_rosbags(path)
-        from sds_perception.offline.bag_source import BagSource
-
-        return BagSource(path, wanted.topic, choice, wanted.lens)
-    if wanted.topic:
-        raise OfflineError(f'--topic is for bags, and {path} is none')
-    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
-        return PictureFiles(path, choice)
-    return Video(path, choice)
-
-
-def is_bag(path: Path) -> bool:
-    """Whether this is a ROS 2 bag: a file with such a suffix, or a folder that describes one."""
-    return path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').exists()
-
-
 def makes_bag(wanted: argparse.Namespace) -> bool:
     """Whether a bag is written: for a bag, unless told otherwise."""
     return wanted.write == 'bag' or (wanted.write == 'auto' and is_bag(wanted.input))
-
-
-def require_rosbags(path: Path) -> None:
-    """Refuse the bag `path` where nothing can read or write it; pictures need no rosbags."""
-    if find_spec('rosbags') is None:
-        raise OfflineError(f'{path} is a ROS 2 bag, and the package rosbags is not installed')
 
 
 def refuse_in_vain(wanted: argparse.Namespace, source: Source) -> None:

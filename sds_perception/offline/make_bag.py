@@ -16,7 +16,7 @@ from sds_perception.calibration import READINGS
 from sds_perception.offline.bag_writer import STORAGES, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, without_holes
-from sds_perception.offline.pictures import PictureFiles, Video
+from sds_perception.offline.pictures import open_pictures
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,10 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = _parse(arguments)
     try:
         choice = CameraChoice(wanted.camera, wanted.lens)
-        if wanted.input.is_dir():
-            source: PictureFiles | Video = PictureFiles(wanted.input, choice, wanted.rate)
-        else:
-            source = Video(wanted.input, choice)
+        source = open_pictures(wanted.input, choice, wanted.rate)
         bag = write_bag(
             wanted.output,
             without_holes(source),

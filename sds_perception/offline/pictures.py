@@ -21,6 +21,15 @@ PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '
 FOLDER_RATE_HZ = 10.0  # where nobody says how fast the pictures were taken
 
 
+def open_pictures(
+    path: Path, choice: CameraChoice | None, rate_hz: float = FOLDER_RATE_HZ
+) -> PictureFiles | Video:
+    """A picture, a folder of them, taken at `rate_hz`, or a video, which has its own rate."""
+    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+        return PictureFiles(path, choice, rate_hz)
+    return Video(path, choice)
+
+
 class PictureFiles:
     """One picture, or those of a folder and of the folders in it, by path: 2 before 10."""
 

@@ -11,9 +11,9 @@ from rosbags.interfaces import Connection
 from sds_perception.offline.bag_source import COMPRESSED, IMAGE, info_topic, open_bag
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
-from sds_perception.offline.command import is_bag
 from sds_perception.offline.frames import OfflineError, without_holes
-from sds_perception.offline.pictures import PictureFiles, Video
+from sds_perception.offline.pictures import open_pictures
+from sds_perception.offline.sources import is_bag
 
 TOPIC = '/drive/image'
 TRUTH = ('labels', 'depth')  # last part of a topic that holds truth rather than a camera's view
@@ -55,8 +55,7 @@ def as_drive(given: Path, scratch: Path, camera: str = '60') -> Drive:
         raise OfflineError(f'{given} does not exist')
     if is_bag(given):
         return drive_in(given)
-    choice = CameraChoice(camera)
-    source = PictureFiles(given, choice) if given.is_dir() else Video(given, choice)
+    source = open_pictures(given, CameraChoice(camera))
     shutil.rmtree(scratch, ignore_errors=True)
     write_bag(scratch, without_holes(source), topic=TOPIC)
     return replace(drive_in(scratch), note=source.note)

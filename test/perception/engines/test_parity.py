@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +13,7 @@ from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.parity import build_checked_engine, measure_parity
 from sds_perception.engines.quantise import calibrate
-from sds_perception.engines.reference_frames import synthetic_frames, user_frames
+from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.perceiver import Perceiver
 
@@ -180,22 +179,6 @@ def test_synthetic_frames_are_always_the_same_and_mostly_smooth():
     steps = np.abs(np.diff(first.astype(int), axis=2))
     assert np.median(steps) < 12 and steps.max() > 60
     assert (first[0] != first[1]).mean() > 0.5
-
-
-@pytest.mark.parametrize(
-    ('count', 'places'), [(3, [0, 2, 4]), (4, [0, 1, 3, 5]), (7, range(7)), (9, range(7))]
-)
-def test_user_frames_are_spread_over_all_of_the_source(tmp_path, count, places):
-    for number in range(7):
-        cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((20, 30, 3), number * 10, np.uint8))
-    frames = user_frames(tmp_path, (64, 96), count)
-    assert frames.shape[1:] == (64, 96, 3)
-    assert frames[:, 0, 0, 0].tolist() == [10 * place for place in places]
-
-
-def test_a_source_without_frames_is_refused(tmp_path):
-    with pytest.raises(EngineError, match='cannot be used'):
-        user_frames(tmp_path / 'nothing', (64, 96), 3)
 
 
 @pytest.mark.parametrize(

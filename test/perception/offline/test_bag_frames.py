@@ -11,11 +11,11 @@ import pytest
 
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
-from sds_perception.engines.reference_frames import user_frames
 from sds_perception.offline.bag_source import BagSource, open_bag, read
 from sds_perception.offline.bag_writer import BagWriter, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
+from sds_perception.offline.samples import user_frames
 
 
 def test_frames_come_back_exactly_once_in_order_with_their_headers(bag, frames) -> None:

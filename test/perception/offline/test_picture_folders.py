@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from sds_perception.engines.reference_frames import user_frames
 from sds_perception.image_codec import encode_jpeg, rgb_from_compressed
-from sds_perception.offline.command import open_source
 from sds_perception.offline.frames import OfflineError, Skipped
 from sds_perception.offline.pictures import PictureFiles
+from sds_perception.offline.samples import user_frames
+from sds_perception.offline.sources import open_source
 
 
 def grey(path: Path, value: int) -> None:
@@ -47,7 +46,7 @@ def test_numbers_in_names_count_as_numbers(tmp_path) -> None:
 def test_pictures_of_every_kind_keep_their_names_alone_and_in_a_folder(tmp_path, suffix) -> None:
     grey(tmp_path / f'street{suffix}', 7)
     for path in (tmp_path, tmp_path / f'street{suffix}'):
-        source = open_source(Namespace(input=path, camera=None, topic=None, lens='raw'))
+        source = open_source(path)
         assert [frame.name for frame in source.frames()] == ['street']
 
 

@@ -1,0 +1,51 @@
+"""Some frames of a source, spread over all of it: to compare and to calibrate engines on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sds_perception.offline.frames import Frame, OfflineError, Source
+from sds_perception.offline.sources import is_bag, open_source
+
+
+def user_frames(
+    path: Path, size: tuple[int, int], count: int, topic: str | None = None
+) -> NDArray[np.uint8]:
+    """Up to `count` frames of a folder, picture, video or bag, spread over all of it, at `size`.
+
+    A bag's are those of `topic`, which means nothing elsewhere.
+
+    Returns:
+        (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source
+        and for one with frames that cannot be used.
+
+    Raises:
+        OfflineError: nothing there can be used.
+    """
+    topic = topic if is_bag(path) else None  # beside it may be a bag, which has topics
+    try:
+        # Any camera: no frame needs one here, and so no CameraInfo of a bag is asked for one.
+        chosen = [
+            cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+            for frame in _spread(open_source(path, camera='60', topic=topic), count)
+        ]
+    except (OfflineError, OSError) as problem:
+        raise OfflineError(f'frames of {path} cannot be used: {problem}') from problem
+    if not chosen:
+        raise OfflineError(f'{path} holds no frame that can be used')
+    return np.stack(chosen)
+
+
+def _spread(source: Source, count: int) -> Iterator[Frame]:
+    """What can be used of `count` frames; of the first ones where nobody knows how many come."""
+    length = max(source.count, count)
+    places = [number * length // count for number in range(count)]
+    for number, frame in enumerate(islice(source.frames(), places[-1] + 1)):
+        if number in places and isinstance(frame, Frame):
+            yield frame
