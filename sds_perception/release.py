@@ -105,7 +105,7 @@ def write_release(path: str | os.PathLike[str], release: Release) -> str:
     }
     _check_weights(release.network_config, weights)
     passport = json.dumps(release.passport(), sort_keys=True)
-    digest = _digest(weights, passport)
+    digest = weights_digest(weights, passport)
     metadata = {'sds': passport, 'digest': digest}
     written_atomically(path, lambda partial: save_file(weights, partial, metadata=metadata))
     return digest
@@ -135,7 +135,7 @@ def read_release(path: str | os.PathLike[str]) -> Release:
 def _verified(path: Path, metadata: Mapping[str, str], weights: dict[str, Tensor]) -> Release:
     if 'sds' not in metadata or 'digest' not in metadata:
         raise ReleaseError(f'release {path} is a safetensors file without an SDS passport')
-    digest = _digest(weights, metadata['sds'])
+    digest = weights_digest(weights, metadata['sds'])
     if digest != metadata['digest']:
         raise ReleaseError(
             f'release {path} was altered: its digest is {digest[:12]}, '
@@ -191,7 +191,7 @@ def _check_finite(weights: Mapping[str, Tensor]) -> None:
             raise ReleaseError(f'the weights of {name} are not all finite')
 
 
-def _digest(weights: Mapping[str, Tensor], passport: str) -> str:
+def weights_digest(weights: Mapping[str, Tensor], passport: str) -> str:
     """sha256 over the passport and every tensor's name, type, shape and bytes."""
     summary = hashlib.sha256(passport.encode())
     for name in sorted(weights):
@@ -199,7 +199,8 @@ def _digest(weights: Mapping[str, Tensor], passport: str) -> str:
         dtype = str(tensor.dtype).removeprefix('torch.')
         summary.update(f'{name} {dtype} {tuple(tensor.shape)}'.encode())
         # As bytes: numpy has no bfloat16, and a foreign file may hold any type.
-        summary.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        plain = tensor.detach().cpu().contiguous().reshape(-1)
+        summary.update(plain.view(torch.uint8).numpy().tobytes())
     return summary.hexdigest()
 
 

@@ -32,7 +32,7 @@ from sds_perception.atomic_file import written_atomically
 from sds_perception.engines import EngineError, graph, streamline
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
 from sds_perception.engines.streamline import streamlined
-from sds_perception.release import Release
+from sds_perception.release import Release, weights_digest
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +84,8 @@ def require_writable(folder: Path) -> None:
 
 def release_key(release: Release) -> str:
     """Sixteen hex digits that change with any weight; of releases never written as well."""
-    if release.digest:
-        return release.digest[:16]
-    summary = hashlib.sha256(json.dumps(release.passport(), sort_keys=True).encode())
-    for name in sorted(release.weights):
-        summary.update(name.encode())
-        summary.update(release.weights[name].detach().cpu().contiguous().numpy().tobytes())
-    return summary.hexdigest()[:16]
+    passport = json.dumps(release.passport(), sort_keys=True)
+    return (release.digest or weights_digest(release.weights, passport))[:16]
 
 
 def exported_onnx(
