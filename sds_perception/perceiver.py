@@ -23,7 +23,7 @@ from sds_perception.engines.parity import ParityReport, build_checked_engine
 from sds_perception.labels import SKY
 from sds_perception.network.disparity import inverse_depth
 from sds_perception.release import Release, named_release
-from sds_perception.resampling import fine_labels, nearest_to, resized_to
+from sds_perception.resampling import labels_of, resized_to
 from sds_perception.scene import DepthKind, Scene
 
 
@@ -135,7 +135,7 @@ class Perceiver:
     ) -> Scene:
         began = perf_counter()
         size = self._scene_size(rgb.shape[0], rgb.shape[1])
-        labels = _labels(output, place, size)
+        labels = labels_of(output, place, size)
         kind, scale = self._depth_scale(camera)
         return Scene(
             labels,
@@ -192,15 +192,6 @@ def _check_output_size(output_size: str | float) -> None:
         raise ValueError(
             f"output size is {output_size!r}, wanted 'frame', 'network' or a positive fraction"
         )
-
-
-def _labels(output: EngineOutput, place: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W) labels of one frame, from class scores where the engine kept them."""
-    if output.labels_at is not None:
-        return output.labels_at(place, size).copy()
-    if output.logits is not None:
-        return fine_labels(output.logits[place], size)
-    return nearest_to(output.labels[place], size)
 
 
 def _check(rgb: NDArray[np.uint8], camera: Camera | None) -> None:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.engines import EngineOutput
+
 
 def resized_to(small: NDArray, size: tuple[int, int], interpolation: int) -> NDArray:
     """A fresh (H, W) array of the same dtype."""
@@ -52,6 +54,15 @@ def fine_labels(logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[n
         value.fill(number)
         cv2.copyTo(value, higher, labels)
     return labels
+
+
+def labels_of(output: EngineOutput, place: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A fresh (H, W) array of one frame's labels, from class scores where the engine kept them."""
+    if output.labels_at is not None:
+        return output.labels_at(place, size).copy()
+    if output.logits is not None:
+        return fine_labels(output.logits[place], size)
+    return nearest_to(output.labels[place], size)
 
 
 def possible_winners(logits: NDArray[np.float32]) -> list[int]:

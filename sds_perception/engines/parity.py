@@ -21,6 +21,7 @@ from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.network import depth_from_disparity
 from sds_perception.release import Release
+from sds_perception.resampling import labels_of
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class ParityReport:
     engine: str
     precision: str
     frames: int
-    labels: float  # share of equal labels, all pixels; where 'fine', those of the scores as well
+    labels: float  # share of equal labels: in the small maps or, if less, at the input's size
     clear_labels: float  # the same without close calls
     close_calls: float  # share of pixels whose two best classes nearly tie in the reference
     depth: float  # relative difference of depth at the percentile of `limits`
@@ -99,10 +100,12 @@ def measure_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) 
     """
     reference = TorchEngine(release, input_size=engine.input_size, detail='fine', precision='fp32')
     rows = [
-        _differences(_answer(engine, frame[None]), reference(frame[None]), release)
+        _differences(
+            _answer(engine, frame[None]), reference(frame[None]), release, engine.input_size
+        )
         for frame in frames
     ]
-    equal, close, depth, confidence = (
+    equal, upsampled, close, depth, confidence = (
         np.concatenate(column) for column in zip(*rows, strict=True)
     )
     percentile = LIMITS[engine.precision].depth_percentile
@@ -110,7 +113,7 @@ def measure_parity(engine: Engine, release: Release, frames: NDArray[np.uint8]) 
         engine=engine.name,
         precision=engine.precision,
         frames=len(frames),
-        labels=float(equal.mean()),
+        labels=float(min(equal.mean(), upsampled.mean())),
         clear_labels=float(equal[~close].mean()) if not close.all() else 1.0,
         close_calls=float(close.mean()),
         depth=float(np.percentile(depth, percentile)),
@@ -168,10 +171,10 @@ def build_checked_engine(
 
 
 def _differences(
-    found: EngineOutput, wanted: EngineOutput, release: Release
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
-    """Per pixel: equal labels, close calls of the reference, differences of depth (relative) and
-    of the class probability.
+    found: EngineOutput, wanted: EngineOutput, release: Release, size: tuple[int, int]
+) -> tuple[NDArray[Any], ...]:
+    """Per pixel: equal labels, those at the input's `size`, close calls of the reference,
+    differences of depth (relative) and of the class probability.
     """
     assert wanted.logits is not None
     second, first = np.partition(wanted.logits, -2, axis=1)[:, -2:].swapaxes(0, 1)
@@ -180,18 +183,19 @@ def _differences(
         depth_from_disparity(each.disparity, release.network_config.depth_range)
         for each in (wanted, found)
     )
-    equal = found.labels == wanted.labels
     return (
-        (equal & (_fine_labels(found) == wanted.labels)).ravel(),
+        (found.labels == wanted.labels).ravel(),
+        _equal_at(size, found, wanted).ravel(),
         (first - second < CLOSE_CALL * spread).ravel(),
         (np.abs(far - near) / near).ravel(),
         (np.abs(np.subtract(found.confidence, wanted.confidence, dtype=np.float32)) / 255).ravel(),
     )
 
 
-def _fine_labels(output: EngineOutput) -> NDArray[np.integer]:
-    """(1, h, w) labels of one frame by its class scores where it has them, as a Scene's are."""
-    if output.labels_at is not None:
-        height, width = output.labels.shape[1:]
-        return output.labels_at(0, (height, width))[None]
-    return output.labels if output.logits is None else output.logits.argmax(axis=1)
+def _equal_at(
+    size: tuple[int, int], found: EngineOutput, wanted: EngineOutput
+) -> NDArray[np.bool_]:
+    """(H, W) where both have the same label once upsampled as a Scene's are."""
+    by_scores = found.labels_at is not None or found.logits is not None
+    alike = wanted if by_scores else wanted._replace(logits=None)
+    return labels_of(found, 0, size) == labels_of(alike, 0, size)

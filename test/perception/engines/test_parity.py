@@ -16,6 +16,7 @@ from sds_perception.engines.quantise import calibrate
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.engines.torch_engine import TorchEngine
 from sds_perception.perceiver import Perceiver
+from sds_perception.resampling import fine_labels
 
 SHAPE = GraphShape((64, 96))
 
@@ -102,14 +103,20 @@ def test_large_tiles_may_round_in_some_pixels_but_neither_in_many_nor_far(
     assert not plain.passed
 
 
+def shifted(labels):
+    """Unless they are as small as the network's, two pixels to the right."""
+    return np.roll(labels, 2 * (labels.shape == (64, 96)), axis=1)
+
+
 @pytest.mark.parametrize(
     'lie',
     [
         lambda said: {'confidence': 255 - said.confidence},
         lambda said: {'logits': -said.logits},
         lambda said: {'logits': None, 'labels_at': lambda place, size: np.zeros(size, np.uint8)},
+        lambda said: {'labels_at': lambda place, size: shifted(fine_labels(said.logits[0], size))},
     ],
-    ids=['confidence', 'scores', 'labels made on the device'],
+    ids=['confidence', 'scores', 'labels made on the device', 'labels in the frame'],
 )
 def test_an_engine_whose_labels_and_depth_are_right_and_nothing_else_is_caught(
     small_release, frames, lie
