@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, get_args
 
@@ -61,6 +62,14 @@ class Engine(Protocol):
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`."""
         ...
+
+
+def parsed_device(device: str) -> tuple[str, int]:
+    """'cpu' or 'cuda', and the number of the device; EngineError for anything else."""
+    if not re.fullmatch('cpu|cuda(:[0-9]+)?', device):
+        raise EngineError(f"device is '{device}', wanted 'cpu', 'cuda' or 'cuda:N'")
+    kind, _, number = device.partition(':')
+    return kind, int(number or 0)
 
 
 def require_frames(frames: NDArray[np.uint8], input_size: tuple[int, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from sds_perception.engines import ENGINES, Engine, EngineError
+from sds_perception.engines import ENGINES, Engine, EngineError, parsed_device
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import NATIVE, bf16_pays, require_precision
 from sds_perception.release import Release
@@ -74,7 +74,7 @@ def require_int8(engine: str, device: str, provider: str | None = None) -> None:
         from sds_perception.engines.openvino_engine import require_openvino
 
         return require_openvino(device)
-    from sds_perception.engines.onnx_session import parsed_device, require_provider
+    from sds_perception.engines.onnx_session import require_provider
 
     kind, _ = parsed_device(device)
     require_provider(provider or kind, kind)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineOutput, Precision, require_frames
+from sds_perception.engines import EngineOutput, Precision, parsed_device, require_frames
 from sds_perception.engines.export import INPUT, GraphShape, exported_onnx
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.onnx_session import (
     open_session,
-    parsed_device,
     provider_options,
     require_provider,
 )

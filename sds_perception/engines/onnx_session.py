@@ -18,14 +18,6 @@ from sds_perception.engines.compiling import compiling_alone
 log = logging.getLogger(__name__)
 
 
-def parsed_device(device: str) -> tuple[str, int]:
-    """'cpu' or 'cuda', and the number of the device."""
-    kind, _, number = device.partition(':')
-    if kind not in ('cpu', 'cuda') or (number and not number.isdecimal()):
-        raise EngineError(f"device is '{device}', wanted 'cpu', 'cuda' or 'cuda:N'")
-    return kind, int(number or 0)
-
-
 def require_provider(provider: str, kind: str) -> None:
     """Refuse, in a sentence, what this installation of ONNX Runtime cannot do."""
     if provider not in PROVIDERS:

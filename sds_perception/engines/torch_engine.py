@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sds_perception.engines import EngineError, EngineOutput, Precision, require_frames
+from sds_perception.engines import (
+    EngineError,
+    EngineOutput,
+    Precision,
+    parsed_device,
+    require_frames,
+)
 from sds_perception.engines.cuda_replay import CudaReplay
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
 from sds_perception.engines.precision import require_precision
@@ -20,19 +24,17 @@ TORCH_TYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloa
 
 def choose_device(wanted: str) -> torch.device:
     """The device asked for; never another one."""
-    if not re.fullmatch(r'cpu|cuda(:\d+)?', wanted):
-        raise EngineError(f"device is '{wanted}', wanted 'cpu', 'cuda' or 'cuda:N'")
-    device = torch.device(wanted)
-    if device.type == 'cuda' and not torch.cuda.is_available():
+    kind, number = parsed_device(wanted)
+    if kind == 'cuda' and not torch.cuda.is_available():
         raise EngineError(
             f"device is '{wanted}' but torch sees no CUDA device; "
             "install the matching driver or set device to 'cpu'"
         )
-    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+    if kind == 'cuda' and number >= torch.cuda.device_count():
         raise EngineError(
             f"device is '{wanted}' but torch sees {torch.cuda.device_count()} CUDA devices"
         )
-    return device
+    return torch.device(wanted)
 
 
 class TorchEngine:

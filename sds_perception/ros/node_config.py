@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from sds_perception.engines import ENGINES, PRECISIONS
+from sds_perception.engines import ENGINES, PRECISIONS, EngineError, parsed_device
 from sds_perception.engines.options import unused_option
 
 SCALE_SOURCES = ('release', 'camera_height', 'fixed', 'none')
@@ -44,8 +44,10 @@ def setting(
 
 
 def _device(value: str) -> None:
-    if not re.fullmatch(r'cpu|cuda(:\d+)?', value):
-        raise ParameterError(f'device must be cpu, cuda or cuda:N, got {value!r}')
+    try:
+        parsed_device(value)
+    except EngineError as problem:
+        raise ParameterError(str(problem)) from problem
 
 
 def _cameras(value: tuple[str, ...]) -> None:
