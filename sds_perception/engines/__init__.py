@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol, get_args
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +55,7 @@ class Engine(Protocol):
 
     name: str  # such as 'torch cpu float32'
     input_size: tuple[int, int]  # (H, W)
+    graph_file: Path | None  # in the cache, where it was built from a file
 
     @property
     def precision(self) -> str:
@@ -62,6 +65,14 @@ class Engine(Protocol):
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
         """Run on (B, H, W, 3) uint8 RGB of `input_size`."""
         ...
+
+
+def required(module: str, engine: str) -> Any:
+    """The module that `engine` runs on, imported; EngineError where it is not installed."""
+    try:
+        return import_module(module)
+    except ImportError as problem:
+        raise EngineError(f'engine {engine} needs the package {module}') from problem
 
 
 def parsed_device(device: str) -> tuple[str, int]:

@@ -30,6 +30,7 @@ from sds_perception.engines import (
     Precision,
     one_by_one,
     require_frames,
+    required,
 )
 from sds_perception.engines.export import GraphShape, exported_onnx, require_writable
 from sds_perception.engines.graph import Detail
@@ -159,12 +160,8 @@ def _host_tensor(output: Any) -> Any:
 
 
 def _runtime() -> Any:
-    try:
-        with talk_on_stderr():
-            import MNN
-    except ImportError as problem:
-        raise EngineError('engine mnn needs the package MNN') from problem
-    return MNN
+    with talk_on_stderr():
+        return required('MNN', 'mnn')
 
 
 @contextmanager

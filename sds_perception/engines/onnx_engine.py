@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.engines import EngineOutput, Precision, parsed_device, require_frames
-from sds_perception.engines.export import INPUT, GraphShape, exported_onnx
+from sds_perception.engines.export import INPUT, GraphShape
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.onnx_session import (
     open_session,
@@ -17,7 +17,7 @@ from sds_perception.engines.onnx_session import (
     require_provider,
 )
 from sds_perception.engines.precision import require_precision
-from sds_perception.engines.quantise import calibrated_onnx
+from sds_perception.engines.quantise import onnx_graph
 from sds_perception.release import Release
 
 NUMPY_TYPES = {'tensor(uint8)': np.uint8, 'tensor(float)': np.float32}
@@ -59,13 +59,9 @@ class OnnxEngine:
         self.input_size = input_size or release.input_size
         half, streamlined = self.precision == 'fp16', (provider, self.precision) == ('cpu', 'fp32')
         shape = GraphShape(self.input_size, detail, half, streamlined)
-        if self.precision == 'int8':
-            path = calibrated_onnx(release, shape, cache, provider)
-        else:
-            path = exported_onnx(release, shape, cache)
-        self.graph_file = path
-        options = provider_options(provider, number, self.precision, path)
-        self._session = open_session(path, provider, options, threads)
+        self.graph_file = onnx_graph(release, shape, cache, self.precision, provider)
+        options = provider_options(provider, number, self.precision, self.graph_file)
+        self._session = open_session(self.graph_file, provider, options, threads)
         self.name = f'onnxruntime {provider} {self.precision}'
         self._outputs: dict[str, NDArray[Any]] = {}
 

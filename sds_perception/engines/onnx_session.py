@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from sds_perception.engines import PROVIDERS, EngineError, Precision
+from sds_perception.engines import PROVIDERS, EngineError, Precision, required
 from sds_perception.engines.compiling import compiling_alone
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def require_provider(provider: str, kind: str) -> None:
         raise EngineError(f'provider is {provider!r}, wanted one of {tuple(PROVIDERS)}')
     if (provider == 'cpu') != (kind == 'cpu'):
         raise EngineError(f'provider {provider} does not run on device {kind}')
-    runtime = _runtime()
+    runtime = required('onnxruntime', 'onnxruntime')
     if kind == 'cuda':
         _load_libraries(runtime, provider)
     available = runtime.get_available_providers()
@@ -43,16 +43,6 @@ def _load_libraries(runtime: Any, provider: str) -> None:
     if provider == 'tensorrt':
         with suppress(ImportError):
             import_module('tensorrt')  # its libraries come with it
-
-
-def _runtime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as problem:
-        raise EngineError(
-            'engine onnxruntime needs the package onnxruntime (or onnxruntime-gpu)'
-        ) from problem
-    return onnxruntime
 
 
 def provider_options(
@@ -97,42 +87,52 @@ def _engine_folder(graph: Path) -> Path:
 
 def open_session(path: Path, provider: str, options: Mapping[str, str], threads: int) -> Any:
     """A session on exactly one provider, or a refusal; progress goes to the log."""
-    runtime = _runtime()
+    runtime, began = required('onnxruntime', 'onnxruntime'), perf_counter()
+    if provider != 'cpu':
+        runtime.set_default_logger_severity(3)  # or each session tells of plugins it lacks
+    if provider == 'tensorrt':
+        log.info('engine: building with TensorRT; the first time this takes minutes')
+    chosen = _chosen(provider, options)
+    try:  # without its fallback, which would try other providers and keep the reason to itself
+        with compiling_alone(path) if provider == 'tensorrt' else nullcontext():
+            session = runtime.InferenceSession(
+                str(path), _settings(runtime, threads), providers=chosen, enable_fallback=0
+            )
+    except Exception as problem:
+        engines = options.get('trt_engine_cache_path')
+        built = f'{path} with {engines}' if engines else str(path)
+        raise EngineError(
+            f'ONNX Runtime cannot run {built}, which is built again once it is deleted: {problem}'
+        ) from problem
+    _require_started(session, {name for name, _ in chosen})
+    log.info('engine: %s ready in %.1f s', provider, perf_counter() - began)
+    return session
+
+
+def _settings(runtime: Any, threads: int) -> Any:
     settings = runtime.SessionOptions()
     settings.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     settings.inter_op_num_threads = 1
     # Threads that spin while they wait would steal the executor's cores (docs/performance.md).
     settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
     settings.log_severity_level = 3
-    if provider != 'cpu':
-        runtime.set_default_logger_severity(3)  # or each session tells of plugins it lacks
-    began = perf_counter()
+    return settings
+
+
+def _chosen(provider: str, options: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """The provider as a session takes it, and what has to stand behind it.
+
+    TensorRT leaves operators it lacks to CUDA on the same device; that is not another device.
+    """
+    chosen = [(PROVIDERS[provider], dict(options))]
     if provider == 'tensorrt':
-        log.info('engine: building with TensorRT; the first time this takes minutes')
-    # TensorRT leaves operators it lacks to CUDA on the same device; that is not another device.
-    order = ('tensorrt', 'cuda') if provider == 'tensorrt' else (provider,)
-    chosen = [
-        (
-            PROVIDERS[name],
-            dict(options) if name == provider else {'device_id': options['device_id']},
-        )
-        for name in order
-    ]
-    engines = options.get('trt_engine_cache_path')
-    built = f'{path} with {engines}' if engines else str(path)
-    try:  # without its fallback, which would try other providers and keep the reason to itself
-        with compiling_alone(path) if provider == 'tensorrt' else nullcontext():
-            session = runtime.InferenceSession(
-                str(path), settings, providers=chosen, enable_fallback=0
-            )
-    except Exception as problem:
-        raise EngineError(
-            f'ONNX Runtime cannot run {built}, which is built again once it is deleted: {problem}'
-        ) from problem
-    if missing := {PROVIDERS[name] for name in order} - set(session.get_providers()):
+        chosen.append((PROVIDERS['cuda'], {'device_id': options['device_id']}))
+    return chosen
+
+
+def _require_started(session: Any, wanted: set[str]) -> None:
+    if missing := wanted - set(session.get_providers()):
         raise EngineError(
             f'{" and ".join(sorted(missing))} is installed but did not start (the lines above say '
             f'why), ONNX Runtime has {", ".join(session.get_providers())}'
         )
-    log.info('engine: %s ready in %.1f s', provider, perf_counter() - began)
-    return session

@@ -22,12 +22,13 @@ from sds_perception.engines import (
     Precision,
     one_by_one,
     require_frames,
+    required,
 )
 from sds_perception.engines.compiling import compiling_alone
-from sds_perception.engines.export import GraphShape, exported_onnx
+from sds_perception.engines.export import GraphShape
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import require_precision
-from sds_perception.engines.quantise import calibrated_onnx
+from sds_perception.engines.quantise import onnx_graph
 from sds_perception.engines.signal_stack import signal_stack_kept
 from sds_perception.release import Release
 
@@ -68,12 +69,9 @@ class OpenVinoEngine:
         self.precision = require_precision(precision, 'openvino cpu')
         self.input_size = input_size or release.input_size
         shape = GraphShape(self.input_size, detail)
-        if self.precision == 'int8':
-            path = calibrated_onnx(release, shape, cache)
-        else:
-            path = exported_onnx(release, shape, cache)
-        self.graph_file = path
-        self._request = _compiled(path, self.precision, threads).create_infer_request()
+        self.graph_file = onnx_graph(release, shape, cache, self.precision)
+        compiled = _compiled(self.graph_file, self.precision, threads)
+        self._request = compiled.create_infer_request()
         self.name = f'openvino cpu {self.precision}'
 
     def __call__(self, frames: NDArray[np.uint8]) -> EngineOutput:
@@ -89,7 +87,7 @@ class OpenVinoEngine:
 
 def _compiled(path: Path, precision: Precision, threads: int) -> Any:
     """The exported graph, compiled for this CPU or read compiled from the cache beside it."""
-    runtime = _runtime()
+    runtime = required('openvino', 'openvino')
     began = perf_counter()
     options = {
         'PERFORMANCE_HINT': 'LATENCY',
@@ -113,12 +111,4 @@ def require_openvino(device: str) -> None:
     """Refuse a device that is not the CPU, and an installation without OpenVINO."""
     if device != 'cpu':
         raise EngineError(f"device is '{device}', engine openvino runs on 'cpu' only")
-    _runtime()
-
-
-def _runtime() -> Any:
-    try:
-        import openvino
-    except ImportError as problem:
-        raise EngineError('engine openvino needs the package openvino') from problem
-    return openvino
+    required('openvino', 'openvino')

@@ -136,8 +136,7 @@ def _answer(engine: Engine, frames: NDArray[np.uint8]) -> EngineOutput:
 
 def frames_for(engine: Engine) -> NDArray[np.uint8]:
     """What to compare `engine` on: what int8 was calibrated on, synthetic streets for the rest."""
-    graph = getattr(engine, 'graph_file', None)  # torch has none
-    kept = kept_frames(graph) if graph else None
+    kept = kept_frames(engine.graph_file) if engine.graph_file else None
     return synthetic_frames(engine.input_size) if kept is None else kept
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.atomic_file import written_atomically
-from sds_perception.engines import EngineError
+from sds_perception.engines import EngineError, Precision
 from sds_perception.engines.export import (
     INPUT,
     GraphShape,
@@ -57,6 +57,19 @@ def calibrated_path(
     number = hashlib.sha256(ours.encode()).hexdigest()[:8]
     exported = onnx_path(release, shape, cache)
     return exported.with_name(f'{exported.stem}-int8-{provider}-{number}.onnx')
+
+
+def onnx_graph(
+    release: Release,
+    shape: GraphShape,
+    cache: str | os.PathLike[str] | None,
+    precision: Precision,
+    provider: str = 'cpu',
+) -> Path:
+    """What to run in `precision`: for int8 what was calibrated before, else exported if needed."""
+    if precision == 'int8':
+        return calibrated_onnx(release, shape, cache, provider)
+    return exported_onnx(release, shape, cache)
 
 
 def calibrated_onnx(

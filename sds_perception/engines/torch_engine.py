@@ -59,6 +59,7 @@ class TorchEngine:
         precision: Precision | None = None,
         threads: int | None = None,
     ) -> None:
+        self.graph_file = None
         self.device = choose_device(device)
         self.input_size = input_size or release.input_size
         self.precision = require_precision(precision, f'torch {self.device.type}')

@@ -27,6 +27,7 @@ class Altered:
     def __init__(self, engine, precision='fp32', wrong_labels=0, depth_factor=1.0, surer=0):
         self.engine, self.precision = engine, precision
         self.name, self.input_size = 'altered', engine.input_size
+        self.graph_file = engine.graph_file
         self.wrong_labels, self.depth_factor, self.surer = wrong_labels, depth_factor, surer
 
     def __call__(self, frames):
