@@ -1,8 +1,45 @@
-"""The commands that need no ROS, as setup.py names them."""
+"""Where every command begins, as setup.py names it: no `main` is imported before it is called.
+
+Torch and its kin take seconds to import, in which Ctrl-C is to end a command as quietly as later.
+"""
 
 from __future__ import annotations
 
-from sds_perception.command import Command
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, metadata
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that ends without a traceback when it is interrupted, in its imports too."""
+
+    module: str  # its `main` returns the exit code
+    name: str
+
+    def __call__(self) -> int:
+        """Run it; 130 where Ctrl-C ended it."""
+        if sys.argv[1:] == ['--version']:
+            print(f'{self.name} {metadata.version("sds_perception")}')
+            return 0
+        try:
+            return self._main()()
+        except KeyboardInterrupt:
+            print(f'{self.name}: stopped', file=sys.stderr)
+            return 130
+
+    def _main(self) -> Callable[[], int]:
+        # A KeyboardInterrupt would come out of C++ that is being loaded as an abort.
+        heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if heard:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        main: Callable[[], int] = import_module(self.module).main
+        if heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return main
+
 
 perceive = Command('sds_perception.offline.cli', 'sds-perceive')
 engine = Command('sds_perception.engines.cli', 'sds-engine')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sds_perception.command import Command
+from sds_perception.commands import Command
 
 streets = Command('sds_training.streets.cli', 'sds-streets')
 prepare = Command('sds_training.data.prepare', 'sds-prepare')

@@ -35,7 +35,7 @@ PARTS = ('engines', 'sharing', 'frames', 'steps', 'steady', 'peers', 'cuda', 'no
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """0 measured, whatever the figures; 2 where something cannot be; 130 stopped by Ctrl-C."""
+    """0 measured, whatever the figures; 2 where something cannot be."""
     wanted = _parser().parse_args(args)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     try:
@@ -44,9 +44,6 @@ def main(args: Sequence[str] | None = None) -> int:
     except (EngineError, OSError) as problem:
         print(f'sds-bench: {problem}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print('sds-bench: stopped', file=sys.stderr)
-        return 130
     return 0
 
 

@@ -32,7 +32,7 @@ CALIBRATION_FRAMES = 64
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """0 built and agreeing, 1 the engine disagrees, 2 refused, 130 stopped by Ctrl-C."""
+    """0 built and agreeing, 1 the engine disagrees, 2 refused."""
     parser = _parser()
     wanted = parser.parse_args(args)
     if in_vain := _said_in_vain(wanted):
@@ -44,9 +44,6 @@ def main(args: Sequence[str] | None = None) -> int:
     except (EngineError, OfflineError, ReleaseError, OSError) as problem:
         print(f'sds-engine: {problem}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print('sds-engine: stopped', file=sys.stderr)
-        return 130
     print(report)
     return 0 if report.passed else 1
 

@@ -73,14 +73,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 0 done, 2 refused in one sentence, 130 stopped by Ctrl-C or SIGTERM."""
     wanted = parser().parse_args(arguments)
-    try:
-        # torch takes seconds to import: not before the command line is known to be right
-        from sds_perception.offline.command import run_or_refuse
+    # torch takes seconds to import: not before the command line is known to be right
+    from sds_perception.offline.perceive import run_or_refuse
 
-        return run_or_refuse(wanted)
-    except KeyboardInterrupt:
-        print('sds-perceive: stopped', file=sys.stderr)
-        return 130
+    return run_or_refuse(wanted)
 
 
 if __name__ == '__main__':

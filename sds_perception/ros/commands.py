@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sds_perception.command import Command
+from sds_perception.commands import Command
 
 perception_node = Command('sds_perception.ros.node', 'perception_node')
 doctor = Command('sds_perception.ros.doctor.doctor', 'doctor')

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from sds_perception import commands
 from sds_perception.bench import cli, frames, naive, node
 from sds_perception.bench.cli import main
 from sds_perception.bench.figures import Budget, Figure, Timing, ratio, timed_rounds
@@ -168,12 +169,14 @@ def test_the_command_measures_and_writes_its_files(built, tmp_path, capsys):
 def test_what_was_measured_before_a_fault_is_written(
     tmp_path, monkeypatch, capsys, fault, status, said
 ):
+    monkeypatch.setattr('sys.argv', ['sds-bench', '--output', str(tmp_path)])
+
     def measured(*_):
         yield [Figure('group', 'speed', 1.5, 'x')]
         raise fault
 
     monkeypatch.setattr(cli, '_measured', measured)
-    assert main(['--output', str(tmp_path)]) == status
+    assert commands.bench() == status
     assert capsys.readouterr().err == said + '\n'
     content = json.loads((tmp_path / 'bench.json').read_text())
     assert [each['name'] for each in content['figures']] == ['speed']

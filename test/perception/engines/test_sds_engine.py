@@ -138,12 +138,3 @@ def test_the_shipped_release_is_called_demo_here_too(release, monkeypatch, capsy
     monkeypatch.setattr('sds_perception.release.DEMO', Path(release))
     assert main(['check', 'demo', '--engine', 'torch']) == 0
     assert 'agrees' in capsys.readouterr().out
-
-
-def test_ctrl_c_ends_it_in_one_line(release, monkeypatch, capsys) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, 'named_release', interrupted)
-    assert main(['check', release]) == 130
-    assert capsys.readouterr().err == 'sds-engine: stopped\n'

@@ -11,9 +11,9 @@ import pytest
 
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.cli import main
-from sds_perception.offline.command import scale_named
 from sds_perception.offline.frames import OfflineError
 from sds_perception.offline.make_bag import main as make_bag
+from sds_perception.offline.perceive import scale_named
 
 TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
 

@@ -14,7 +14,7 @@ THEN_DONE = 'def main():\n    return 3\n'
 IN_ITS_WORK = 'import signal\ndef main():\n    signal.raise_signal(signal.SIGINT)\n'
 BEGIN = """
 import signal, sys
-from sds_perception.command import Command
+from sds_perception.commands import Command
 signal.signal(signal.SIGINT, {handler})
 sys.exit(Command('tool', 'the-tool')())
 """
