@@ -19,7 +19,7 @@ from sds_perception.road_plane import RoadPlane, RoadPlaneFinder
 from sds_perception.scene import Scene
 
 Source = Literal['release', 'fixed', 'camera_height']
-Status = Literal['measured', 'held', 'unknown']
+Status = Literal['measured', 'held']
 LATE_S = 0.5  # a stamp older than its predecessor by less is a straggler, by more a new start
 _FADED = 0.05  # a measurement of full quality comes to this in 430 frames without road
 
@@ -28,7 +28,7 @@ _FADED = 0.05  # a measurement of full quality comes to this in 430 frames witho
 class ScaleEstimate:
     """What one unit of depth is worth, and why we think so."""
 
-    factor: float | None  # metres per unit of the scene's depth; None = unknown
+    factor: float  # metres per unit of the scene's depth
     quality: float  # 0..1
     source: Source
     status: Status
@@ -38,8 +38,8 @@ class ScaleEstimate:
 class MetricScale(Protocol):
     """Whatever can say what a scene's depth is worth in metres."""
 
-    def update(self, scene: Scene) -> ScaleEstimate:
-        """The estimate for this scene, which is the next of its stream."""
+    def update(self, scene: Scene) -> ScaleEstimate | None:
+        """The estimate for this scene, the next of its stream; None where nothing is known."""
         ...
 
     def reset(self) -> None:
@@ -48,8 +48,8 @@ class MetricScale(Protocol):
 
 
 def apply(scene: Scene, estimate: ScaleEstimate) -> Scene:
-    """The scene in metres; the scene itself where nothing is known or it is metric already."""
-    if estimate.factor is None or (scene.depth_kind == 'metric' and estimate.factor == 1.0):
+    """The scene in metres; the scene itself where it is metric already."""
+    if scene.depth_kind == 'metric' and estimate.factor == 1.0:
         return scene
     depth = scene.depth * np.float32(estimate.factor)
     return replace(scene, depth=depth, depth_kind='metric')
@@ -58,11 +58,11 @@ def apply(scene: Scene, estimate: ScaleEstimate) -> Scene:
 class ReleaseScale:
     """Trusts the release: depth it calls metric is in metres, other depth has no scale."""
 
-    def update(self, scene: Scene) -> ScaleEstimate:
-        """Factor 1 for metric depth, none for relative depth."""
-        if scene.depth_kind == 'metric':
-            return ScaleEstimate(1.0, 1.0, 'release', 'measured')
-        return ScaleEstimate(None, 0.0, 'release', 'unknown')
+    def update(self, scene: Scene) -> ScaleEstimate | None:
+        """Factor 1 for metric depth, nothing for relative depth."""
+        if scene.depth_kind == 'relative':
+            return None
+        return ScaleEstimate(1.0, 1.0, 'release', 'measured')
 
     def reset(self) -> None:
         """Nothing is remembered."""
@@ -108,13 +108,13 @@ class CameraHeightScale:
         self._quality, self._age_frames = 0.0, 0
         self._finder: RoadPlaneFinder | None = None
 
-    def update(self, scene: Scene) -> ScaleEstimate:
+    def update(self, scene: Scene) -> ScaleEstimate | None:
         """Measure in this scene if its road allows it, else hold what is known.
 
         Without a camera nothing is known, whatever was measured before.
         """
         if scene.camera is None:  # the factors are of depth that was scaled to a known lens
-            return ScaleEstimate(None, 0.0, 'camera_height', 'unknown')
+            return None
         plane = self._plane(scene, scene.camera)
         if plane is None or plane.quality < self.min_quality:
             return self._held()
@@ -131,9 +131,9 @@ class CameraHeightScale:
             self._finder = RoadPlaneFinder(camera)
         return self._finder.find(scene.labels, scene.depth)
 
-    def _held(self) -> ScaleEstimate:
+    def _held(self) -> ScaleEstimate | None:
         if not self._factors:
-            return ScaleEstimate(None, 0.0, 'camera_height', 'unknown')
+            return None
         self._age_frames += 1
         quality = self._quality * 0.5 ** (self._age_frames / self.half_life_frames)
         return ScaleEstimate(self._factor(), quality, 'camera_height', 'held', self._age_frames)
@@ -153,13 +153,13 @@ class FirstKnown:
         self._scales = tuple(scales)
 
     def update(self, scene: Scene) -> ScaleEstimate | None:
-        """The first estimate with a factor; None where nobody knows one."""
+        """The first estimate that is not faded, else the best; None where nobody knows any."""
         faded: list[ScaleEstimate] = []
         for scale in self._scales:
             estimate = scale.update(scene)
-            if estimate.factor is not None and estimate.quality >= _FADED:
+            if estimate is not None and estimate.quality >= _FADED:
                 return estimate
-            if estimate.factor is not None:
+            if estimate is not None:
                 faded.append(estimate)
         return max(faded, key=lambda each: each.quality, default=None)
 
@@ -176,7 +176,7 @@ def in_metres(
 
     The depth of `scene` is not to be used afterwards: it may have been changed in place.
     """
-    if estimate is None or estimate.factor is None:
+    if estimate is None:
         return scene if scene.depth_kind == 'relative' else replace(scene, depth_kind='relative')
     scene = apply(scene, estimate)
     if max_depth_m:

@@ -14,7 +14,6 @@ from sds_perception.metric_scale import (
     FirstKnown,
     FixedScale,
     ReleaseScale,
-    ScaleEstimate,
     apply,
     in_metres,
 )
@@ -57,9 +56,9 @@ def without_road(scene: Scene) -> Scene:
 
 
 def factor_of(scene: Scene) -> float:
-    factor = CameraHeightScale(HEIGHT_M).update(scene).factor
-    assert factor is not None
-    return factor
+    estimate = CameraHeightScale(HEIGHT_M).update(scene)
+    assert estimate is not None
+    return estimate.factor
 
 
 @pytest.mark.parametrize('roll_deg', [0.0, 3.0])
@@ -119,17 +118,16 @@ def test_too_little_road_holds_the_scale_and_ages_it() -> None:
 
 def test_before_the_first_road_and_after_a_reset_nothing_is_known() -> None:
     scale = CameraHeightScale(HEIGHT_M)
-    unknown = ScaleEstimate(None, 0.0, 'camera_height', 'unknown')
-    assert scale.update(without_road(street())) == unknown
+    assert scale.update(without_road(street())) is None
     scale.update(street())
     scale.reset()
-    assert scale.update(without_road(street())) == unknown
+    assert scale.update(without_road(street())) is None
 
 
 def test_a_scene_without_camera_measures_nothing() -> None:
     scene = street()
     blind = Scene(scene.labels, scene.depth, scene.confidence, 'relative')
-    assert CameraHeightScale(HEIGHT_M).update(blind).status == 'unknown'
+    assert CameraHeightScale(HEIGHT_M).update(blind) is None
 
 
 def test_another_camera_looks_along_its_own_rays() -> None:
@@ -151,13 +149,13 @@ def test_one_bad_frame_moves_nothing_and_a_new_scale_is_believed() -> None:
 def test_a_wall_called_road_is_not_believed() -> None:
     scene = street()
     wall = with_road_depth(scene, np.full((H, W), 8.0))
-    assert CameraHeightScale(HEIGHT_M).update(wall).status == 'unknown'
+    assert CameraHeightScale(HEIGHT_M).update(wall) is None
 
 
 def test_rubbish_depth_is_not_believed() -> None:
     scene = street()
     rubbish = np.random.default_rng(0).uniform(0.1, 100, (H, W))
-    assert CameraHeightScale(HEIGHT_M).update(with_road_depth(scene, rubbish)).status == 'unknown'
+    assert CameraHeightScale(HEIGHT_M).update(with_road_depth(scene, rubbish)) is None
 
 
 def test_a_strip_of_road_too_thin_to_span_a_plane_is_not_believed() -> None:
@@ -166,7 +164,7 @@ def test_a_strip_of_road_too_thin_to_span_a_plane_is_not_believed() -> None:
     labels = np.full_like(scene.labels, TRAIN_ID['building'])
     labels[600:606] = ROAD
     thin = Scene(labels, scene.depth, scene.confidence, 'relative', camera)
-    assert CameraHeightScale(HEIGHT_M).update(thin).status == 'unknown'
+    assert CameraHeightScale(HEIGHT_M).update(thin) is None
 
 
 def test_better_roads_have_better_quality() -> None:
@@ -198,7 +196,7 @@ def test_applying_an_estimate_makes_metres_and_keeps_the_unknown() -> None:
 
 def test_without_an_estimate_depth_stays_relative() -> None:
     scene = street()
-    assert apply(scene, ReleaseScale().update(scene)) is scene
+    assert in_metres(scene, ReleaseScale().update(scene)) is scene
 
 
 def test_metric_releases_are_taken_at_their_word() -> None:
@@ -274,7 +272,7 @@ def test_measuring_at_720p_is_a_matter_of_milliseconds() -> None:
 
 def test_without_a_camera_the_height_tells_nothing_whatever_was_measured() -> None:
     scale, seen = CameraHeightScale(HEIGHT_M), street()
-    assert scale.update(seen).factor is not None
+    assert scale.update(seen) is not None
     blind = Scene(seen.labels, seen.depth, seen.confidence, 'relative')
-    assert scale.update(blind).factor is None
+    assert scale.update(blind) is None
     assert scale.update(without_road(seen)).status == 'held'
