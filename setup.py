@@ -43,7 +43,7 @@ setup(
         'training': pinned('training'),
         'test': pinned('test'),
     },
-    zip_safe=True,
+    zip_safe=False,  # files are read beside the modules
     entry_points={
         'console_scripts': [
             'perception_node = sds_perception.ros.commands:perception_node',
