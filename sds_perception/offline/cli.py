@@ -29,8 +29,8 @@ HELP_LENS = (
     '(default: raw)'
 )
 HELP_SCALE = (
-    'where metres come from, the first that knows of release, height:METRES, fixed:FACTOR, none; '
-    'several with commas (default: release)'
+    'where metres come from, the first that knows of release, height:METRES, fixed:FACTOR; '
+    'several with commas, of which none ends the list (default: release)'
 )
 HELP_FAR = 'metres beyond are unknown, 0 for no limit (default: 80)'
 

@@ -128,22 +128,33 @@ def chosen_release(wanted: argparse.Namespace) -> Release:
 
 
 def scale_named(text: str) -> FirstKnown:
-    """Read 'release', 'height:METRES', 'fixed:FACTOR' or 'none', or several with commas."""
+    """Read 'release', 'height:METRES', 'fixed:FACTOR' or 'none', or several with commas.
+
+    'none' ends the list, as in the node.
+    """
     scales: list[MetricScale] = []
-    for word in text.split(','):
-        name, _, value = word.strip().partition(':')
-        try:
-            if name == 'release' and not value:
-                scales.append(ReleaseScale())
-            elif name == 'height':
-                scales.append(CameraHeightScale(float(value)))
-            elif name == 'fixed':
-                scales.append(FixedScale(float(value)))
-            elif name != 'none' or value:
-                raise ValueError('wanted release, height:METRES, fixed:FACTOR or none')
-        except ValueError as problem:
-            raise OfflineError(f"--scale '{word}': {problem}") from problem
+    for scale in [_scale(word) for word in text.split(',')]:  # behind 'none' they are read, too
+        if scale is None:
+            break
+        scales.append(scale)
     return FirstKnown(scales)
+
+
+def _scale(word: str) -> MetricScale | None:
+    """What one word of --scale names; None for 'none'."""
+    name, _, value = word.strip().partition(':')
+    try:
+        if name == 'release' and not value:
+            return ReleaseScale()
+        if name == 'height':
+            return CameraHeightScale(float(value))
+        if name == 'fixed':
+            return FixedScale(float(value))
+        if name == 'none' and not value:
+            return None
+        raise ValueError('wanted release, height:METRES, fixed:FACTOR or none')
+    except ValueError as problem:
+        raise OfflineError(f"--scale '{word}': {problem}") from problem
 
 
 def _about(release: Release, device: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sds_perception.offline.bag_writer import write_bag
@@ -14,6 +15,7 @@ from sds_perception.offline.cli import main
 from sds_perception.offline.frames import OfflineError
 from sds_perception.offline.make_bag import main as make_bag
 from sds_perception.offline.perceive import scale_named
+from sds_perception.scene import Scene
 
 TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
 
@@ -173,6 +175,15 @@ def test_a_release_that_is_none_is_refused(folder, tmp_path, capsys) -> None:
 def test_scales_that_make_no_sense_are_refused(text) -> None:
     with pytest.raises(OfflineError, match='--scale'):
         scale_named(text)
+
+
+@pytest.mark.parametrize(
+    ('text', 'known'), [('fixed:2', True), ('fixed:2,none', True), ('none,fixed:2', False)]
+)
+def test_none_ends_the_list_of_scales_as_in_the_node(text, known) -> None:
+    flat = np.ones((4, 6), np.float32)
+    scene = Scene(flat.astype(np.uint8), flat, flat.astype(np.uint8), 'relative')
+    assert (scale_named(text).update(scene) is not None) is known
 
 
 def test_the_command_line_is_read_before_torch_is_imported() -> None:
