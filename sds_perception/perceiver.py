@@ -37,7 +37,7 @@ class Perceiver:
     Args:
         release: what to run.
         engine: how to run it; its input size may differ from the release's.
-        output_size: 'frame', 'network' or a fraction of the frame's size, for the Scene.
+        output_size: 'camera', 'network' or a fraction of the frame's size, for the Scene.
         parity: of the engine that was asked for; one that failed is not the one that runs.
     """
 
@@ -46,7 +46,7 @@ class Perceiver:
         release: Release,
         engine: Engine,
         *,
-        output_size: str | float = 'frame',
+        output_size: str | float = 'camera',
         parity: ParityReport | None = None,
     ) -> None:
         _check_output_size(output_size)
@@ -64,7 +64,7 @@ class Perceiver:
         engine: str = 'torch',
         detail: Detail = 'fast',
         input_size: tuple[int, int] | None = None,
-        output_size: str | float = 'frame',
+        output_size: str | float = 'camera',
         **engine_options: object,
     ) -> Perceiver:
         """Read the release, build the engine asked for, see that it agrees, and join them.
@@ -147,7 +147,7 @@ class Perceiver:
         )
 
     def _scene_size(self, height: int, width: int) -> tuple[int, int]:
-        if self.output_size == 'frame':
+        if self.output_size == 'camera':
             return height, width
         if self.output_size == 'network':
             return self.engine.input_size
@@ -182,7 +182,7 @@ class Perceiver:
 
 
 def _check_output_size(output_size: str | float) -> None:
-    if output_size in ('frame', 'network'):
+    if output_size in ('camera', 'network'):
         return
     try:
         usable = 0 < float(output_size) < math.inf
@@ -190,7 +190,7 @@ def _check_output_size(output_size: str | float) -> None:
         usable = False
     if not usable:
         raise ValueError(
-            f"output size is {output_size!r}, wanted 'frame', 'network' or a positive fraction"
+            f"output size is {output_size!r}, wanted 'camera', 'network' or a positive fraction"
         )
 
 

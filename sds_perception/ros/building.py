@@ -22,7 +22,7 @@ def build_perceiver(release: Release, config: NodeConfig) -> Perceiver:
         device=config.device,
         engine=config.engine,
         detail=config.detail,
-        output_size=_output_size(config),
+        output_size=config.output_size,
         **engine_options(
             config.engine, config.precision, config.threads, config.engine_cache, config.provider
         ),
@@ -40,8 +40,3 @@ def batch_sizes(config: NodeConfig) -> range:
     """
     together = 1 if config.device == 'cpu' else min(len(config.cameras), LARGEST_BATCH)
     return range(1, max(together, 1) + 1)
-
-
-def _output_size(config: NodeConfig) -> str | float:
-    named: dict[str, str | float] = {'camera': 'frame', 'network': 'network'}
-    return named.get(config.output_size, config.output_fraction)

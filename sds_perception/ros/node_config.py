@@ -77,13 +77,13 @@ def _by_camera(value: tuple[str, ...]) -> dict[str, float]:
 
 
 def _output_size(value: str) -> None:
-    if value not in ('camera', 'network') and not 0 < fraction(value) <= 1:
+    if value not in ('camera', 'network') and not 0 < _fraction(value) <= 1:
         raise ParameterError(
             f"output_size must be 'camera', 'network' or a fraction in (0, 1], got {value!r}"
         )
 
 
-def fraction(text: str) -> float:
+def _fraction(text: str) -> float:
     """The number in `text`; 0 where it is none."""
     try:
         return float(text)
@@ -225,11 +225,6 @@ class NodeConfig:
     def fixed_scale_of(self, camera: str) -> float:
         """Metres per unit of a camera's relative depth; 0 is unknown."""
         return _by_camera(self.fixed_scales).get(camera, self.fixed_scale)
-
-    @property
-    def output_fraction(self) -> float:
-        """The fraction in `output_size`; 0 where it is not a number."""
-        return fraction(self.output_size)
 
 
 def check_value(schema: Field[Any], value: Any) -> None:

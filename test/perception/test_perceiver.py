@@ -63,7 +63,7 @@ def same(one: Scene, other: Scene) -> bool:
 
 
 @pytest.mark.parametrize(('output_size', 'size'), [
-    ('frame', (90, 150)),
+    ('camera', (90, 150)),
     ('network', (64, 128)),
     (0.5, (45, 75)),
     ('0.5', (45, 75)),
@@ -190,7 +190,7 @@ def test_calls_from_several_threads_give_what_the_same_calls_give_in_turn(releas
 
 @pytest.mark.parametrize('device', ['cpu', CUDA])
 @pytest.mark.parametrize('detail', ['fast', 'fine'])
-@pytest.mark.parametrize('output_size', ['frame', 0.25])
+@pytest.mark.parametrize('output_size', ['camera', 0.25])
 def test_a_scene_handed_out_is_never_touched_again(release, device, detail, output_size):
     perceiver = Perceiver.from_release(
         release, device=device, detail=detail, output_size=output_size
