@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cv2
-
 from sds_perception.image_codec import BrokenImage, non_zero_in_file
-from sds_perception.resampling import resized_to
+from sds_perception.pixel_mask import PixelMask
 from sds_perception.scene import Scene
+
+
+class MaskError(ValueError):
+    """A mask that cannot be of this picture; the message is one sentence."""
 
 
 class HoodMask:
@@ -21,19 +23,31 @@ class HoodMask:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         try:
-            self._mask = non_zero_in_file(Path(path).read_bytes())
+            mask = non_zero_in_file(Path(path).read_bytes()) != 0
         except BrokenImage as problem:
             raise OSError(f'hood mask {path} is not a picture: {problem}') from problem
         except OSError as problem:
             raise OSError(f'hood mask {path} cannot be read: {problem.strerror}') from problem
-        if not self._mask.any():
+        if not mask.any():
             raise OSError(f'hood mask {path} hides nothing: all its pixels are 0')
-        if self._mask.all():
+        if mask.all():
             raise OSError(f'hood mask {path} hides everything: none of its pixels is 0')
-        self._hidden = self._mask != 0  # of the size of the last scene
+        self._name, self._size, self._hidden = str(path), mask.shape, PixelMask(mask)
+
+    def require_fits(self, size: tuple[int, int]) -> None:
+        """Refuse frames of (H, W) that this mask is not the shape of: stretched it would lie.
+
+        Raises:
+            MaskError: the shapes differ by more than the rounding of the coarser of the two.
+        """
+        (height, width), (own_height, own_width) = size, self._size
+        off = 2 * abs(own_height * width - own_width * height)
+        if off > max(width + height, own_width + own_height):  # more than by rounding
+            raise MaskError(
+                f'hood mask {self._name} is {own_width}x{own_height}, the picture '
+                f'{width}x{height}: wanted a mask of its shape'
+            )
 
     def blank(self, scene: Scene) -> None:
         """Take label, confidence and depth from the hidden pixels, in place."""
-        if self._hidden.shape != scene.size:
-            self._hidden = resized_to(self._mask, scene.size, cv2.INTER_NEAREST) != 0
-        scene.blank(self._hidden)
+        scene.blank(self._hidden.at(scene.size))

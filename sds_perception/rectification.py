@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sds_perception.camera import Camera, CameraError
-from sds_perception.resampling import resized_to
+from sds_perception.pixel_mask import PixelMask
 
 # How many numbers D may hold, by distortion_model. The short plumb_bob leaves k3 out; the long
 # rational ones add thin prism and tilt.
@@ -66,14 +66,11 @@ class Rectifier:
             self._maps = make(source.matrix, d, r, self.camera.matrix, size, cv2.CV_16SC2)
             outside = self(np.full((height, width), 255, np.uint8)) < 255
             self.outside = outside if outside.any() else None
-            self._outside = outside  # of the size of the last scene
+            self._outside = PixelMask(outside)
 
     def outside_at(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
-        """`outside` for scenes of `size` (H, W); a stream has one, which is remembered."""
-        if self.outside is not None and self._outside.shape != size:
-            fitted = resized_to(self.outside.view(np.uint8), size, cv2.INTER_NEAREST)
-            self._outside = fitted.view(np.bool_)
-        return None if self.outside is None else self._outside
+        """`outside` for scenes of `size` (H, W)."""
+        return None if self.outside is None else self._outside.at(size)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W[, 3]) rectified; the input itself where there is nothing to do; black outside."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from sds_perception.ego_hood import HoodMask
+from sds_perception.ego_hood import HoodMask, MaskError
 from sds_perception.finishing import finished
 from sds_perception.metric_scale import LATE_S, FirstKnown
 from sds_perception.offline.frames import Frame, Skipped, Source
@@ -91,8 +91,10 @@ def _perceive(
 ) -> Skipped | None:
     camera = frame.calibration.camera if frame.calibration else None
     try:
+        if hood is not None:
+            hood.require_fits((frame.rgb.shape[0], frame.rgb.shape[1]))
         scene = perceiver(frame.rgb, camera)
-    except FrameError as problem:
+    except (FrameError, MaskError) as problem:
         return Skipped(frame.name, str(problem))
     began = time.perf_counter()
     scene, estimate = finished(scene, frame.calibration, hood, scale, max_depth_m)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sds_perception.calibration import Calibration
 from sds_perception.ego_hood import HoodMask
 from sds_perception.finishing import finished
@@ -30,6 +33,11 @@ class Finisher:
         self._scales = FirstKnown(())
         self._epoch = 0
         self.scale = 'depth is relative'  # a sentence for diagnostics
+
+    def require_fits(self, rgb: NDArray[np.uint8]) -> None:
+        """Refuse a picture, (H, W, 3), of another shape than the hood mask, by MaskError."""
+        if self._hood is not None:
+            self._hood.require_fits((rgb.shape[0], rgb.shape[1]))
 
     def __call__(self, scene: Scene, calibration: Calibration | None, config: NodeConfig) -> Scene:
         """The scene as `finished` leaves it, by the parameters as they are now."""

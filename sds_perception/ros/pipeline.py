@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from sds_perception.calibration import Calibration, CalibrationReader
 from sds_perception.camera import CameraError
+from sds_perception.ego_hood import MaskError
 from sds_perception.image_codec import BrokenImage, UnsupportedImage
 from sds_perception.perceiver import FrameError, Perceiver
 from sds_perception.ros.cameras import Arrival, CameraInput
@@ -31,7 +32,8 @@ from sds_perception.scene import Scene
 
 log = logging.getLogger(__name__)
 
-UNUSABLE = (UnsupportedImage, BrokenImage, CameraError, FrameError)  # a frame's own fault
+# A frame's own fault, or that of what is told of its camera.
+UNUSABLE = (UnsupportedImage, BrokenImage, CameraError, FrameError, MaskError)
 
 
 @dataclass
@@ -118,6 +120,7 @@ class Pipeline:
         began = time.perf_counter()
         try:
             rgb, calibration = self._seen_through(self._channels[name], arrival)
+            self._channels[name].finish.require_fits(rgb)
         except UNUSABLE as problem:
             health.reject(type(problem).__name__, str(problem))
             return None

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sds_perception.ego_hood import HoodMask
+from sds_perception.ego_hood import HoodMask, MaskError
 from sds_perception.image_codec import encode_png
 from sds_perception.scene import Scene
 
@@ -67,3 +67,22 @@ def test_what_is_no_picture_is_refused_by_name(
         path.write_bytes(content)
     with pytest.raises(OSError, match=sentence):
         HoodMask(path)
+
+
+@pytest.mark.parametrize('size', [(192, 320), (96, 160), (1080, 1800), (1081, 1800), (64, 107)])
+def test_a_mask_of_another_size_and_the_same_shape_within_a_pixel_fits(tmp_path, size) -> None:
+    HoodMask(drawn(tmp_path, (192, 320))).require_fits(size)
+
+
+@pytest.mark.parametrize('size', [(720, 1280), (320, 192), (192, 330)])
+def test_a_mask_of_another_shape_is_refused_rather_than_stretched(tmp_path, size) -> None:
+    with pytest.raises(MaskError, match=f'hood.png is 320x192, the picture {size[1]}x{size[0]}'):
+        HoodMask(drawn(tmp_path, (192, 320))).require_fits(size)
+
+
+def drawn(folder: Path, size: tuple[int, int]) -> Path:
+    """A mask of the lower half, as a file."""
+    mask = np.zeros(size, np.uint8)
+    mask[size[0] // 2 :] = 1
+    (folder / 'hood.png').write_bytes(encode_png(mask).tobytes())
+    return folder / 'hood.png'

@@ -147,6 +147,15 @@ def test_the_ego_hood_is_unlabelled_and_has_no_depth(graph: Graph, tmp_path: Pat
     assert (pixels_of(labels[0])[:24] != 255).any()
 
 
+def test_a_hood_mask_of_another_shape_than_the_picture_is_refused(graph: Graph, tmp_path) -> None:
+    mask = np.eye(8, 64, dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / 'hood.png'), mask)
+    node = graph.active(hood_mask=str(tmp_path / 'hood.png'), always_run=True)
+    publisher = graph.publisher()
+    publisher.publish(image())
+    until(lambda: counts(node).get('rejected'), 'the frame was refused')
+
+
 def test_a_mask_survives_its_compression(graph: Graph) -> None:
     graph.active()
     raw = graph.collect('labels')

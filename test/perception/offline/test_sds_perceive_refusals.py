@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sds_perception.image_codec import encode_png
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.cli import main
 from sds_perception.offline.frames import OfflineError
@@ -44,6 +45,7 @@ def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys
         (['good', '--provider', 'cpu'], '--provider does nothing for engine torch'),
         (['good', '--cache', 'there'], '--cache does nothing for engine torch'),
         (['good', '--hood-mask', 'text.txt'], 'hood mask text.txt is not a picture'),
+        (['good', '--hood-mask', 'wide.png'], 'no frame of .* could be used'),
         (['good', '--scale', 'release,height:1.65'], 'good brings none: give it with --camera'),
         (['blind', '--scale', 'height:1.65'], 'blind brings none: give it with --camera'),
         (['blind', '--lens', 'rectify'], 'blind brings none: give it with --camera'),
@@ -62,6 +64,8 @@ def test_what_cannot_work_is_refused_in_one_sentence(
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'text.txt').write_text('{}')
     (tmp_path / 'bad.png').write_bytes(b'no picture')
+    wide = np.eye(8, 64, dtype=np.uint8)
+    (tmp_path / 'wide.png').write_bytes(encode_png(wide).tobytes())
     assert main(['--output', 'seen', *TINY, *arguments]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith('sds-perceive: ')
