@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sds_perception.camera import Camera, CameraError
+from sds_perception.camera import Camera, CameraError, resizing
 from sds_perception.rectification import FISHEYE, Rectifier
 
 
@@ -205,9 +205,4 @@ def _projection(info: InfoFields, camera: Camera) -> NDArray[np.float64]:
 
 def _resized(p: NDArray[np.float64], source: Camera, target: Camera) -> NDArray[np.float64]:
     """(3, 4) projection of a picture as large as `source`, at the size of `target`."""
-    resized = p.copy()
-    pinhole = Camera.from_matrix(p[:, :3], source.width, source.height)
-    resized[:, :3] = pinhole.resized(target.width, target.height).matrix
-    resized[0, 3] *= target.width / source.width  # focal length times baseline, in pixels
-    resized[1, 3] *= target.height / source.height
-    return resized
+    return resizing((source.width, source.height), (target.width, target.height)) @ p

@@ -61,15 +61,8 @@ class Camera:
 
     def resized(self, width: int, height: int) -> Camera:
         """The camera of the same picture resized to `width` x `height` pixels."""
-        sx, sy = width / self.width, height / self.height
-        return Camera(
-            self.fx * sx,
-            self.fy * sy,
-            (self.cx + 0.5) * sx - 0.5,
-            (self.cy + 0.5) * sy - 0.5,
-            width,
-            height,
-        )
+        move = resizing((self.width, self.height), (width, height))
+        return Camera.from_matrix(move @ self.matrix, width, height)
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
         """The camera of the rectangle whose first pixel is (left, top)."""
@@ -98,3 +91,9 @@ class Camera:
             ),
             axis=-1,
         )
+
+
+def resizing(source: tuple[int, int], target: tuple[int, int]) -> NDArray[np.float64]:
+    """(3, 3) that takes intrinsics or a projection along from size (W, H) to another."""
+    sx, sy = target[0] / source[0], target[1] / source[1]
+    return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sds_perception.calibration import Region
-from sds_perception.camera import Camera, CameraError
+from sds_perception.camera import Camera, CameraError, resizing
 from sds_perception.offline.frames import OfflineError
 
 Unsized = tuple[float, float, float, float]  # fx, fy, cx, cy of the pictures as they are
@@ -53,9 +53,7 @@ class CameraFields:
                 f'the camera file is for {self.width}x{self.height}, '
                 f'the picture is {width}x{height}, which is another shape'
             )
-        sx, sy = width / self.width, height / self.height
-        # Pixel centres are whole numbers (camera.py): u becomes (u + 0.5) s - 0.5.
-        move = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+        move = resizing((self.width, self.height), (width, height))
         k, p = np.reshape(self.k, (3, 3)), np.reshape(self.p, (3, 4))
         return replace(
             self, width=width, height=height, k=(move @ k).ravel(), p=(move @ p).ravel()
