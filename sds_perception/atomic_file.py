@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def written_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `path`, then move it there; all of it or nothing."""
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.partial', delete=False) as file:
         partial = Path(file.name)

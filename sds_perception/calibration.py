@@ -147,7 +147,7 @@ def calibration_of_rectified(info: InfoFields, width: int, height: int) -> Calib
 
 
 # How pictures come: through the lens; to be taken out of it here; out of it already (image_rect).
-READINGS: dict[str, Callable[[InfoFields, int, int], Calibration]] = {
+INTERPRETATIONS: dict[str, Callable[[InfoFields, int, int], Calibration]] = {
     'raw': calibration_from_info,
     'rectify': partial(calibration_from_info, rectify=True),
     'rectified': calibration_of_rectified,
@@ -158,8 +158,8 @@ class CalibrationReader:
     """Reads the CameraInfo of one camera; keeps the lens maps, which take long to compute."""
 
     def __init__(self, lens: str) -> None:
-        """`lens` is one of `READINGS`."""
-        self._understand = READINGS[lens]
+        """`lens` is one of `INTERPRETATIONS`."""
+        self._interpret = INTERPRETATIONS[lens]
         self._known: tuple[tuple[object, ...], Calibration] | None = None
 
     def read(self, info: InfoFields, width: int, height: int) -> Calibration:
@@ -171,7 +171,7 @@ class CalibrationReader:
         """
         key = (_numbers_of(info), width, height)
         if self._known is None or self._known[0] != key:
-            self._known = key, self._understand(info, width, height)
+            self._known = key, self._interpret(info, width, height)
         return self._known[1]
 
 

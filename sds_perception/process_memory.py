@@ -21,7 +21,7 @@ def keep_large_buffers() -> bool:
     return all(mallopt(name, KEEP_BYTES) == 1 for name in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD))
 
 
-def keep_pauses_short() -> None:
+def freeze_garbage_collector() -> None:
     """Look at what is imported by now no more when collecting garbage.
 
     Python otherwise walks the million objects of torch each time: 0.2 s in the middle of a frame.

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_perception.camera import Camera
 from sds_perception.labels import CLASSES
 from sds_perception.network import NetworkConfig, SdsNetwork, build_network
@@ -107,7 +107,7 @@ def write_release(path: str | os.PathLike[str], release: Release) -> str:
     passport = json.dumps(release.passport(), sort_keys=True)
     digest = weights_digest(weights, passport)
     metadata = {'sds': passport, 'digest': digest}
-    written_atomically(path, lambda partial: save_file(weights, partial, metadata=metadata))
+    write_atomically(path, lambda partial: save_file(weights, partial, metadata=metadata))
     return digest
 
 

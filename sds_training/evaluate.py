@@ -13,7 +13,7 @@ import yaml
 from tqdm import tqdm
 
 from sds_perception.argument_types import count
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_perception.engines import ENGINES, PRECISIONS, EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError
@@ -122,7 +122,7 @@ def _write(
     }
     document = {**facts, **scores.as_dict(), 'provenance': perceiver.release.provenance}
     text = json.dumps(document, indent=1) + '\n'
-    written_atomically(options.output / 'scores.json', lambda partial: partial.write_text(text))
+    write_atomically(options.output / 'scores.json', lambda partial: partial.write_text(text))
     write_report(options.output / 'report.html', facts, scores, rows)
 
 

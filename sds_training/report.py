@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_perception.labels import PALETTE, TRAIN_ID, UNLABELLED
 from sds_perception.render import color_depth, color_labels, overlay
 from sds_training.metrics import (
@@ -109,7 +109,7 @@ def write_report(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>SDS evaluation</title>'
         f'<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'
     )
-    written_atomically(path, lambda partial: partial.write_text(page, encoding='utf-8'))
+    write_atomically(path, lambda partial: partial.write_text(page, encoding='utf-8'))
 
 
 def _facts(facts: Mapping[str, object], scores: Scores) -> str:

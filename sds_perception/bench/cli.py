@@ -29,7 +29,7 @@ from sds_perception.bench.peers import peer_figures
 from sds_perception.bench.report import table, write_json, write_plot
 from sds_perception.bench.steady import steady_figures
 from sds_perception.engines import EngineError
-from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
+from sds_perception.process_memory import freeze_garbage_collector, keep_large_buffers
 
 PARTS = ('engines', 'sharing', 'frames', 'steps', 'steady', 'peers', 'cuda', 'node')
 
@@ -50,7 +50,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def measure(wanted: argparse.Namespace) -> None:
     """Measure part after part; what was measured before a fault or Ctrl-C is written too."""
     keep_large_buffers()  # as the node does, which is what this measures
-    keep_pauses_short()
+    freeze_garbage_collector()
     host = host_facts()
     timings: dict[str, Timing] = {}
     print('\n'.join(f'  {name:14s}{value}' for name, value in host.items()))

@@ -12,7 +12,7 @@ from sds_perception.bench.networks import benched_release
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.perceiver import Perceiver
-from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
+from sds_perception.process_memory import freeze_garbage_collector, keep_large_buffers
 
 FRAME = (720, 1280)
 
@@ -49,4 +49,4 @@ def long_run(name: str, size: tuple[int, int], cache: Path, frames: int) -> tupl
 
 def _as_the_node_does() -> None:
     keep_large_buffers()
-    keep_pauses_short()
+    freeze_garbage_collector()

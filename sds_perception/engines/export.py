@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from sds_perception import network
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_perception.engines import EngineError, graph, streamline
 from sds_perception.engines.graph import Detail, VehicleGraph, folded
 from sds_perception.engines.streamline import streamlined
@@ -100,7 +100,7 @@ def exported_onnx(
     began = perf_counter()
     log.info('engine: exporting %s to ONNX, this takes some seconds', shape)
     model = onnx_model(release, shape)
-    written_atomically(path, lambda partial: partial.write_bytes(model.SerializeToString()))
+    write_atomically(path, lambda partial: partial.write_bytes(model.SerializeToString()))
     log.info('engine: exported in %.1f s to %s', perf_counter() - began, path)
     return path
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_perception.engines import (
     EngineError,
     EngineOutput,
@@ -112,7 +112,7 @@ def converted(exported: Path) -> Path:
     path = exported.with_name(f'{exported.stem}-mnn{metadata.version("MNN")}.mnn')
     if not path.is_file():
         require_writable(path.parent)
-        written_atomically(path, lambda partial: _convert(exported, partial))
+        write_atomically(path, lambda partial: _convert(exported, partial))
         log.info('engine: converted to %s', path)
     return path
 

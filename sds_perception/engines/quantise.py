@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_perception.engines import EngineError, Precision
 from sds_perception.engines.export import (
     INPUT,
@@ -163,9 +163,9 @@ def calibrate(
     log.info('engine: calibrating int8 on %d frames, this takes some seconds', len(frames))
     reader = _reader(frames)
     some = frames[:: -(-len(frames) // KEPT_FRAMES)]
-    written_atomically(_beside(path), lambda partial: _write_frames(partial, some))
+    write_atomically(_beside(path), lambda partial: _write_frames(partial, some))
     for_cpu = provider == 'cpu'
-    written_atomically(path, lambda partial: _quantise(exported, partial, reader, method, for_cpu))
+    write_atomically(path, lambda partial: _quantise(exported, partial, reader, method, for_cpu))
     log.info('engine: calibrated in %.1f s to %s', perf_counter() - began, path)
     return path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sds_perception.calibration import READINGS, Calibration, lens_note, pinhole
+from sds_perception.calibration import INTERPRETATIONS, Calibration, lens_note, pinhole
 from sds_perception.camera import Camera, CameraError
 from sds_perception.offline.camera_file import CameraFields, read_camera_file
 from sds_perception.offline.frames import OfflineError
@@ -29,7 +29,7 @@ class CameraChoice:
     def __init__(self, text: str, lens: str = 'raw') -> None:
         self._fov_deg = _angle(text)
         self._file = read_camera_file(Path(text)) if self._fov_deg is None else None
-        self._understand = READINGS[lens]
+        self._interpret = INTERPRETATIONS[lens]
         self._last: Calibration | None = None  # lens maps take long to compute
         self.note = f'a camera of {text} degrees is assumed' if self._fov_deg else ''
         if isinstance(self._file, CameraFields):
@@ -51,7 +51,7 @@ class CameraChoice:
 
     def _calibration(self, width: int, height: int) -> Calibration:
         if isinstance(self._file, CameraFields):
-            return self._understand(self._file.resized(width, height), width, height)
+            return self._interpret(self._file.resized(width, height), width, height)
         if isinstance(self._file, tuple):
             return pinhole(Camera(*self._file, width, height))
         return pinhole(Camera.guess(width, height, self._fov_deg))

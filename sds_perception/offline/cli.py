@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sds_perception.argument_types import number
-from sds_perception.calibration import READINGS
+from sds_perception.calibration import INTERPRETATIONS
 from sds_perception.engines.options import add_engine_options
 
 HELP_CAMERA = (
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     add_engine_options(made, device=None)
     add('--camera', metavar='FILE|DEGREES', help=HELP_CAMERA)
     add('--topic', help='topic of the pictures, where a bag has several')
-    add('--lens', choices=tuple(READINGS), default='raw', help=HELP_LENS)
+    add('--lens', choices=tuple(INTERPRETATIONS), default='raw', help=HELP_LENS)
     add('--scale', default='release', help=HELP_SCALE)
     far = number('distance in metres', 0)
     add('--max-depth', type=far, default=80.0, metavar='M', help=HELP_FAR)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sds_perception.argument_types import number
-from sds_perception.calibration import READINGS
+from sds_perception.calibration import INTERPRETATIONS
 from sds_perception.offline.bag_writer import STORAGES, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, without_holes
@@ -57,7 +57,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help='folder of pictures in the order of their names (2 before 10), or a video',
     )
     add('--camera', required=True, metavar='FILE|DEGREES', help='calibration or field of view')
-    add('--lens', choices=tuple(READINGS), default='raw', help='as for sds-perceive (raw)')
+    add('--lens', choices=tuple(INTERPRETATIONS), default='raw', help='as for sds-perceive (raw)')
     rate = number('rate in Hz', 0, above=True)
     add('--rate', type=rate, default=10.0, metavar='HZ', help='of the pictures in a folder (10)')
     add('--output', type=Path, required=True, help='bag to make; must not exist yet')

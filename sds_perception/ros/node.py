@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from sds_perception.calibration import CalibrationReader
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
-from sds_perception.process_memory import keep_large_buffers, keep_pauses_short
+from sds_perception.process_memory import freeze_garbage_collector, keep_large_buffers
 from sds_perception.release import Release, ReleaseError, named_release
 from sds_perception.ros.building import build_perceiver
 from sds_perception.ros.cameras import CameraInput
@@ -226,7 +226,7 @@ def main(args: list[str] | None = None) -> int:
         2 where there can be no node with these arguments, said in one sentence.
     """
     keep_large_buffers()
-    keep_pauses_short()
+    freeze_garbage_collector()
     try:
         with StopRequest() as stop, running_node(PerceptionNode, args) as node:
             _spin(node, stop)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise OSError('disk is full')
 
     with pytest.raises(OSError, match='full'):
-        written_atomically(tmp_path / 'graph.onnx', fails)
+        write_atomically(tmp_path / 'graph.onnx', fails)
     assert not list(tmp_path.iterdir())
 
 
@@ -28,6 +28,6 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(
         real = getattr(os, name)
         told = lambda *given, name=name, real=real: (order.append(name), real(*given))  # noqa: E731
         monkeypatch.setattr(os, name, told)
-    written_atomically(tmp_path / 'a', lambda partial: partial.write_bytes(b'whole'))
+    write_atomically(tmp_path / 'a', lambda partial: partial.write_bytes(b'whole'))
     assert order == ['fsync', 'replace']
     assert (tmp_path / 'a').read_bytes() == b'whole'

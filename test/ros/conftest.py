@@ -29,9 +29,9 @@ if find_spec('rclpy') is None:
 
 @pytest.fixture(scope='session', autouse=True)
 def short_pauses() -> None:
-    from sds_perception.process_memory import keep_pauses_short
+    from sds_perception.process_memory import freeze_garbage_collector
 
-    keep_pauses_short()
+    freeze_garbage_collector()
 
 
 @pytest.fixture(scope='session', autouse=True)

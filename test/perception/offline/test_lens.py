@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sds_perception.calibration import READINGS, Calibration
+from sds_perception.calibration import INTERPRETATIONS, Calibration
 from sds_perception.camera import Camera
 from sds_perception.offline.bag_source import BagSource
 from sds_perception.offline.bag_writer import write_bag
@@ -55,7 +55,7 @@ def same(one: Frame, other: Frame) -> bool:
     return mine.camera == others.camera and numbers and np.array_equal(one.rgb, other.rgb)
 
 
-@pytest.mark.parametrize('lens', READINGS)
+@pytest.mark.parametrize('lens', INTERPRETATIONS)
 def test_a_folder_with_its_calibration_file_is_the_bag_with_its_camera_info(
     lens, bent, file, folder
 ) -> None:
