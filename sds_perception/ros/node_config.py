@@ -68,22 +68,22 @@ def _by_camera(value: tuple[str, ...]) -> dict[str, float]:
     found = {}
     for each in value:
         name, _, number = each.partition('=')
-        if not 0 < fraction(number) < math.inf:
+        found[name] = number_in(number)
+        if not 0 < found[name] < math.inf:
             raise ParameterError(
                 f"camera_heights and fixed_scales want texts such as 'front=1.65', got {each!r}"
             )
-        found[name] = float(number)
     return found
 
 
 def _output_size(value: str) -> None:
-    if value not in ('camera', 'network') and not 0 < _fraction(value) <= 1:
+    if value not in ('camera', 'network') and not 0 < number_in(value) <= 1:
         raise ParameterError(
             f"output_size must be 'camera', 'network' or a fraction in (0, 1], got {value!r}"
         )
 
 
-def _fraction(text: str) -> float:
+def number_in(text: str) -> float:
     """The number in `text`; 0 where it is none."""
     try:
         return float(text)
