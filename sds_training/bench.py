@@ -23,7 +23,6 @@ from unittest import mock
 import torch
 from lightning_fabric import Fabric
 
-from sds_training import objective
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import Pools, training_pools
@@ -32,6 +31,7 @@ from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
 from sds_training.exit_codes import REFUSED
 from sds_training.learner import Learner
+from sds_training.neighbour_terms import NeighbourTerms
 from sds_training.networks import joint
 from sds_training.run.devices import launched
 from sds_training.run.passport import data_passport
@@ -86,8 +86,7 @@ def step_shares(
         'follow and optimiser': [(learner.teacher, 'follow'), (learner.optimiser, 'step')],
         'pose, photometric': [
             (joint, 'judged'),
-            (objective, 'turned_to_fit'),
-            (objective, 'self_supervised_depth_loss'),
+            (NeighbourTerms, '__call__'),
         ],
     }
     for step in range(WARM_UP):

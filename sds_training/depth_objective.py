@@ -9,16 +9,14 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor, nn
 
-from sds_training.augment.color_aug import (
-    apply_background_jitter,
-    draw_color_aug,
-)
+from sds_training.augment.color_aug import apply_background_jitter, draw_color_aug
+from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
-from sds_training.data.samples import Batch
+from sds_training.data.samples import Batch, concatenated
+from sds_training.neighbour_terms import NeighbourTerms
 from sds_training.networks.joint import LearnerNetworks
-from sds_training.networks.pose import source_from_target
 from sds_training.networks.statistics import batch_norms
-from sds_training.objective import JointObjective, Losses, Views, concatenated
+from sds_training.objective import Losses, Views
 from sds_training.teacher import MeanTeacher
 
 
@@ -34,7 +32,8 @@ class DepthObjective:
         self.config, self.reference = config, reference
         for norm in batch_norms(reference) if reference else ():
             norm.train()  # as in the student, so that equal weights are at distance 0
-        self.joint = JointObjective(config, canonical_focal_px)  # lends its depth terms
+        camera = CanonicalCamera(canonical_focal_px, config.network.config().depth_range)
+        self.neighbour_terms = NeighbourTerms(config, camera)
 
     def __call__(
         self,
@@ -54,16 +53,15 @@ class DepthObjective:
         with last_features_of(networks.student.encoder) as features:
             frames = seen if self.config.pose.asked else None
             prediction, _, moved = networks(seen[:, 0], None, frames)
-        motion = source_from_target(moved, clips.driven, self.config.pose.odometry)
-        terms = self.joint.depth_terms(
+        terms = self.neighbour_terms(
             prediction.disparity,
             image,
             neighbours,
-            motion,
+            moved,
+            clips.driven,
             clips.intrinsics,
             generator,
         )
-        terms |= self.joint.speed_term(motion, clips.driven)
         if self.reference is not None:
             with teacher.autocast():  # computed as the student's, or rounding would be distance
                 distance = self.feature_distance(features[0], networks, seen[:, 0])

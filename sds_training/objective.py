@@ -1,7 +1,8 @@
 """What the network learns from: people, the teacher, and the neighbouring frames.
 
-`JointObjective.__call__` is the method's summary (method.md 1.6 and 5); everything it names is
-defined once, in `augment/`, `losses/` and `geometry/`.
+`JointObjective.__call__` is the method's summary (method.md 1.6 and 5). Mixed pictures are made in
+`pseudo_labels.py`, what neighbours teach is in `neighbour_terms.py`; all they name is defined
+once, in `augment/`, `losses/` and `geometry/`.
 """
 
 from __future__ import annotations
@@ -11,31 +12,30 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from sds_perception.network import Prediction
 from sds_training.augment.color_aug import (
+    ColorAugPlan,
     apply_background_jitter,
     apply_color_aug,
     draw_color_aug,
     ground_mask,
     movable_mask,
 )
-from sds_training.augment.scene import MixScene
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
-from sds_training.geometry import PITCH, ROLL, YAW, resized_intrinsics, turned_to_fit
-from sds_training.losses.depth import self_supervised_depth_loss
+from sds_training.geometry import resized_intrinsics
 from sds_training.losses.ground import ground_loss
 from sds_training.losses.orthogonality import soft_orthogonality
-from sds_training.losses.scale import velocity_loss
 from sds_training.losses.semantic import (
     labelled_cross_entropy,
     pseudo_label_cross_entropy,
     soft_jaccard_loss,
 )
+from sds_training.neighbour_terms import NeighbourTerms, Terms
 from sds_training.networks.joint import LearnerNetworks
-from sds_training.networks.pose import source_from_target
-from sds_training.pseudo_labels import PseudoLabels
-from sds_training.teacher import MeanTeacher, trust_in
+from sds_training.pseudo_labels import Demand, PseudoLabels
+from sds_training.teacher import MeanTeacher
 
 
 class Losses(NamedTuple):
@@ -45,7 +45,7 @@ class Losses(NamedTuple):
     terms: dict[str, Tensor]  # scalars by name, detached
 
     @classmethod
-    def weighted(cls, terms: dict[str, tuple[float, Tensor]], told: dict[str, Tensor]) -> Losses:
+    def weighted(cls, terms: Terms, told: dict[str, Tensor]) -> Losses:
         """Sum weight * term; `told` are figures to journal that are no part of the sum."""
         total = torch.stack([weight * term for weight, term in terms.values()]).sum()
         named = {name: term.detach() for name, (_, term) in terms.items()}
@@ -58,8 +58,7 @@ class Views(NamedTuple):
     seen: Tensor  # (B, 3, H, W) what the network saw of the clean frames
     label: Tensor  # (B, H, W) people's or the teacher's labels of them
     disparity: Tensor  # (B, 1, h, w)
-    mixed: MixScene | None = None
-    weight: Tensor | None = None  # (M, H, W) in [0, 1], how much the labels of `mixed` counted
+    demand: Demand | None = None  # the mixed pictures, None without any
 
 
 class JointObjective:
@@ -69,6 +68,7 @@ class JointObjective:
         self.config = config
         self.camera = CanonicalCamera(canonical_focal_px, config.network.config().depth_range)
         self.pseudo_labels = PseudoLabels(config, self.camera)
+        self.neighbour_terms = NeighbourTerms(config, self.camera)
 
     def __call__(
         self,
@@ -79,120 +79,78 @@ class JointObjective:
         generator: Generator,
     ) -> tuple[Losses, Views]:
         """The loss of one batch, (B, 3, H, W) uint8 pictures, and what was looked at."""
-        config, weights = self.config, self.config.loss
-        labelled, pool = batch.labelled, batch.unlabelled
-        clean = concatenated(labelled, pool)
-        image = clean.image.float() / 255
+        weights, clean = self.config.loss, concatenated(batch.labelled, batch.unlabelled)
+        image, neighbours = clean.image.float() / 255, clean.neighbours.float() / 255
 
-        # The teacher: what it believes of the clean pool, people's labels where there are some.
-        labels, wanted = self.pseudo_labels, self.pseudo_labels.wanted(pool, step)
-        belief = labels.belief(teacher, labels.judged(batch)) if wanted else None
-        mixed, placed = labels.mixed(belief, batch, generator) if belief else (None, 0.0)
+        # The teacher: what it believes of the clean pool, and demands on mixed pictures.
+        believed, demand = self.pseudo_labels(batch, teacher, step, generator)
+        known = torch.cat((batch.labelled.label.long(), believed))
 
         # ColorAug: the network sees movable things and background in colours of their own.
-        believed = belief.label[: len(pool.image)] if belief else pool.label.long()
-        known, count = torch.cat((labelled.label.long(), believed)), len(labelled.image)
-        colours = draw_color_aug(len(image), config.color_aug, generator, step=step, whole=count)
-        seen = apply_color_aug(image, movable_mask(known), colours, ground_mask(known))
+        colours, seen = self.recoloured(image, known, len(batch.labelled.image), step, generator)
+        rows = self.rows_with_neighbours(clean)
+        frames = self.frames_to_judge(image, neighbours, colours, rows)
+        prediction, mixed_logits, moved = networks(seen, demand and demand.mixed.image, frames)
 
-        rows = clean.has_neighbours.nonzero()[:, 0] if weights.depth else rows_of_none(image)
-        neighbours = clean.neighbours.float() / 255
-        frames = None
-        if config.pose.asked and len(rows):
-            frames = torch.cat((image[:, None], neighbours), 1)
-            frames = apply_background_jitter(frames, colours)[rows]
-        prediction, mixed_logits, moved = networks(seen, mixed and mixed.image, frames)
-
-        # People: cross entropy where somebody drew a label, on the final and the side head.
-        supervised = [
-            labelled_cross_entropy(logits[:count], labelled.label)
-            for logits in (prediction.logits, prediction.side_logits)
-        ]
-        terms = {'supervised': (weights.supervised, (supervised[0] + supervised[1]) / 2)}
-        if weights.jaccard:
-            jaccard = soft_jaccard_loss(prediction.logits[:count], labelled.label)
-            terms['jaccard'] = (weights.jaccard, jaccard)
-
-        # The teacher on mixed pictures: demand there what it believed on the clean ones.
-        told: dict[str, Tensor] = {}
-        weight = None
-        if mixed:
-            sure = config.teacher.trust == 'pixel'
-            weight = trust_in(mixed.confidence, config.teacher.threshold, per_pixel=sure)
-            told |= {'trust': weight.mean(), 'affine_mix': weight.new_full((), placed)}
-            consistency = pseudo_label_cross_entropy(mixed_logits, mixed.label, weight)
-            terms['consistency'] = (weights.consistency, consistency)
-
-        # The neighbours: depth is right if it explains how they look; colours stay untouched.
+        # The terms: people's labels, the teacher's on mixed pictures, the neighbours, the ground.
+        terms = self.people_terms(prediction, batch.labelled.label)
+        if demand:
+            terms |= self.demand_term(mixed_logits, demand)
         if len(rows):
-            disparities = tuple(each[rows] for each in prediction.disparity)
-            at, driven = clean.intrinsics[rows], clean.driven[rows]
-            motion = source_from_target(moved, driven, config.pose.odometry)
-            terms |= self.depth_terms(
-                disparities, image[rows], neighbours[rows], motion, at, generator
-            )
-            terms |= self.speed_term(motion, driven)
-
-        # Semantics: the road lies below the camera, and things stand where they touch the ground.
+            nearness = tuple(each[rows] for each in prediction.disparity)
+            pictures = image[rows], neighbours[rows]
+            driven, at = clean.driven[rows], clean.intrinsics[rows]
+            terms |= self.neighbour_terms(nearness, *pictures, moved, driven, at, generator)
         if weights.road or weights.standing:
             terms |= self.ground_terms(prediction.disparity[0], known, clean)
-        if weights.orthogonality and step < 0.75 * config.steps:
-            matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
-            terms['orthogonality'] = (weights.orthogonality, soft_orthogonality(matrices))
-        views = Views(seen, known, prediction.disparity[0].detach(), mixed, weight)
-        return Losses.weighted(terms, told), views
+        if weights.orthogonality and step < 0.75 * self.config.steps:
+            terms |= self.orthogonality_term(networks)
+        views = Views(seen, known, prediction.disparity[0].detach(), demand)
+        return Losses.weighted(terms, demand.told if demand else {}), views
 
-    def depth_terms(
-        self,
-        disparities: tuple[Tensor, ...],
-        target: Tensor,
-        sources: Tensor,
-        source_from_target: Tensor,
-        intrinsics: Tensor,
-        generator: Generator,
-    ) -> dict[str, tuple[float, Tensor]]:
-        """Photometric and smoothness terms.
+    def recoloured(
+        self, image: Tensor, known: Tensor, whole: int, step: int, generator: Generator
+    ) -> tuple[ColorAugPlan, Tensor]:
+        """ColorAug of the clean frames by what is known of them; the first `whole` stay whole."""
+        config = self.config.color_aug
+        plan = draw_color_aug(len(image), config, generator, step=step, whole=whole)
+        return plan, apply_color_aug(image, movable_mask(known), plan, ground_mask(known))
 
-        Network depth means what it would be behind the canonical focal length; the true depth is
-        that times the focal ratio. Dividing translations by the ratio warps identically.
+    def rows_with_neighbours(self, frames: Samples) -> Tensor:
+        """Which frames teach by their neighbours; none where the depth term has no weight."""
+        if not self.config.loss.depth:
+            return torch.empty(0, dtype=torch.long, device=frames.image.device)
+        return frames.has_neighbours.nonzero()[:, 0]
+
+    def frames_to_judge(
+        self, image: Tensor, neighbours: Tensor, colours: ColorAugPlan, rows: Tensor
+    ) -> Tensor | None:
+        """(C, 3, 3, H, W) frames for the pose network; None if it has nothing to say."""
+        if not (self.config.pose.asked and len(rows)):
+            return None
+        frames = torch.cat((image[:, None], neighbours), dim=1)
+        return apply_background_jitter(frames, colours)[rows]
+
+    def people_terms(self, prediction: Prediction, label: Tensor) -> Terms:
+        """Cross entropy where somebody drew a label, on the final and the side head; Jaccard."""
+        weights, count = self.config.loss, len(label)
+        final, side = prediction.logits[:count], prediction.side_logits[:count]
+        both = labelled_cross_entropy(final, label) + labelled_cross_entropy(side, label)
+        terms = {'supervised': (weights.supervised, both / 2)}
+        if weights.jaccard:
+            terms['jaccard'] = (weights.jaccard, soft_jaccard_loss(final, label))
+        return terms
+
+    def demand_term(self, logits: Tensor, demand: Demand) -> Terms:
+        """Cross entropy on mixed pictures against what was believed of the clean ones."""
+        error = pseudo_label_cross_entropy(logits, demand.mixed.label, demand.weight)
+        return {'consistency': (self.config.loss.consistency, error)}
+
+    def ground_terms(self, disparity: Tensor, label: Tensor, frames: Samples) -> Terms:
+        """What semantics knows of the ground, told to depth at the disparity's own size.
+
+        The road lies below the camera, and things stand where they touch the ground.
         """
-        weights = self.config.loss
-        if self.config.pose.align:
-            depth = self.camera.depth(disparities[0].detach(), intrinsics)
-            axes = (PITCH, ROLL) if self.config.pose.odometry else (PITCH, YAW, ROLL)
-            source_from_target = turned_to_fit(
-                target, sources, depth, source_from_target, intrinsics, axes
-            )
-        ratio = self.camera.focal_ratio(intrinsics).view(-1, 1, 1)
-        translation = source_from_target[..., :3, 3:] / ratio[..., None]
-        rigid = torch.cat((source_from_target[..., :3, :3], translation), dim=-1)
-        rigid = torch.cat((rigid, source_from_target[..., 3:, :]), dim=-2)
-        found = self_supervised_depth_loss(
-            disparities,
-            target,
-            sources,
-            rigid,
-            intrinsics,
-            self.camera.depth_range,
-            generator,
-            weights.compare,
-        )
-        return {
-            'photometric': (weights.depth, found.photometric),
-            'smoothness': (weights.depth * weights.smoothness, found.smoothness),
-        }
-
-    def speed_term(
-        self, source_from_target: Tensor, driven: Tensor
-    ) -> dict[str, tuple[float, Tensor]]:
-        """How far the motion is from the driven one, where that is asked for."""
-        weight = self.config.loss.speed
-        return {'speed': (weight, velocity_loss(source_from_target, driven))} if weight else {}
-
-    def ground_terms(
-        self, disparity: Tensor, label: Tensor, frames: Samples
-    ) -> dict[str, tuple[float, Tensor]]:
-        """What semantics knows of the ground, told to depth at the disparity's own size."""
         whole, own = label.shape[-2:], disparity.shape[-2:]
         depth = self.camera.depth(disparity, frames.intrinsics)
         stride, weights = whole[0] // own[0], self.config.loss
@@ -205,10 +163,10 @@ class JointObjective:
         }
         return {name: each for name, each in terms.items() if each[0]}
 
-
-def rows_of_none(image: Tensor) -> Tensor:
-    """No rows of a batch."""
-    return torch.empty(0, dtype=torch.long, device=image.device)
+    def orthogonality_term(self, networks: LearnerNetworks) -> Terms:
+        """How far the weight matrices of CCAM's linear layers are from orthonormal."""
+        matrices = [p for n, p in networks.named_parameters() if is_channel_affinity(n)]
+        return {'orthogonality': (self.config.loss.orthogonality, soft_orthogonality(matrices))}
 
 
 def is_channel_affinity(name: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
-from torch import Generator
+from torch import Generator, Tensor
 
 from sds_perception.labels import SKY, UNLABELLED
 from sds_perception.network import Prediction
@@ -14,9 +16,23 @@ from sds_training.augment.scene import MixScene
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
-from sds_training.teacher import MeanTeacher
+from sds_training.teacher import MeanTeacher, trust_in
 
 BEYOND = 4.0  # times the far end of the depth range: behind all that any usual lens makes of it
+
+
+class Demand(NamedTuple):
+    """Mixed pictures, and the labels that are demanded of the student there."""
+
+    mixed: MixScene
+    weight: Tensor  # (M, H, W) in [0, 1], how much each label counts
+    placed: float  # share of the pictures that AffineMix found an object for
+
+    @property
+    def told(self) -> dict[str, Tensor]:
+        """Figures for the journal, scalars by name."""
+        placed = self.weight.new_full((), self.placed)
+        return {'trust': self.weight.mean(), 'affine_mix': placed}
 
 
 class PseudoLabels:
@@ -24,6 +40,19 @@ class PseudoLabels:
 
     def __init__(self, config: TrainingConfig, camera: CanonicalCamera) -> None:
         self.config, self.camera = config, camera
+
+    def __call__(
+        self, batch: Batch, teacher: MeanTeacher, step: int, generator: Generator
+    ) -> tuple[Tensor, Demand | None]:
+        """What is known of the pool, (P, H, W) train ids, and what is demanded on mixed pictures.
+
+        People's labels and nothing more where this step asks no teacher.
+        """
+        pool = batch.unlabelled
+        if not self.wanted(pool, step):
+            return pool.label.long(), None
+        belief = self.belief(teacher, self.judged(batch))
+        return belief.label[: len(pool.image)], self.demand(belief, batch, generator)
 
     def wanted(self, pool: Samples, step: int) -> bool:
         """Whether this step has a consistency term."""
@@ -59,19 +88,13 @@ class PseudoLabels:
         depth = torch.where((label == SKY)[:, None], beyond, depth)
         return MixScene(image, label, confidence, depth)
 
-    def mixed(
-        self, belief: MixScene, batch: Batch, generator: Generator
-    ) -> tuple[MixScene, float]:
+    def demand(self, belief: MixScene, batch: Batch, generator: Generator) -> Demand:
         """The pool's pictures, mixed with the beliefs that moved along, then strongly altered.
 
         Args:
             belief: of the pictures `judged`.
             batch: whose pool is mixed.
             generator: draws everything, on the CPU.
-
-        Returns:
-            The pictures with what they show, and the share of them that AffineMix found an
-            object for.
         """
         pool, labelled = len(batch.unlabelled.image), len(batch.labelled.image)
         judged, giver_of = self.judged(batch), None
@@ -83,7 +106,10 @@ class PseudoLabels:
         plan = draw_mix(belief, judged.intrinsics, self.config.mix, generator, giver_of, roads)
         mixed = apply_mix(belief, plan)
         strong = draw_strong(pool, self.config.strong, generator)
-        return mixed._replace(image=apply_strong(mixed.image, strong)), plan.share('affine')
+        mixed = mixed._replace(image=apply_strong(mixed.image, strong))
+        rule = self.config.teacher
+        weight = trust_in(mixed.confidence, rule.threshold, per_pixel=rule.trust == 'pixel')
+        return Demand(mixed, weight, plan.share('affine'))
 
     def _labelled_give(self, batch: Batch) -> bool:
         """Whether mixed pictures receive from the labelled ones and not from each other."""

@@ -24,10 +24,10 @@ def step_pictures(views: Views) -> dict[str, RGB]:
             [_rgb(views.seen), _labels(views.label), _depths(1 / (views.disparity + 0.01))]
         )
     }
-    if views.mixed is not None and views.weight is not None:
-        mixed = views.mixed
+    if views.demand is not None:
+        mixed, weight = views.demand.mixed, views.demand.weight
         sheets['mixed'] = _sheet(
-            [_rgb(mixed.image), _labels(mixed.label), _depths(mixed.depth), _grey(views.weight)]
+            [_rgb(mixed.image), _labels(mixed.label), _depths(mixed.depth), _grey(weight)]
         )
     return sheets
 

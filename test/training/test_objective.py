@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from sds_training import objective as module
+from sds_training import neighbour_terms as module
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
 from sds_training.data.loading import StepBatches
@@ -145,11 +145,12 @@ def test_a_term_of_weight_zero_is_not_computed(tiny_run: Make) -> None:
 def test_the_pictures_show_how_much_each_mixed_label_counted(tiny_run: Make, trust: str) -> None:
     words = (f'--teacher.trust={trust}', '--teacher.threshold=0.2')
     losses, views = Setting(tiny_run(*words)).loss_and_views()
-    assert views.weight.shape == views.mixed.label.shape
-    torch.testing.assert_close(views.weight.mean(), losses.terms['trust'])
+    mixed, weight, _ = views.demand
+    assert weight.shape == mixed.label.shape
+    torch.testing.assert_close(weight.mean(), losses.terms['trust'])
     sheet = step_pictures(views)['mixed']
-    shown = sheet[: views.weight.shape[1], -views.weight.shape[2] :, 0]
-    assert (shown == (views.weight[0] * 255).byte().numpy()).all()
+    shown = sheet[: weight.shape[1], -weight.shape[2] :, 0]
+    assert (shown == (weight[0] * 255).byte().numpy()).all()
 
 
 def test_the_ground_speaks_in_metres_of_the_true_lens(tiny_run: Make) -> None:

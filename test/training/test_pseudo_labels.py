@@ -32,7 +32,7 @@ def mixed_by(config: TrainingConfig, givers: str) -> tuple[Batch, torch.Tensor, 
     unknown = torch.zeros_like(batch.unlabelled.labelled)
     batch = batch._replace(unlabelled=batch.unlabelled._replace(labelled=unknown))
     belief = labels.belief(teacher, labels.judged(batch))
-    mixed, _ = labels.mixed(belief, batch, torch.Generator().manual_seed(1))
+    mixed = labels.demand(belief, batch, torch.Generator().manual_seed(1)).mixed
     return batch, mixed.label, belief.label[: len(mixed.label)]
 
 
