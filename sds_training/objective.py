@@ -19,8 +19,8 @@ from sds_training.augment.color_aug import (
     apply_color_aug,
     draw_color_aug,
     ground_mask,
-    movable_mask,
 )
+from sds_training.augment.objects import movable_mask
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
@@ -114,7 +114,8 @@ class JointObjective:
         """ColorAug of the clean frames by what is known of them; the first `whole` stay whole."""
         config = self.config.color_aug
         plan = draw_color_aug(len(image), config, generator, step=step, whole=whole)
-        return plan, apply_color_aug(image, movable_mask(known), plan, ground_mask(known))
+        ground = ground_mask(known) if plan.ground else None
+        return plan, apply_color_aug(image, movable_mask(known), plan, ground)
 
     def rows_with_neighbours(self, frames: Samples) -> Tensor:
         """Which frames teach by their neighbours; none where the depth term has no weight."""

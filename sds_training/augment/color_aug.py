@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sds_perception.labels import ROAD, TRAIN_ID
-from sds_training.augment.objects import is_one_of, movable_mask
+from sds_training.augment.objects import is_one_of
 from sds_training.augment.photometric import (
     JitterConfig,
     JitterPlan,
@@ -21,16 +21,6 @@ from sds_training.augment.photometric import (
     apply_jitter,
     draw_jitter,
 )
-
-__all__ = [
-    'ColorAugConfig',
-    'ColorAugPlan',
-    'apply_background_jitter',
-    'apply_color_aug',
-    'draw_color_aug',
-    'ground_mask',
-    'movable_mask',
-]
 
 
 @dataclass(frozen=True)
@@ -143,7 +133,7 @@ def apply_color_aug(
 
     Args:
         image: the clean frames.
-        movable: (B, 1, H, W) bool, from `movable_mask`.
+        movable: (B, 1, H, W) bool, from `objects.movable_mask`.
         plan: from `draw_color_aug`.
         ground: (B, 1, H, W) bool, from `ground_mask`; wanted if the plan has three groups.
     """

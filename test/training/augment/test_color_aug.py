@@ -14,8 +14,8 @@ from sds_training.augment.color_aug import (
     dilate,
     draw_color_aug,
     ground_mask,
-    movable_mask,
 )
+from sds_training.augment.objects import movable_mask
 from sds_training.augment.photometric import (
     LUMINANCE,
     JitterConfig,
