@@ -16,7 +16,8 @@ from pathlib import Path
 
 from sds_perception.release import Release, read_release
 from sds_training.command_line import read_config
-from sds_training.config import ConfigError, TrainingConfig
+from sds_training.config import TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.exit_codes import REFUSED, STOPPED

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sds_training.augment.color_aug import ColorAugConfig
 from sds_training.augment.mix_config import MixConfig
 from sds_training.augment.photometric import StrongConfig
+from sds_training.config_error import ConfigError, require, require_at_least
 from sds_training.data.config import DataConfig
 from sds_training.loss_config import LossConfig
 from sds_training.network_choice import NetworkChoice
 from sds_training.networks.pose import PoseConfig
 from sds_training.schedule import RateSchedule
 from sds_training.teacher import TeacherConfig
-from sds_training.unheard import unheard
-
-
-class ConfigError(ValueError):
-    """A training description that cannot be meant; the message names field, value and rule."""
-
-
-def require_at_least(least: int, group: Any, prefix: str, *names: str) -> None:
-    """Refuse numbers of a config that are smaller than `least`."""
-    for name in names:
-        if getattr(group, name) < least:
-            value = getattr(group, name)
-            raise ConfigError(f'{prefix}{name} is {value}, wanted {least} or more')
+from sds_training.unused_weights import require_no_unused_weights
 
 
 def layered_values(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -69,9 +58,8 @@ class OptimiserConfig:
         require_at_least(0, self, 'optimiser.', *rates, 'weight_decay')
         if not any(getattr(self, name) for name in rates):
             raise ConfigError(f'optimiser.{", ".join(rates)} are all 0, wanted one above')
-        if not self.max_gradient_norm > 0:
-            norm = self.max_gradient_norm
-            raise ConfigError(f'optimiser.max_gradient_norm is {norm}, wanted more than 0')
+        norm = self.max_gradient_norm
+        require(norm > 0, 'optimiser.max_gradient_norm', norm, 'more than 0')
 
 
 @dataclass(frozen=True)
@@ -185,17 +173,9 @@ class TrainingConfig:
         multiple = self.network.config().size_multiple
         for name in ('size', 'crop'):
             sides = getattr(self.data, name)
-            if any(side % multiple for side in sides):
-                raise ConfigError(f'data.{name} is {sides}, wanted multiples of {multiple}')
-        if not 0 <= self.release_debias <= 1:
-            raise ConfigError(f'release_debias is {self.release_debias}, wanted [0, 1]')
-        self._check_losses()
-
-    def _check_losses(self) -> None:
-        """Refuse weights below 0, and those of terms that this run would never compute."""
-        weights = [each.name for each in fields(self.loss) if each.name != 'compare']
-        require_at_least(0, self.loss, 'loss.', *weights)
-        if self.stage == 'depth' and self.loss.depth == 0:
-            raise ConfigError("loss.depth is 0, wanted more where stage is 'depth'")
-        for sentence in unheard(self):
-            raise ConfigError(sentence)
+            whole = not any(side % multiple for side in sides)
+            require(whole, f'data.{name}', sides, f'multiples of {multiple}')
+        require(0 <= self.release_debias <= 1, 'release_debias', self.release_debias, '[0, 1]')
+        taught = self.stage == 'joint' or self.loss.depth > 0
+        require(taught, 'loss.depth', self.loss.depth, "more than 0 where stage is 'depth'")
+        require_no_unused_weights(self)

@@ -14,7 +14,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from sds_perception.network import build_network
-from sds_training.config import ConfigError, OptimiserConfig, TrainingConfig
+from sds_training.config import OptimiserConfig, TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.data.samples import Batch
 from sds_training.depth_objective import DepthObjective
 from sds_training.inheritance import inherit

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
+
+from sds_training.config_error import require_at_least
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,7 @@ class LossConfig:
 
     feature_distance: float = 1e-2
     """Depth stage only: distance of the last features to those of a frozen ImageNet encoder."""
+
+    def __post_init__(self) -> None:
+        weights = [each.name for each in fields(self) if each.name != 'compare']
+        require_at_least(0, self, 'loss.', *weights)

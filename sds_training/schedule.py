@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-
-class ScheduleError(ValueError):
-    """A schedule that cannot be followed; the message names the field and the rule."""
+from sds_training.config_error import require
 
 
 @dataclass(frozen=True)
 class RateSchedule:
     """How the learning rate moves from the first step to the last."""
 
-    kind: str = 'drop'
+    kind: Literal['constant', 'drop', 'poly'] = 'drop'
     """'constant', 'drop' (once, by `drop_factor`) or 'poly' (to zero, by `power`)."""
 
     warm_up_steps: int = 0
@@ -29,23 +28,11 @@ class RateSchedule:
     """Exponent of a 'poly' schedule."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ('constant', 'drop', 'poly'):
-            raise ScheduleError(
-                f"optimiser.schedule.kind is {self.kind!r}, wanted 'constant', 'drop' or 'poly'"
-            )
-        if not 0.0 <= self.drop_after <= 1.0:
-            raise ScheduleError(
-                f'optimiser.schedule.drop_after is {self.drop_after}, wanted [0, 1]'
-            )
-        if not self.drop_factor > 0 or not self.power > 0:
-            raise ScheduleError(
-                f'optimiser.schedule.drop_factor is {self.drop_factor} and power {self.power}, '
-                'wanted more than 0'
-            )
-        if self.warm_up_steps < 0:
-            raise ScheduleError(
-                f'optimiser.schedule.warm_up_steps is {self.warm_up_steps}, wanted at least 0'
-            )
+        group = 'optimiser.schedule'
+        require(self.warm_up_steps >= 0, f'{group}.warm_up_steps', self.warm_up_steps, '0 or more')
+        require(0 <= self.drop_after <= 1, f'{group}.drop_after', self.drop_after, '[0, 1]')
+        require(self.drop_factor > 0, f'{group}.drop_factor', self.drop_factor, 'more than 0')
+        require(self.power > 0, f'{group}.power', self.power, 'more than 0')
 
 
 def rate_factor(step: int, steps: int, schedule: RateSchedule) -> float:

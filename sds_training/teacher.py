@@ -14,10 +14,7 @@ from torch import Tensor, nn
 from sds_perception.labels import CLASSES
 from sds_perception.network import Prediction, SdsNetwork
 from sds_training.class_bias import ClassBias
-
-
-class TeacherConfigError(ValueError):
-    """A teacher that cannot be meant; the message names field, value and rule."""
+from sds_training.config_error import require
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,10 @@ class TeacherConfig:
     """First step with pseudo labels."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.decay < 1.0:
-            raise TeacherConfigError(f'teacher.decay is {self.decay}, wanted [0, 1)')
-        if not 0.0 <= self.threshold <= 1.0:
-            raise TeacherConfigError(f'teacher.threshold is {self.threshold}, wanted [0, 1]')
-        if not 0.0 <= self.debias <= 1.0:
-            raise TeacherConfigError(f'teacher.debias is {self.debias}, wanted [0, 1]')
-        if self.start_step < 0:
-            raise TeacherConfigError(f'teacher.start_step is {self.start_step}, wanted 0 or more')
+        require(0 <= self.decay < 1, 'teacher.decay', self.decay, '[0, 1)')
+        require(0 <= self.threshold <= 1, 'teacher.threshold', self.threshold, '[0, 1]')
+        require(0 <= self.debias <= 1, 'teacher.debias', self.debias, '[0, 1]')
+        require(self.start_step >= 0, 'teacher.start_step', self.start_step, '0 or more')
 
 
 class MeanTeacher:

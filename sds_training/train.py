@@ -20,7 +20,8 @@ from torch import Tensor
 from sds_perception.network.config import NetworkConfigError
 from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
-from sds_training.config import ConfigError, TrainingConfig
+from sds_training.config import TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Pools, training_pools
 from sds_training.data.loading import batches
@@ -28,7 +29,6 @@ from sds_training.data.samples import Batch
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.inheritance import semantics_from_depth
 from sds_training.learner import DivergedError, Learner
-from sds_training.networks.pose import PoseConfigError
 from sds_training.run.devices import launched
 from sds_training.run.first_process import FirstProcessError, by_first_alone
 from sds_training.run.interruption import Interrupted, stop_requests
@@ -53,7 +53,6 @@ PROBLEMS = (
     DataError,
     DivergedError,
     NetworkConfigError,
-    PoseConfigError,
     ReleaseError,
     RunStateError,
 )  # each with a sentence for the person who asked for the run

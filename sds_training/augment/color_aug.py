@@ -7,6 +7,7 @@ be found from shapes and not from colours that happen to agree.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +18,10 @@ from sds_training.augment.objects import is_one_of
 from sds_training.augment.photometric import (
     JitterConfig,
     JitterPlan,
-    PhotometricConfigError,
     apply_jitter,
     draw_jitter,
 )
+from sds_training.config_error import require
 
 
 @dataclass(frozen=True)
@@ -45,29 +46,19 @@ class ColorAugConfig:
     dilation_px: int = 2
     """How far movable things grow before they are cut out: labels are seldom exact."""
 
-    groups: str = 'movable'
+    groups: Literal['movable', 'ground'] = 'movable'
     """'movable' (movable, rest) or 'ground' (movable, road and sidewalk, rest), a variant."""
 
     def __post_init__(self) -> None:
-        if self.groups not in ('movable', 'ground'):
-            raise PhotometricConfigError(
-                f"color_aug.groups is {self.groups!r}, wanted 'movable' or 'ground'"
-            )
+        self.jitter.check('color_aug.jitter')
         for name in ('probability', 'global_probability'):
-            if not 0 <= getattr(self, name) <= 1:
-                raise PhotometricConfigError(
-                    f'color_aug.{name} is {getattr(self, name)}, wanted [0, 1]'
-                )
-        if self.start_step < 0:
-            raise PhotometricConfigError(
-                f'color_aug.start_step is {self.start_step}, wanted 0 or more'
-            )
+            share = getattr(self, name)
+            require(0 <= share <= 1, f'color_aug.{name}', share, '[0, 1]')
+        require(self.start_step >= 0, 'color_aug.start_step', self.start_step, '0 or more')
         low, high = 1 - self.jitter.brightness, 1 + self.jitter.brightness
-        if self.luminance_ratio < 1 or low * self.luminance_ratio**2 > high:
-            raise PhotometricConfigError(
-                f'luminance_ratio must be at least 1 and brightness must span its square, got '
-                f'{self.luminance_ratio} with brightness {low:g} to {high:g}'
-            )
+        possible = self.luminance_ratio >= 1 and low * self.luminance_ratio**2 <= high
+        wanted = f'1 or more, its square spanned by a brightness of {low:g} to {high:g}'
+        require(possible, 'color_aug.luminance_ratio', self.luminance_ratio, wanted)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-
-class MixConfigError(ValueError):
-    """A mix that cannot be drawn; the message names the field, the value and the rule."""
+from sds_training.config_error import ConfigError, require
 
 
 @dataclass(frozen=True)
@@ -43,28 +41,16 @@ class AffineMixConfig:
     """Sideways move, at most this share of the picture's width; 0 keeps each in its column."""
 
     def __post_init__(self) -> None:
-        low, high = self.scale_range
-        if not 0 < low <= high:
-            raise MixConfigError(
-                f'mix.affine.scale_range is {self.scale_range}, wanted 0 < low <= high'
-            )
-        if not 0 <= self.area_range[0] <= self.area_range[1] <= 1:
-            raise MixConfigError(
-                f'mix.affine.area_range is {self.area_range}, wanted to rise within [0, 1]'
-            )
-        if not 0 <= self.percentiles[0] <= self.percentiles[1] <= 100:
-            raise MixConfigError(
-                f'mix.affine.percentiles is {self.percentiles}, wanted to rise within [0, 100]'
-            )
-        if not 0 <= self.min_confidence <= 1:
-            raise MixConfigError(
-                f'mix.affine.min_confidence is {self.min_confidence}, wanted [0, 1]'
-            )
-        if self.max_objects < 1 or self.retries < 0:
-            raise MixConfigError(
-                'max_objects must be at least 1 and retries at least 0, '
-                f'got {self.max_objects} and {self.retries}'
-            )
+        scales, areas, percents = self.scale_range, self.area_range, self.percentiles
+        require(0 < scales[0] <= scales[1], 'mix.affine.scale_range', scales, '0 < low <= high')
+        rising = 0 <= areas[0] <= areas[1] <= 1
+        require(rising, 'mix.affine.area_range', areas, 'to rise within [0, 1]')
+        rising = 0 <= percents[0] <= percents[1] <= 100
+        require(rising, 'mix.affine.percentiles', percents, 'to rise within [0, 100]')
+        sure = self.min_confidence
+        require(0 <= sure <= 1, 'mix.affine.min_confidence', sure, '[0, 1]')
+        require(self.max_objects >= 1, 'mix.affine.max_objects', self.max_objects, '1 or more')
+        require(self.retries >= 0, 'mix.affine.retries', self.retries, '0 or more')
 
 
 @dataclass(frozen=True)
@@ -100,7 +86,7 @@ class MixConfig:
     def __post_init__(self) -> None:
         shares = (self.none, self.class_mix, self.depth_mix, self.affine_mix)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-            raise MixConfigError(
-                'none, class_mix, depth_mix and affine_mix must be probabilities that add up '
-                f'to 1, got {shares}'
+            raise ConfigError(
+                f'mix.none, class_mix, depth_mix and affine_mix are {shares}, wanted '
+                'probabilities that add up to 1'
             )

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sds_training.config_error import require
 from sds_training.constants import constant
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601 weights of R, G and B
@@ -22,10 +23,6 @@ _YIQ_FROM_RGB = torch.tensor(
     dtype=torch.float64,
 )
 _RGB_FROM_YIQ = torch.linalg.inv(_YIQ_FROM_RGB)
-
-
-class PhotometricConfigError(ValueError):
-    """Colours that cannot be drawn; the message names the field, the value and the rule."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +41,11 @@ class JitterConfig:
     hue: float = 0.1
     """Turn of the colour circle, within +- this share of a full turn."""
 
-    def __post_init__(self) -> None:
+    def check(self, group: str) -> None:
+        """Refuse what is out of range, told as fields of `group`: its holder knows that name."""
         for name, most in (('brightness', 1), ('contrast', 1), ('saturation', 1), ('hue', 0.5)):
             value = getattr(self, name)
-            if not 0 <= value <= most:
-                raise PhotometricConfigError(f'{name} must lie in [0, {most}], got {value}')
+            require(0 <= value <= most, f'{group}.{name}', value, f'[0, {most}]')
 
 
 @dataclass(frozen=True)
@@ -125,11 +122,9 @@ class StrongConfig:
     """Least and greatest standard deviation of the Gaussian blur, pixels."""
 
     def __post_init__(self) -> None:
+        self.jitter.check('strong.jitter')
         low, high = self.blur_sigma_px
-        if not 0 < low <= high:
-            raise PhotometricConfigError(
-                f'blur_sigma_px must be 0 < low <= high, got {self.blur_sigma_px}'
-            )
+        require(0 < low <= high, 'strong.blur_sigma_px', self.blur_sigma_px, '0 < low <= high')
 
 
 @dataclass(frozen=True)

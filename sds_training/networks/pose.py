@@ -10,16 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sds_training.config_error import ConfigError
 from sds_training.geometry import invert_rigid, rigid_transform
 
 SMALL_WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2, 4, 8, 16 and 32
 TIMM_HEAD_WIDTH = 256
 ROTATION_SCALE = 0.01  # turns between video frames are small; training starts near none
 MOVED_M = 1e-3  # below this a vehicle stands, and its direction means nothing
-
-
-class PoseConfigError(ValueError):
-    """A pose network that cannot be built; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class PoseConfig:
 
     def __post_init__(self) -> None:
         if self.encoder == 'small' and self.pretrained:
-            raise PoseConfigError(
+            raise ConfigError(
                 "pose.pretrained is true but pose.encoder 'small' has no public weights; "
                 "set pose.encoder to a timm model such as 'resnet18'"
             )
@@ -171,13 +168,13 @@ def _encoder(config: PoseConfig) -> tuple[nn.Module, int]:
             out_indices=(-1,),
         )
     except OSError as problem:  # every way in which a hub can be out of reach
-        raise PoseConfigError(
+        raise ConfigError(
             f'pose.pretrained asks for public weights of {config.encoder!r}, which this machine '
             'cannot fetch; put them into the hub cache or set pose.pretrained to false '
             f'({problem})'
         ) from problem
     except (RuntimeError, TypeError) as problem:
-        raise PoseConfigError(
+        raise ConfigError(
             f'pose.encoder {config.encoder!r} cannot be made by timm: {problem}'
         ) from problem
     return taps, taps.feature_info.channels()[-1]

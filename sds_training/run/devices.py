@@ -10,7 +10,8 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from sds_perception.engines.precision import cpu_computes_bf16, mention_slow_bf16
 from sds_perception.process_memory import keep_large_buffers
-from sds_training.config import ConfigError, FabricConfig, TrainingConfig
+from sds_training.config import FabricConfig, TrainingConfig
+from sds_training.config_error import ConfigError
 
 
 def launched(config: TrainingConfig) -> Fabric:

@@ -13,14 +13,15 @@ from torch import Tensor
 from sds_perception.release import read_release
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.class_bias import HEAD_BIAS, ClassBias, debiased_head
-from sds_training.config import ConfigError, TrainingConfig
+from sds_training.config import TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.data.clips import training_pools
 from sds_training.data.loading import StepBatches
 from sds_training.export import export
 from sds_training.learner import build_student
 from sds_training.pseudo_labels import PseudoLabels
 from sds_training.run.run_state import read_state, saved_states
-from sds_training.teacher import MeanTeacher, TeacherConfig, TeacherConfigError
+from sds_training.teacher import MeanTeacher, TeacherConfig
 from sds_training.train import train
 
 EVERY = torch.tensor([True, True])
@@ -143,5 +144,5 @@ def test_a_release_is_not_debiased_by_what_nobody_measured(
 
 
 def test_a_strength_outside_its_range_is_refused() -> None:
-    with pytest.raises(TeacherConfigError, match='teacher.debias is 1.5'):
+    with pytest.raises(ConfigError, match='teacher.debias is 1.5'):
         TeacherConfig(debias=1.5)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sds_training.augment.color_aug import ColorAugConfig
 from sds_training.augment.photometric import (
     LUMINANCE,
     JitterConfig,
     JitterPlan,
-    PhotometricConfigError,
     StrongConfig,
     apply_jitter,
     apply_strong,
@@ -17,6 +17,7 @@ from sds_training.augment.photometric import (
     draw_strong,
     gaussian_blur,
 )
+from sds_training.config_error import ConfigError
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -111,8 +112,9 @@ def test_blur_is_drawn_as_often_and_as_wide_as_asked() -> None:
     assert drawn.min() >= 0.15 and drawn.max() <= 1.15
 
 
-def test_impossible_colours_are_refused() -> None:
-    with pytest.raises(PhotometricConfigError, match='hue'):
-        JitterConfig(hue=0.7)
-    with pytest.raises(PhotometricConfigError, match='blur_sigma_px'):
+def test_impossible_colours_are_refused_by_the_name_that_a_training_file_gives_them() -> None:
+    for config, group in ((StrongConfig, 'strong'), (ColorAugConfig, 'color_aug')):
+        with pytest.raises(ConfigError, match=f'^{group}.jitter.hue is 0.7, wanted'):
+            config(jitter=JitterConfig(hue=0.7))
+    with pytest.raises(ConfigError, match='^strong.blur_sigma_px is'):
         StrongConfig(blur_sigma_px=(0.0, 1.0))

@@ -11,8 +11,8 @@ from sds_perception.labels import TRAIN_ID, UNLABELLED
 from sds_training.augment.class_mix import class_mask
 from sds_training.augment.depth_mix import depth_mask, relative_nearness
 from sds_training.augment.mix import MixConfig, MixPlan, apply_mix, draw_mix
-from sds_training.augment.mix_config import MixConfigError
 from sds_training.augment.scene import MixScene
+from sds_training.config_error import ConfigError
 
 CAR = ('car', 20, 14, 34, 10)
 FAR_CAR = ('car', 60, 8, 26, 6)
@@ -177,7 +177,7 @@ def test_a_moved_thing_has_its_own_depth_up_to_its_edge(
 
 
 def test_probabilities_that_do_not_add_up_are_refused() -> None:
-    with pytest.raises(MixConfigError, match='add up'):
+    with pytest.raises(ConfigError, match='^mix.none.* add up'):
         MixConfig(depth_mix=0.5, affine_mix=0.6)
 
 

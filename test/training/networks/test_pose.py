@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sds_training.config_error import ConfigError
 from sds_training.geometry import invert_rigid, rigid_transform
 from sds_training.networks.pose import (
     PoseConfig,
-    PoseConfigError,
     PoseNetwork,
     judged,
     source_from_target,
@@ -85,12 +85,12 @@ def test_a_timm_encoder_takes_both_frames_at_once() -> None:
 
 
 def test_an_unknown_encoder_is_refused_by_name() -> None:
-    with pytest.raises(PoseConfigError, match='resnet_none'):
+    with pytest.raises(ConfigError, match='resnet_none'):
         PoseNetwork(PoseConfig(encoder='resnet_none'))
 
 
 def test_public_weights_of_the_small_encoder_are_refused() -> None:
-    with pytest.raises(PoseConfigError, match='no public weights'):
+    with pytest.raises(ConfigError, match='no public weights'):
         PoseConfig(pretrained=True)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sds_training.config import ConfigError, TrainingConfig
+from sds_training.config import TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.run.devices import launched
 
 Make = Callable[..., TrainingConfig]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sds_training.config import ConfigError, TrainingConfig
+from sds_training.config import TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.run.interruption import Interrupted
 from sds_training.streets import cli
 from sds_training.train import render_streets

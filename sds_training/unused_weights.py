@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from sds_training.config_error import require
+
 if TYPE_CHECKING:
     from sds_training.config import TrainingConfig
 
 JOINT_ONLY = ('jaccard', 'road', 'standing', 'orthogonality')  # terms the depth stage has not
 
 
-def unheard(config: TrainingConfig) -> Iterator[str]:
-    """A sentence for each weight above 0 that this run would have no use for."""
+def require_no_unused_weights(config: TrainingConfig) -> None:
+    """Refuse the first weight above 0 that this run would have no use for."""
     for name, unused, why in _rules(config):
         value = attrgetter(name)(config)
-        if value > 0 and unused:
-            yield f'{name} is {value}, wanted 0 where {why}'
+        require(value == 0 or not unused, name, value, f'0 where {why}')
 
 
 def _rules(config: TrainingConfig) -> Iterator[tuple[str, bool, str]]:
