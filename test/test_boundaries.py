@@ -4,7 +4,9 @@
 2. Only sds_perception/ros imports rclpy and message packages, and nothing outside imports ros/.
 3. network/ reads nothing but its NetworkConfig: of this package only itself and the class table.
 4. losses/ and geometry/ know tensors only: of this project only each other, the constants that a
-   device keeps, and the class table.
+   device keeps, the class table, and what sigmoid disparity means in depth, a pure function.
+
+Beyond the project 3 and 4 know torch, and the network timm: no files, no arrays, no pictures.
 6. What only training needs never reaches the vehicle.
 """
 
@@ -22,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((*ROOT.glob('sds_perception/**/*.py'), *ROOT.glob('sds_training/**/*.py')))
 TESTS = sorted(ROOT.glob('test/**/*.py'))
 TENSORS_ONLY = ('sds_training.losses', 'sds_training.geometry', 'sds_training.constants')
+PURE = ('__future__', 'collections', 'dataclasses', 'functools', 'math', 'torch', 'typing')
 LONGEST = 300  # lines of a module; 250 is what we aim at
 
 ROS = re.compile(
@@ -119,9 +122,15 @@ def test_3_the_network_reads_nothing_but_its_config():
 
 @pytest.mark.parametrize('package', TENSORS_ONLY)
 def test_4_losses_and_geometry_know_tensors_only(package):
-    allowed = (*TENSORS_ONLY, 'sds_perception.labels')
+    allowed = (*TENSORS_ONLY, 'sds_perception.labels', 'sds_perception.network.disparity')
     assert any(within(module_name(path), package) for path in SOURCES)
     assert not offences(package, lambda path, name: ours(name) and not within(name, *allowed))
+
+
+@pytest.mark.parametrize('package', ['sds_perception.network', *TENSORS_ONLY])
+def test_3_and_4_nothing_beyond_torch_is_read(package):
+    known = (*PURE, 'timm') if package == 'sds_perception.network' else PURE
+    assert not offences(package, lambda path, name: not ours(name) and not within(name, *known))
 
 
 def test_6_what_only_training_needs_never_reaches_the_vehicle():
@@ -197,6 +206,15 @@ for each in walk_packages(sds_perception.__path__, 'sds_perception.'):
 """
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize('path', SOURCES, ids=module_name)
+def test_weights_are_never_loaded_in_part(path):
+    """strict=False takes what fits and says nothing of the rest."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith('load_state_dict'):
+            strict = [each.value for each in node.keywords if each.arg == 'strict'] + node.args[1:]
+            assert all(ast.unparse(each) == 'True' for each in strict), ast.unparse(node)
 
 
 def test_no_file_names_a_folder_of_the_machine_it_was_written_on():

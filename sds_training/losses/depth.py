@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sds_perception.network.disparity import depth_from_disparity
 from sds_training.geometry import resized_intrinsics, warp
 from sds_training.losses.photometric import Moments, moments_of
 from sds_training.losses.reprojection import identity_error, minimum_reprojection
@@ -91,27 +92,15 @@ def _reduced(clip: _Clip, size: torch.Size, generator: torch.Generator) -> _Clip
 
 def _error_at(disparity: Tensor, clip: _Clip) -> Tensor:
     """(B, 1, H, W) error of a scale of disparity, brought to the size of the clip's pictures."""
-    image = clip.target.image
-    depth = full_size_depth(disparity, image.shape[-2:], clip.depth_range)
+    size = clip.target.image.shape[-2:]
+    if disparity.shape[-2:] != size:
+        disparity = F.interpolate(disparity, size=size, mode='bilinear', align_corners=False)
+    depth = depth_from_disparity(disparity, clip.depth_range)
     views = [
         warp(clip.sources[:, s], depth, clip.source_from_target[:, s], clip.intrinsics)
         for s in range(clip.sources.shape[1])
     ]
     return minimum_reprojection(torch.stack(views, dim=1), clip.target, clip.identity)
-
-
-def full_size_depth(
-    disparity: Tensor, size: torch.Size, depth_range: tuple[float, float]
-) -> Tensor:
-    """(B, 1, h, w) sigmoid disparity to (B, 1, H, W) depth.
-
-    The conversion is `sds_perception.network.depth_from_disparity`, repeated because losses know
-    no network; a test holds the two together.
-    """
-    if disparity.shape[-2:] != size:
-        disparity = F.interpolate(disparity, size=size, mode='bilinear', align_corners=False)
-    nearest, farthest = depth_range
-    return (1 / farthest + (1 / nearest - 1 / farthest) * disparity).reciprocal()
 
 
 def _smoothness_at(disparity: Tensor, target: Tensor) -> Tensor:

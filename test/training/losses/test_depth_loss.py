@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from sds_perception.network import depth_from_disparity, disparity_from_depth
+from sds_perception.network import disparity_from_depth
 from sds_training.geometry import invert_rigid, rigid_transform, warp
-from sds_training.losses.depth import DepthLoss, full_size_depth, self_supervised_depth_loss
+from sds_training.losses.depth import DepthLoss, self_supervised_depth_loss
 from sds_training.losses.smoothness import edge_aware_smoothness
 
 RANGE = (0.5, 50.0)
@@ -63,11 +63,6 @@ def test_the_gradient_points_to_the_true_depth() -> None:
         )
         found.photometric.backward()
         assert sign * disparity.grad.sum() > 0
-
-
-def test_depth_is_the_networks_own_conversion_at_full_size() -> None:
-    found = full_size_depth(constant(7.0, scale=2), torch.Size(SIZE), RANGE)
-    torch.testing.assert_close(found, depth_from_disparity(constant(7.0), RANGE))
 
 
 def test_scales_count_alike_in_the_photometric_term() -> None:
