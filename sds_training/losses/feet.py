@@ -6,6 +6,8 @@ between feet and wheels is bridged, so that the ground behind is not taken for t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -41,15 +43,46 @@ FOOT_BESIDE = {  # camera heights sideways to the next foot or wheel: in between
 BOUND_IF_CUT = ('truck', 'rider')  # of which the foot that counts may lie beside the picture
 LONGEST_CHORD = 4.0  # camera heights from a pixel to the wheels on either side of it
 STEEPEST_CHORD = 1.5  # distances of its ends; with more they are likely to be two vehicles
-CLEAR_OF_EDGE_PX = (
-    4  # rows below a foot where the ground's depth no longer blends with the thing's
-)
+CLEAR_OF_EDGE_PX = 4  # below a foot the ground's depth no longer blends with the thing's
 MOST_BESIDE_PX = 128  # farther sideways nobody looks for a foot
 CHORDS_PX = (128, 64, 32, 16, 8, 4, 2, 1)  # half lengths; short ones fill in between long ones
 
+_GROUND = 1  # number of the ground's group; 0 is what neither stands nor carries
+_NUMBER = {name: number for number, name in enumerate(TALLEST, start=_GROUND + 1)}
+_NUMBER |= dict.fromkeys(GROUND, _GROUND) | dict.fromkeys(RIDDEN, _NUMBER[RIDDEN[0]])
+
+
+def _group_table() -> Tensor:
+    """(256,) by train id: the number of its group."""
+    table = torch.zeros(256, dtype=torch.long)
+    for name, number in _NUMBER.items():
+        table[TRAIN_ID[name]] = number
+    return table
+
+
+def _by_group(values: Mapping[str, float]) -> Tensor:
+    """A table by the number of the group; 0 for groups without a value."""
+    table = torch.zeros(max(_NUMBER.values()) + 1)
+    for name, value in values.items():
+        table[_NUMBER[name]] = value
+    return table
+
+
+_GROUP = _group_table()
+_TALLEST = _by_group(TALLEST)
+_GAPPED = _by_group(dict.fromkeys(FOOT_BESIDE, 1)) > 0  # one sees through between their feet
+
+
+def groups_of(label: Tensor) -> Tensor:
+    """(B, h, w) train ids to (B, 1, h, w) groups, looked up once for all that follows.
+
+    Pixels of one group, one above the other, are one thing.
+    """
+    return on_device(_GROUP, label.device)[label.long()][:, None]
+
 
 def nearness_of_feet(
-    depth: Tensor, label: Tensor, slope: Tensor, focal_px: Tensor
+    depth: Tensor, group: Tensor, slope: Tensor, focal_px: Tensor
 ) -> tuple[Tensor, Tensor]:
     """1 / depth of what stands, by the ground at its feet, and where it is known.
 
@@ -58,18 +91,19 @@ def nearness_of_feet(
 
     Args:
         depth: (B, 1, h, w), only that of the ground is read.
-        label: (B, h, w) train ids.
+        group: (B, 1, h, w) from `groups_of`.
         slope: (B, 1, h, w) from `slope_of_rays`.
         focal_px: (B,).
 
     Returns:
         (B, 1, h, w) each.
     """
-    foot, known = feet(label, slope)
-    nearness = _nearness_of_ground(depth, label, slope, foot)
+    foot, known = feet(group, slope)
+    nearness = _nearness_of_ground(depth, group, slope, foot)
     pixel_per_height = slope.gather(2, foot) * focal_px.view(-1, 1, 1, 1)
-    nearness = _bridged(nearness, _gapped(label, known), LONGEST_CHORD * pixel_per_height)
-    masks = [_same_group(label, name) & known for name in FOOT_BESIDE]
+    gapped = torch.where(on_device(_GAPPED, group.device)[group] & known, group, 0)
+    nearness = _bridged(nearness, gapped, LONGEST_CHORD * pixel_per_height)
+    masks = [(group == _NUMBER[name]) & known for name in FOOT_BESIDE]
     there = torch.stack([those.any() for those in masks]).tolist()
     for those, reach, any_there in zip(masks, FOOT_BESIDE.values(), there, strict=True):
         if any_there:
@@ -79,35 +113,33 @@ def nearness_of_feet(
     return nearness, known
 
 
-def _nearness_of_ground(depth: Tensor, label: Tensor, slope: Tensor, foot: Tensor) -> Tensor:
+def _nearness_of_ground(depth: Tensor, group: Tensor, slope: Tensor, foot: Tensor) -> Tensor:
     """1 / depth of the ground at the upper edge of row `foot`, (B, 1, h, w).
 
     How far below the camera the ground lies is read a few rows further down and carried up. At
     the edge itself predicted depth blends with the thing's, and each draws the other nearer (on
     streets buildings came out at 0.60 of their distance after 300 steps, 0.72 this way).
     """
-    ground = on_device(_GROUP, label.device)[label.long()][:, None] == _GROUND
     below = (foot + CLEAR_OF_EDGE_PX).clamp(max=depth.shape[2] - 1)
-    below = torch.where(ground.gather(2, below), below, foot)
+    below = torch.where(group.gather(2, below) == _GROUND, below, foot)
     height = (depth * slope).gather(2, below).clamp(min=1e-6)
     edge = (slope.gather(2, foot) + slope.gather(2, (foot - 1).clamp(min=0))) / 2
     return edge.clamp(min=1e-6) / height
 
 
-def feet(label: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+def feet(group: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
     """Where each standing thing touches the ground, straight below each of its pixels.
 
     Args:
-        label: (B, h, w) train ids.
+        group: (B, 1, h, w) from `groups_of`.
         slope: (B, 1, h, w) from `slope_of_rays`.
 
     Returns:
         (B, 1, h, w): the row of the ground just below, and whether there is one, in sight, near
         enough to the pixel to belong to the same thing.
     """
-    group = on_device(_GROUP, label.device)[label.long()][:, None]
     height = group.shape[2]
-    row = torch.arange(height, device=label.device).view(1, 1, -1, 1).expand_as(group)
+    row = torch.arange(height, device=group.device).view(1, 1, -1, 1).expand_as(group)
     ends = torch.ones_like(group, dtype=torch.bool)  # the last pixel of a vertical run
     ends[:, :, :-1] = group[:, :, 1:] != group[:, :, :-1]
     last = torch.where(ends, row, height).flip(2).cummin(dim=2).values.flip(2)
@@ -116,20 +148,20 @@ def feet(label: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
     touches = (group.gather(2, foot) == _GROUND) & (last + 1 < height)
     seen = touches & (group > _GROUND) & (foot_slope > LEAST_DOWN)
     rise = 1 - slope / foot_slope.clamp(min=LEAST_DOWN)  # in camera heights over the ground
-    return foot, seen & (rise <= on_device(_TALLEST, label.device)[label.long()][:, None])
+    return foot, seen & (rise <= on_device(_TALLEST, group.device)[group])
 
 
-def only_bounded(label: Tensor) -> Tensor:
-    """(B, 1, h, w) bool: what the picture's side cuts off, whose ground may be too far for it.
+def only_bounded(group: Tensor) -> Tensor:
+    """Where groups are cut off by the picture's side, and the ground may be too far for them.
 
     With true labels and depths the ground says trucks within 7 %, those cut off within 23 %.
+    Both (B, 1, h, w); what comes out is bool.
     """
-    group = on_device(_GROUP, label.device)[label.long()][:, None]
     from_left = (group == group[..., :1]).int().cumprod(dim=3)
     from_right = (group == group[..., -1:]).int().flip(3).cumprod(dim=3).flip(3)
     theirs = torch.zeros_like(group, dtype=torch.bool)
     for name in BOUND_IF_CUT:
-        theirs |= group == _GROUP[TRAIN_ID[name]].item()
+        theirs |= group == _NUMBER[name]
     return theirs & (from_left | from_right).bool()
 
 
@@ -155,15 +187,6 @@ def _bridged(nearness: Tensor, group: Tensor, reach_px: Tensor) -> Tensor:
     return nearness
 
 
-def _gapped(label: Tensor, known: Tensor) -> Tensor:
-    """(B, 1, h, w) group of what one can see through between its feet, 0 for all else."""
-    group = on_device(_GROUP, label.device)
-    gapped = torch.zeros_like(group)
-    for name in FOOT_BESIDE:
-        gapped = torch.where(group == group[TRAIN_ID[name]], group, gapped)
-    return torch.where(known, gapped[label.long()][:, None], 0)
-
-
 def _columns_beside(value: Tensor, distance: int) -> tuple[Tensor, Tensor]:
     """What stands `distance` columns to the left and to the right of each pixel; 0 outside."""
     left = F.pad(value, (distance, 0))[..., :-distance]
@@ -180,32 +203,3 @@ def _greatest_beside(value: Tensor, reach_px: Tensor) -> Tensor:
         greatest = torch.where(reach_px >= radius, widest, greatest)
         widest, radius = torch.maximum(*_columns_beside(widest, radius)), 2 * radius
     return greatest
-
-
-def _same_group(label: Tensor, name: str) -> Tensor:
-    group = on_device(_GROUP, label.device)
-    return (group[label.long()] == group[TRAIN_ID[name]])[:, None]
-
-
-_GROUND = 1  # number of the ground's group; 0 is what neither stands nor carries
-
-
-def _groups() -> Tensor:
-    """(256,) by train id: pixels of one group, one above the other, are one thing."""
-    group = torch.zeros(256, dtype=torch.long)
-    group[[TRAIN_ID[name] for name in GROUND]] = _GROUND
-    for number, name in enumerate(TALLEST, start=_GROUND + 1):
-        group[TRAIN_ID[name]] = number
-    group[[TRAIN_ID[name] for name in RIDDEN]] = group[TRAIN_ID[RIDDEN[0]]].clone()
-    return group
-
-
-def _limits() -> Tensor:
-    """(256,) by train id: how tall a thing may be, in camera heights."""
-    limit = torch.zeros(256)
-    for name, heights in TALLEST.items():
-        limit[TRAIN_ID[name]] = heights
-    return limit
-
-
-_GROUP, _TALLEST = _groups(), _limits()

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from sds_perception.labels import ROAD
 from sds_training.constants import constant
-from sds_training.losses.feet import LEAST_DOWN, nearness_of_feet, only_bounded
+from sds_training.geometry import backproject
+from sds_training.losses.feet import LEAST_DOWN, groups_of, nearness_of_feet, only_bounded
 
 
 class GroundLoss(NamedTuple):
@@ -49,12 +50,8 @@ def slope_of_rays(down: Tensor, intrinsics: Tensor, size: tuple[int, int]) -> Te
 
     On the ground, depth times slope is the camera's height.
     """
-    row = torch.arange(size[0], device=down.device, dtype=down.dtype)
-    column = torch.arange(size[1], device=down.device, dtype=down.dtype)
-    x = (column - intrinsics[:, 0, 2, None]) / intrinsics[:, 0, 0, None]  # (B, w)
-    y = (row - intrinsics[:, 1, 2, None]) / intrinsics[:, 1, 1, None]  # (B, h)
-    across, along, ahead = down[:, :, None].unbind(dim=1)
-    return ((across * x)[:, None, :] + (along * y)[:, :, None] + ahead[:, :, None])[:, None]
+    rays = backproject(down.new_ones(len(down), 1, *size), intrinsics)
+    return (down[:, :, None, None] * rays).sum(dim=1, keepdim=True)
 
 
 def _road_error(depth: Tensor, label: Tensor, slope: Tensor, height_m: Tensor) -> Tensor:
@@ -66,9 +63,10 @@ def _road_error(depth: Tensor, label: Tensor, slope: Tensor, height_m: Tensor) -
 
 
 def _standing_error(depth: Tensor, label: Tensor, slope: Tensor, focal_px: Tensor) -> Tensor:
-    nearness, known = nearness_of_feet(depth.detach(), label, slope, focal_px)
+    group = groups_of(label)
+    nearness, known = nearness_of_feet(depth.detach(), group, slope, focal_px)
     off = (depth * nearness).log()
-    error = torch.where(only_bounded(label), off.clamp(min=0), off.abs())
+    error = torch.where(only_bounded(group), off.clamp(min=0), off.abs())
     return mean_over_classes(known, error, label)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sds_perception.labels import TRAIN_ID
-from sds_training.losses.feet import feet, nearness_of_feet
+from sds_training.losses.feet import feet, groups_of, nearness_of_feet
 from sds_training.losses.ground import ground_loss, slope_of_rays
 
 SIZE = (64, 96)
@@ -78,14 +78,14 @@ def test_what_touches_no_ground_teaches_nothing() -> None:
 
 def test_what_is_taller_than_its_kind_stands_somewhere_behind() -> None:
     _, label = street('person', foot=40, top=2)  # at 6 m: the rows above 12 are over 2.1 m
-    known = feet(label, SLOPE)[1][0, 0]
+    known = feet(groups_of(label), SLOPE)[1][0, 0]
     assert known[14:40, 30:60].all() and not known[:10].any()
 
 
 def test_a_rider_stands_on_his_bicycle() -> None:
     _, label = street('rider')
     label[:, 34:40, 30:60] = TRAIN_ID['bicycle']
-    assert feet(label, SLOPE)[1][0, 0, 26:40, 30:60].all()
+    assert feet(groups_of(label), SLOPE)[1][0, 0, 26:40, 30:60].all()
 
 
 def test_a_person_stands_where_the_nearer_foot_does() -> None:
@@ -122,7 +122,7 @@ def test_no_line_leads_from_a_near_vehicle_to_a_far_one() -> None:
     label[:, 26:30, 60:96] = TRAIN_ID['truck']
     label[:, 30:60, 60:96] = TRAIN_ID['road']
     depth = HEIGHT_M / SLOPE.clamp(min=1e-3)
-    nearness, known = nearness_of_feet(depth, label, SLOPE, INTRINSICS[:, 0, 0])
+    nearness, known = nearness_of_feet(depth, groups_of(label), SLOPE, INTRINSICS[:, 0, 0])
     far = (SLOPE[0, 0, 29, 0] + SLOPE[0, 0, 30, 0]) / 2 / HEIGHT_M
     assert known[0, 0, 28, 75] and nearness[0, 0, 28, 75].item() == pytest.approx(far.item())
 
