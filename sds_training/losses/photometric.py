@@ -31,18 +31,16 @@ def moments_of(image: Tensor) -> Moments:
     return Moments(image, mean, box_mean(image.square()).sub_(mean.square()))
 
 
-def photometric_error(a: Tensor, b: Tensor | Moments) -> Tensor:
+def photometric_error(a: Tensor, b: Moments) -> Tensor:
     """0.85 (1 - SSIM) / 2 + 0.15 absolute difference, both averaged over channels.
 
     Args:
         a: (B, C, H, W) in [0, 1]; H and W at least 2.
-        b: the same, or its `moments_of` where it is compared with several pictures; it receives
-            no gradient.
+        b: `moments_of` the other picture, which receives no gradient.
 
     Returns:
         (B, 1, H, W) in [0, 1].
     """
-    b = b if isinstance(b, Moments) else moments_of(b)
     return _PhotometricError.apply(a, *b)
 
 

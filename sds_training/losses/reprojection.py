@@ -5,26 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sds_training.losses.photometric import Moments, moments_of, photometric_error
+from sds_training.losses.photometric import Moments, photometric_error
 
 TIE_BREAK = 1e-5  # standard deviation of the noise on unwarped errors
 
 
 @torch.no_grad()
-def identity_error(
-    sources: Tensor, target: Tensor | Moments, generator: torch.Generator
-) -> Tensor:
+def identity_error(sources: Tensor, target: Moments, generator: torch.Generator) -> Tensor:
     """Error of the unwarped sources, with noise that breaks ties; once per step, for all scales.
 
     Args:
         sources: (B, S, 3, H, W) in [0, 1].
-        target: (B, 3, H, W) in [0, 1], or its `moments_of`.
+        target: `moments_of` the (B, 3, H, W) frames they are compared with.
         generator: draws the noise; on another device it lends its randomness to one there.
 
     Returns:
         (B, S, H, W), without a graph.
     """
-    target = target if isinstance(target, Moments) else moments_of(target)
     errors = [photometric_error(source, target) for source in sources.unbind(dim=1)]
     error = torch.cat(errors, dim=1)
     noise = torch.randn(
@@ -44,9 +41,7 @@ def _generator_on(device: torch.device, generator: torch.Generator) -> torch.Gen
     return torch.Generator(device).manual_seed(seed)
 
 
-def minimum_reprojection(
-    views: Tensor, target: Tensor | Moments, identity: Tensor | None
-) -> Tensor:
+def minimum_reprojection(views: Tensor, target: Moments, identity: Tensor) -> Tensor:
     """Per pixel, the error of the source that explains the target best.
 
     A thing hidden in one source is usually seen in the other; a thing that moves with the camera
@@ -54,15 +49,12 @@ def minimum_reprojection(
 
     Args:
         views: (B, S, 3, H, W), sources warped to the target.
-        target: (B, 3, H, W), or its `moments_of`.
-        identity: (B, S, H, W) from `identity_error`, or None to do without the automask.
+        target: `moments_of` the (B, 3, H, W) target frames.
+        identity: (B, S, H, W) from `identity_error`.
 
     Returns:
         (B, 1, H, W), the minimum over all sources, warped and unwarped.
     """
-    target = target if isinstance(target, Moments) else moments_of(target)
     errors = [photometric_error(view, target) for view in views.unbind(dim=1)]
     warped = torch.cat(errors, dim=1).amin(dim=1, keepdim=True)
-    if identity is None:
-        return warped
     return torch.minimum(warped, identity.amin(dim=1, keepdim=True))
