@@ -6,7 +6,6 @@ import copy
 import logging
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
@@ -69,7 +68,8 @@ class Learner:
         terms, finite = self._gradients(batches)
         norm = self._clipped_norm() if finite else terms['total'].new_tensor(math.nan)
         usable = finite and self._everywhere(torch.isfinite(norm))
-        if usable or (finite and self._scaled):  # a scaler leaves out the step, and learns of it
+        scaled = self.config.fabric.precision == '16-mixed'
+        if usable or (finite and scaled):  # a scaler leaves out the step, and learns of it
             self.optimiser.step()
         if usable:
             self._skipped_in_a_row = 0
@@ -95,7 +95,7 @@ class Learner:
         told: list[dict[str, Tensor]] = []
         for place, batch in enumerate(batches):
             last = place == len(batches) - 1
-            with self._gradients_local(not last):
+            with self.fabric.no_backward_sync(self.networks, enabled=not last):
                 losses, self.views = self.objective(
                     batch, self.networks, self.teacher, self.step, generator
                 )
@@ -112,9 +112,6 @@ class Learner:
         torch.manual_seed(number)  # dropout draws from torch's own generator
         return torch.Generator().manual_seed(number)
 
-    def _gradients_local(self, local: bool) -> AbstractContextManager[Any]:
-        return self.fabric.no_backward_sync(self.networks, enabled=local)
-
     def _clipped_norm(self) -> Tensor:
         norm = self.fabric.clip_gradients(
             self.networks,
@@ -124,11 +121,6 @@ class Learner:
         )
         assert norm is not None
         return norm
-
-    @property
-    def _scaled(self) -> bool:
-        """Whether a scaler watches the gradients and must hear of each step."""
-        return self.config.fabric.precision == '16-mixed'
 
     def _everywhere(self, ours: Tensor) -> bool:
         """Whether it is true in every process.

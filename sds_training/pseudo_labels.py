@@ -10,9 +10,8 @@ from torch import Generator, Tensor
 
 from sds_perception.labels import SKY, UNLABELLED
 from sds_perception.network import Prediction
-from sds_training.augment.mix import apply_mix, draw_mix
+from sds_training.augment.mix import MixScene, apply_mix, draw_mix
 from sds_training.augment.photometric import apply_strong, draw_strong
-from sds_training.augment.scene import MixScene
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated

@@ -42,14 +42,7 @@ def rate_factor(step: int, steps: int, schedule: RateSchedule) -> float:
         factor = schedule.drop_factor
     elif schedule.kind == 'poly':
         factor = max(0.0, 1 - step / steps) ** schedule.power
-    return factor * ramp_up(step + 1, 0, schedule.warm_up_steps)
-
-
-def ramp_up(step: int, start: int, length: int) -> float:
-    """Zero until `start`, then linear to one over `length` steps; a switch if `length` is 0."""
-    if length <= 0:
-        return float(step >= start)
-    return min(max((step - start) / length, 0.0), 1.0)
+    return factor * min(1.0, (step + 1) / max(1, schedule.warm_up_steps))
 
 
 def teacher_decay(step: int, limit: float) -> float:

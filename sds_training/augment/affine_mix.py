@@ -29,6 +29,7 @@ SHARP = (0.6, 1.67)  # source pixels a pixel: below visibly blurred, above alias
 class Frame(NamedTuple):
     """What the choice of objects reads of one picture, on the CPU."""
 
+    index: int  # its place in the batch
     label: NDArray[np.uint8]  # (H, W) train ids
     confidence: NDArray[np.float32]  # (H, W), probability of the label
     depth: NDArray[np.float32]  # (H, W)
@@ -48,7 +49,6 @@ def draw_objects(
     objects: list[MovableObject],
     source: Frame,
     target: Frame,
-    source_index: int,
     config: AffineMixConfig,
     generator: torch.Generator,
 ) -> tuple[Paste, ...]:
@@ -58,7 +58,6 @@ def draw_objects(
         objects: the source's, from `Frame.sure_objects`.
         source: the frame that gives.
         target: the frame that receives; may be the same one.
-        source_index: the source's place in the batch.
         config: which objects, how far, and what is rejected.
         generator: draws objects, factor and shift, on the CPU.
     """
@@ -76,7 +75,7 @@ def draw_objects(
         moves = [move for move in moves if not _shows_a_cut(*move)]
         if moves and _acceptable(moves, source, bounds):
             pastes = (_place(*move, source, target, config) for move in moves)
-            visible = tuple(replace(each, source=source_index) for each in pastes if each)
+            visible = tuple(each for each in pastes if each)
             if visible:
                 return visible
     return ()
@@ -194,7 +193,7 @@ def _place(
     if not seen.any():
         return None
     return Paste(
-        source=0,
+        source=source.index,
         placement=placement,
         mask=torch.from_numpy(seen),
         alpha=torch.from_numpy(_feathered(seen)),

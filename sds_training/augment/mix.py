@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from numpy.typing import NDArray
@@ -21,9 +22,17 @@ from sds_training.augment.depth_mix import depth_mask
 from sds_training.augment.mix_config import AffineMixConfig, MixConfig
 from sds_training.augment.objects import MovableObject
 from sds_training.augment.paste import Paste, Placement, sample_linear, sample_nearest
-from sds_training.augment.scene import MixScene
 
 KINDS = ('none', 'class', 'depth', 'affine')
+
+
+class MixScene(NamedTuple):
+    """A batch of pictures with all that is believed about them; one plan moves every part."""
+
+    image: Tensor  # (B, 3, H, W) RGB in [0, 1]
+    label: Tensor  # (B, H, W) int64 train ids, 255 = unlabelled
+    confidence: Tensor  # (B, H, W) the label's probability: 1 where people drew it, 0 where void
+    depth: Tensor  # (B, 1, H, W), one common scale for the whole batch
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ def _draw_affine(
         below = (under,)
         depth = torch.where(under.mask, scene.depth[source, 0], scene.depth[target, 0])
         receiver = receiver._replace(depth=depth.float().cpu().numpy())
-    drawn = draw_objects(objects, frames[source], receiver, source, config.affine, generator)
+    drawn = draw_objects(objects, frames[source], receiver, config.affine, generator)
     return below + tuple(each.to(scene.image.device) for each in drawn) if drawn else ()
 
 
@@ -151,7 +160,8 @@ def _frames(scene: MixScene, intrinsics: Tensor, roads: Tensor) -> list[Frame]:
     planes = (scene.label.to(torch.uint8), scene.confidence.float(), scene.depth[:, 0].float())
     *host, at, below = _on_host(*planes, intrinsics, roads)
     views = map(_view, at.tolist(), below.tolist())
-    return [Frame(*parts, *view) for *parts, view in zip(*host, views, strict=True)]
+    together = enumerate(zip(*host, views, strict=True))
+    return [Frame(index, *parts, *view) for index, (*parts, view) in together]
 
 
 def _view(

@@ -36,13 +36,8 @@ class MovableObject(NamedTuple):
     left: int
     mask: NDArray[np.bool_]  # (height, width)
 
-    @property
-    def area(self) -> int:
-        """Number of pixels."""
-        return int(self.mask.sum())
-
     def cut(self, plane: NDArray) -> NDArray:
-        """The values of an (H, W) array on the object's pixels: (area,)."""
+        """The values of an (H, W) array on the object's N pixels: (N,)."""
         height, width = self.mask.shape
         return plane[self.top : self.top + height, self.left : self.left + width][self.mask]
 

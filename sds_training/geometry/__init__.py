@@ -1,8 +1,8 @@
 """Pinhole cameras, rigid motion, view synthesis and alignment, as functions of tensors only."""
 
 from sds_training.geometry.alignment import PITCH, ROLL, YAW, turned_to_fit
-from sds_training.geometry.motion import invert_rigid, rigid_transform, transform_points
-from sds_training.geometry.projection import backproject, project, resized_intrinsics
+from sds_training.geometry.motion import invert_rigid, rigid_transform
+from sds_training.geometry.projection import backproject, resized_intrinsics
 from sds_training.geometry.warp import warp
 
 __all__ = [
@@ -11,10 +11,8 @@ __all__ = [
     'YAW',
     'backproject',
     'invert_rigid',
-    'project',
     'resized_intrinsics',
     'rigid_transform',
-    'transform_points',
     'turned_to_fit',
     'warp',
 ]

@@ -9,15 +9,8 @@ import numpy as np
 import pytest
 
 from sds_perception.labels import CLASSES, TRAIN_ID, TRAIN_ID_FROM_LABEL_ID
-from sds_training.metrics import (
-    METRICS,
-    PROTOCOLS,
-    Confusion,
-    DepthScores,
-    depth_errors,
-    fold_table,
-)
-from sds_training.metrics.semantics import CAMVID_FOLD
+from sds_training.metrics.depth import METRICS, PROTOCOLS, DepthScores, depth_errors
+from sds_training.metrics.semantics import CAMVID_FOLD, Confusion, fold_table
 
 FULL, CITYSCAPES = PROTOCOLS['full'], PROTOCOLS['cityscapes']
 LABEL_IDS = np.array([each.label_id for each in CLASSES], np.uint8)

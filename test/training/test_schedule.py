@@ -7,7 +7,6 @@ import pytest
 from sds_training.config_error import ConfigError
 from sds_training.schedule import (
     RateSchedule,
-    ramp_up,
     rate_factor,
     teacher_decay,
 )
@@ -45,9 +44,8 @@ def test_warm_up_rises_linearly_and_never_starts_at_zero() -> None:
     assert [rate_factor(step, 9, schedule) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
 
 
-def test_ramps_start_end_and_switch() -> None:
-    assert [ramp_up(step, 10, 4) for step in (9, 10, 12, 14, 99)] == [0, 0, 0.5, 1, 1]
-    assert [ramp_up(step, 10, 0) for step in (9, 10)] == [0, 1]
+def test_without_a_warm_up_the_first_step_has_the_full_rate() -> None:
+    assert rate_factor(0, 9, RateSchedule('constant')) == 1
 
 
 @pytest.mark.parametrize('wrong', [{'power': 0}, {'drop_after': 1.5}, {'warm_up_steps': -1}])

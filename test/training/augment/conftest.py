@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sds_perception.labels import TRAIN_ID
-from sds_training.augment.scene import MixScene
+from sds_training.augment.mix import MixScene
 
 HEIGHT, WIDTH = 48, 96
 CENTRE = (47.5, 19.5)  # principal point (u, v); the horizon is row 19.5

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from sds_perception.labels import MOVABLE, TRAIN_ID
-from sds_training.augment.mix import MixConfig, MixPlan, apply_mix, draw_mix
+from sds_training.augment.mix import MixConfig, MixPlan, MixScene, apply_mix, draw_mix
 from sds_training.augment.mix_config import AffineMixConfig
 from sds_training.augment.objects import movable_objects
 from sds_training.augment.paste import Placement, sample_linear, sample_nearest
-from sds_training.augment.scene import MixScene
 from sds_training.config_error import ConfigError
 
 CAR = ('car', 20, 14, 34, 10)
@@ -287,7 +286,7 @@ def test_a_rider_and_the_bicycle_that_touches_are_one_thing() -> None:
     label[8:12, 30:36] = TRAIN_ID['bicycle']  # parked elsewhere
     label[2:12, 20:23] = TRAIN_ID['person']
     label[2:12, 23:25] = TRAIN_ID['car']  # behind the person, not part of him
-    sizes = sorted(each.area for each in movable_objects(label, (0.0, 1.0)))
+    sizes = sorted(each.mask.sum() for each in movable_objects(label, (0.0, 1.0)))
     assert sizes == sorted([18 + 24, 24, 30, 20])
 
 

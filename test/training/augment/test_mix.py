@@ -10,8 +10,7 @@ import torch
 from sds_perception.labels import TRAIN_ID, UNLABELLED
 from sds_training.augment.class_mix import class_mask
 from sds_training.augment.depth_mix import depth_mask, relative_nearness
-from sds_training.augment.mix import MixConfig, MixPlan, apply_mix, draw_mix
-from sds_training.augment.scene import MixScene
+from sds_training.augment.mix import MixConfig, MixPlan, MixScene, apply_mix, draw_mix
 from sds_training.config_error import ConfigError
 
 CAR = ('car', 20, 14, 34, 10)

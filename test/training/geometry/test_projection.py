@@ -7,13 +7,8 @@ import math
 import torch
 
 from sds_perception.camera import Camera
-from sds_training.geometry import (
-    backproject,
-    invert_rigid,
-    project,
-    rigid_transform,
-    transform_points,
-)
+from sds_training.geometry.motion import invert_rigid, rigid_transform, transform_points
+from sds_training.geometry.projection import backproject, project
 
 CAMERA = Camera(fx=30.0, fy=33.0, cx=17.25, cy=9.5, width=40, height=24)
 
