@@ -85,7 +85,7 @@ def step_shares(
         'loader': [(StepBatches, '__getitem__')],
         'follow and optimiser': [(learner.teacher, 'follow'), (learner.optimiser, 'step')],
         'pose, photometric': [
-            (joint, 'judged'),
+            (joint, 'predict_motion'),
             (NeighbourTerms, '__call__'),
         ],
     }

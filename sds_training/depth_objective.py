@@ -51,7 +51,7 @@ class DepthObjective:
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
         with last_features_of(networks.student.encoder) as features:
-            frames = seen if self.config.pose.asked else None
+            frames = seen if self.config.pose.learned else None
             prediction, _, moved = networks(seen[:, 0], None, frames)
         terms = self.neighbour_terms(
             prediction.disparity,

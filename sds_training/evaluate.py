@@ -21,7 +21,7 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.config import DataConfig
 from sds_training.data.validation import ValidationFrame, validation_frames
 from sds_training.exit_codes import REFUSED, STOPPED
-from sds_training.metrics import FOLDS, PROTOCOLS, DepthProtocol, Judged, Scores, Tally
+from sds_training.metrics import FOLDS, PROTOCOLS, DepthProtocol, ScoredFrame, Scores, Tally
 from sds_training.report import PictureRows, write_report
 
 
@@ -31,7 +31,7 @@ def evaluate(
     *,
     fold: Mapping[str, str] | None = None,
     protocol: DepthProtocol = PROTOCOLS['cityscapes'],
-    on_frame: Callable[[int, Judged], None] = lambda place, judged: None,
+    on_frame: Callable[[int, ScoredFrame], None] = lambda place, judged: None,
 ) -> Scores:
     """Score `perceiver` on `frames`; `on_frame` sees each one with its place, for pictures."""
     tally = Tally(fold, protocol)
@@ -42,7 +42,7 @@ def evaluate(
         began = perf_counter()
         scene = perceiver(rgb, camera)
         seconds = perf_counter() - began
-        judged = Judged(frame, rgb, scene, frame.labels(size), frame.depth_m(size))
+        judged = ScoredFrame(frame, rgb, scene, frame.labels(size), frame.depth_m(size))
         tally.add(judged, seconds)
         on_frame(place, judged)
     return tally.scores()
@@ -89,7 +89,7 @@ def _evaluate_and_write(options: argparse.Namespace) -> None:
     rows = PictureRows(len(frames), options.pictures, fold, protocol)
     with tqdm(total=len(frames), disable=not sys.stderr.isatty(), unit='frame') as bar:
 
-        def show(place: int, judged: Judged) -> None:
+        def show(place: int, judged: ScoredFrame) -> None:
             rows.add(place, judged)
             bar.update()
 

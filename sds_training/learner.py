@@ -17,13 +17,13 @@ from sds_training.config import OptimiserConfig, TrainingConfig
 from sds_training.config_error import ConfigError
 from sds_training.data.samples import Batch
 from sds_training.depth_objective import DepthObjective
-from sds_training.inheritance import inherit
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
 from sds_training.networks.statistics import copied_buffers, put_back, share_statistics
 from sds_training.objective import JointObjective, Views
 from sds_training.schedule import rate_factor, teacher_decay
 from sds_training.teacher import MeanTeacher
+from sds_training.warm_start import inherit
 
 logger = logging.getLogger(__name__)
 
@@ -218,11 +218,12 @@ def build_optimiser(networks: LearnerNetworks, config: OptimiserConfig) -> torch
     rest = [each for each in networks.student.parameters() if id(each) not in of_encoder]
     for each in encoder:
         each.requires_grad_(config.encoder_rate > 0)
-    networks.pose.requires_grad_(networks.pose.config.asked)
+    pose = networks.pose
+    pose.requires_grad_(pose.config.learned)
     rated = (
         (encoder, config.encoder_rate),
         (rest, config.rate),
-        (list(networks.pose.parameters()), config.pose_rate if networks.pose.config.asked else 0),
+        (list(pose.parameters()), config.pose_rate if pose.config.learned else 0),
     )
     groups = [
         {'params': members, 'lr': rate, 'base_rate': rate} for members, rate in rated if rate > 0

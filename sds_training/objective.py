@@ -89,7 +89,7 @@ class JointObjective:
         # ColorAug: the network sees movable things and background in colours of their own.
         colours, seen = self.recoloured(image, known, len(batch.labelled.image), step, generator)
         rows = self.rows_with_neighbours(clean)
-        frames = self.frames_to_judge(image, neighbours, colours, rows)
+        frames = self.frames_for_pose(image, neighbours, colours, rows)
         prediction, mixed_logits, moved = networks(seen, demand and demand.mixed.image, frames)
 
         # The terms: people's labels, the teacher's on mixed pictures, the neighbours, the ground.
@@ -123,11 +123,11 @@ class JointObjective:
             return torch.empty(0, dtype=torch.long, device=frames.image.device)
         return frames.has_neighbours.nonzero()[:, 0]
 
-    def frames_to_judge(
+    def frames_for_pose(
         self, image: Tensor, neighbours: Tensor, colours: ColorAugPlan, rows: Tensor
     ) -> Tensor | None:
         """(C, 3, 3, H, W) frames for the pose network; None if it has nothing to say."""
-        if not (self.config.pose.asked and len(rows)):
+        if not (self.config.pose.learned and len(rows)):
             return None
         frames = torch.cat((image[:, None], neighbours), dim=1)
         return apply_background_jitter(frames, colours)[rows]

@@ -50,7 +50,7 @@ class PseudoLabels:
         pool = batch.unlabelled
         if not self.wanted(pool, step):
             return pool.label.long(), None
-        belief = self.belief(teacher, self.judged(batch))
+        belief = self.belief(teacher, self.teacher_input(batch))
         return belief.label[: len(pool.image)], self.demand(belief, batch, generator)
 
     def wanted(self, pool: Samples, step: int) -> bool:
@@ -58,7 +58,7 @@ class PseudoLabels:
         weight, teacher = self.config.loss.consistency, self.config.teacher
         return weight > 0 and len(pool.image) > 0 and step >= teacher.start_step
 
-    def judged(self, batch: Batch) -> Samples:
+    def teacher_input(self, batch: Batch) -> Samples:
         """What the teacher is asked: the pool, and behind it the labelled pictures that give."""
         if self._labelled_give(batch):
             return concatenated(batch.unlabelled, batch.labelled)
@@ -91,7 +91,7 @@ class PseudoLabels:
         """The pool's pictures, mixed with the beliefs that moved along, then strongly altered.
 
         Args:
-            belief: of the pictures `judged`.
+            belief: of the pictures `teacher_input`.
             batch: whose pool is mixed.
             generator: draws everything, on the CPU.
         """

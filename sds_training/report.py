@@ -17,7 +17,7 @@ from sds_perception.render import color_depth, color_labels, overlay
 from sds_training.metrics import (
     METRICS,
     DepthProtocol,
-    Judged,
+    ScoredFrame,
     Scores,
     counted_pixels,
     fold_table,
@@ -49,12 +49,12 @@ class PictureRows:
         self._fold, self._protocol = fold_table(fold), protocol
         self.rows: list[tuple[str, dict[str, RGB]]] = []
 
-    def add(self, place: int, judged: Judged) -> None:
+    def add(self, place: int, judged: ScoredFrame) -> None:
         """Keep the pictures of this frame if it is one of those to be shown."""
         if place in self._places:
             self.rows.append((judged.frame.name, self._pictures(judged)))
 
-    def _pictures(self, judged: Judged) -> dict[str, RGB]:
+    def _pictures(self, judged: ScoredFrame) -> dict[str, RGB]:
         labels = self._fold[judged.scene.labels]
         pictures = {'input': judged.rgb, 'classes': overlay(judged.rgb, labels)}
         if judged.labels is not None:

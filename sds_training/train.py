@@ -27,7 +27,6 @@ from sds_training.data.clips import Pools, training_pools
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
 from sds_training.exit_codes import REFUSED, STOPPED
-from sds_training.inheritance import semantics_from_depth
 from sds_training.learner import DivergedError, Learner
 from sds_training.run.devices import launched
 from sds_training.run.first_process import FirstProcessError, by_first_alone
@@ -45,6 +44,7 @@ from sds_training.run.run_state import (
     save_state,
 )
 from sds_training.scoring import finish, scored
+from sds_training.warm_start import semantics_from_depth
 
 logger = logging.getLogger(__name__)
 

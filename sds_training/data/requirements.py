@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # those who make them ask here
     from sds_training.data.config import DataConfig
 
 
-def require_teachers(config: TrainingConfig, pools: Pools) -> None:
+def require_supervision(config: TrainingConfig, pools: Pools) -> None:
     """Refuse frames that cannot teach what the config wants to learn from them."""
     if config.pose.odometry:
         require_vehicles(pools, 'pose.odometry is true', 'set pose.odometry to false')

@@ -20,7 +20,7 @@ from sds_training.geometry.warp import warp
 PITCH, YAW, ROLL = 0, 1, 2  # turns about the camera's x, y and z axis
 LEVELS = ((4, 2), (2, 2), (1, 3))  # reduction of the depth's size, and steps there
 LEAST_ROWS = 12  # a smaller picture shows no turn
-DEAF_FROM = 2.0  # times the typical difference: what differs more is hardly listened to
+OUTLIER_SCALE = 2.0  # times the typical difference: what differs more hardly counts
 DARK = 1e-3  # grey values differ by this anyway
 LARGEST = 0.02  # radians in all; a larger turn between video frames is a mistake
 
@@ -103,28 +103,28 @@ def _step(
 ) -> Tensor:
     """One Gauss-Newton step: (P, 3) radians, zero about the axes that are not open."""
     view = warp(pairs.source, pairs.depth, motion, pairs.intrinsics)
-    off = view - pairs.target  # (P, 1, h, w)
+    residual = view - pairs.target  # (P, 1, h, w)
     along_x, along_y = _slopes((view + pairs.target) / 2)
-    change = along_x * flow[0] + along_y * flow[1]  # (P, A, h, w), per radian
-    brighter = torch.ones_like(off)  # exposure may change from frame to frame
-    design = torch.cat((change, brighter), dim=1).flatten(2)
-    heard = design * _weight(off).flatten(2)
-    normal = heard @ design.transpose(1, 2)
+    by_turn = along_x * flow[0] + along_y * flow[1]  # (P, A, h, w), per radian
+    by_exposure = torch.ones_like(residual)  # which may change from frame to frame
+    jacobian = torch.cat((by_turn, by_exposure), dim=1).flatten(2)
+    weighted = jacobian * _weight(residual).flatten(2)
+    normal = weighted @ jacobian.transpose(1, 2)
     normal = normal + 1e-6 * torch.diag_embed(normal.diagonal(dim1=1, dim2=2) + 1e-9)
-    wanted = heard @ off.flatten(2).transpose(1, 2)
-    found, _ = torch.linalg.solve_ex(normal, wanted)  # what has no solution comes out as NaN
-    turn = off.new_zeros(len(off), 3)
+    rhs = weighted @ residual.flatten(2).transpose(1, 2)
+    found, _ = torch.linalg.solve_ex(normal, rhs)  # what has no solution comes out as NaN
+    turn = residual.new_zeros(len(residual), 3)
     for place, axis in enumerate(axes):
         turn[:, axis] = -found[:, place, 0]
     return turn.nan_to_num(0.0, 0.0, 0.0)
 
 
-def _weight(off: Tensor) -> Tensor:
+def _weight(residual: Tensor) -> Tensor:
     """(P, 1, h, w): near 1 where the pictures differ as usual, near 0 where much, 0 at the rim."""
-    typical = off.abs().flatten(1).median(dim=1).values.view(-1, 1, 1, 1) * 1.48 + DARK
-    weight = (1 + (off / (DEAF_FROM * typical)).square()).square().reciprocal()
-    rim = max(2, off.shape[-2] // 32)  # what is warped there may lie outside the source
-    inside = F.pad(torch.ones_like(off[..., rim:-rim, rim:-rim]), (rim, rim, rim, rim))
+    typical = residual.abs().flatten(1).median(dim=1).values.view(-1, 1, 1, 1) * 1.48 + DARK
+    weight = (1 + (residual / (OUTLIER_SCALE * typical)).square()).square().reciprocal()
+    rim = max(2, residual.shape[-2] // 32)  # what is warped there may lie outside the source
+    inside = F.pad(torch.ones_like(residual[..., rim:-rim, rim:-rim]), (rim, rim, rim, rim))
     return weight * inside
 
 

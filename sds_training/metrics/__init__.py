@@ -1,7 +1,7 @@
 """How good a scene is: classes by intersection over union, depth by the usual errors."""
 
 from sds_training.metrics.depth import METRICS, PROTOCOLS, DepthProtocol, counted_pixels
-from sds_training.metrics.scores import Judged, Scores, Tally
+from sds_training.metrics.scores import ScoredFrame, Scores, Tally
 from sds_training.metrics.semantics import FOLDS, fold_table
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     'METRICS',
     'PROTOCOLS',
     'DepthProtocol',
-    'Judged',
+    'ScoredFrame',
     'Scores',
     'Tally',
     'counted_pixels',

@@ -17,7 +17,7 @@ from sds_training.metrics.depth import DepthProtocol, DepthScores
 from sds_training.metrics.semantics import Confusion
 
 
-class Judged(NamedTuple):
+class ScoredFrame(NamedTuple):
     """One frame as the Perceiver saw it, beside its truth."""
 
     frame: ValidationFrame
@@ -86,17 +86,17 @@ class Tally:
         self._labelled, self._depths, self._lone_disparities, self._seconds = 0, 0, 0, 0.0
         self._kinds: set[str] = set()
 
-    def add(self, judged: Judged, seconds: float) -> None:
+    def add(self, scored: ScoredFrame, seconds: float) -> None:
         """Count one frame, and the time it took to see what is in it."""
-        frame, scene = judged.frame, judged.scene
+        frame, scene = scored.frame, scored.scene
         self._names.append(frame.name)
         self._seconds += seconds
         self._lone_disparities += frame.lone_disparity
-        if judged.labels is not None:
-            self._confusion.add(judged.labels, scene.labels)
+        if scored.labels is not None:
+            self._confusion.add(scored.labels, scene.labels)
             self._labelled += 1
-        if judged.depth_m is not None:
-            self._depth.add(judged.depth_m, scene.depth)
+        if scored.depth_m is not None:
+            self._depth.add(scored.depth_m, scene.depth)
             self._depths += 1
             self._kinds.add(scene.depth_kind)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from sds_perception.network import Prediction, SdsNetwork
-from sds_training.networks.pose import PoseNetwork, judged
+from sds_training.networks.pose import PoseNetwork, predict_motion
 from sds_training.networks.statistics import batch_norms, statistics_kept
 
 
@@ -16,7 +16,7 @@ class Answer(NamedTuple):
 
     prediction: Prediction  # of the clean pictures
     mixed_logits: Tensor | None  # (M, K, h, w) of the mixed ones, None without any
-    moved: tuple[Tensor, Tensor] | None  # what the pose network says, see `judged`
+    moved: tuple[Tensor, Tensor] | None  # what the pose network says, see `predict_motion`
 
 
 class LearnerNetworks(nn.Module):
@@ -58,5 +58,5 @@ class LearnerNetworks(nn.Module):
         if mixed is not None:
             with statistics_kept(self.student):
                 mixed_logits = self.student(mixed).logits
-        moved = None if frames is None else judged(self.pose, frames)
+        moved = None if frames is None else predict_motion(self.pose, frames)
         return Answer(prediction, mixed_logits, moved)

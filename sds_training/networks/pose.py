@@ -44,7 +44,7 @@ class PoseConfig:
     roll of bumps, and the pose network is not asked."""
 
     @property
-    def asked(self) -> bool:
+    def learned(self) -> bool:
         """Whether the pose network has a say."""
         return not (self.odometry and self.align)
 
@@ -95,7 +95,7 @@ class PoseNetwork(nn.Module):
         return ROTATION_SCALE * motion[:, :3], self.config.translation_scale * motion[:, 3:]
 
 
-def judged(pose: PoseNetwork, frames: Tensor) -> tuple[Tensor, Tensor]:
+def predict_motion(pose: PoseNetwork, frames: Tensor) -> tuple[Tensor, Tensor]:
     """What the pose network says of both pairs of neighbours in time.
 
     Pairs enter in temporal order, so that the network always sees time run forwards.
@@ -122,7 +122,7 @@ def source_from_target(
     Not to be called where a network computes in half precision: that would round the motions.
 
     Args:
-        said: turns and shifts as of `judged`; None where the vehicle's word is enough.
+        said: turns and shifts as of `predict_motion`; None where the vehicle's word is enough.
         driven: (B, 2, 4, 4), the motions by odometry, metres.
         odometry: whether what was said comes on top of `driven`, which else is not read.
 
@@ -140,8 +140,8 @@ def source_from_target(
     return torch.stack((invert_rigid(target_from_before), after_from_target), dim=1)
 
 
-def _refined(driven: Tensor, judged: Tensor) -> Tensor:
-    """The driven motion, turned a little more and led aside as judged, but not made longer.
+def _refined(driven: Tensor, predicted: Tensor) -> Tensor:
+    """The driven motion, turned a little more and led aside as predicted, but not made longer.
 
     The photometric term knows no lengths: it bends depth as gladly as motion. So how far is the
     vehicle's word alone. Both arguments and the result are (B, 4, 4).
@@ -149,8 +149,8 @@ def _refined(driven: Tensor, judged: Tensor) -> Tensor:
     way = driven[:, :3, 3]
     length = torch.linalg.vector_norm(way, dim=1, keepdim=True)
     ahead = way / length.clamp(min=MOVED_M)
-    translation = length * F.normalize(ahead + judged[:, :3, 3], dim=1)
-    rotation = (judged[:, :3, :3, None] * driven[:, None, :3, :3]).sum(dim=2)
+    translation = length * F.normalize(ahead + predicted[:, :3, 3], dim=1)
+    rotation = (predicted[:, :3, :3, None] * driven[:, None, :3, :3]).sum(dim=2)
     upper = torch.cat((rotation, translation[:, :, None]), dim=2)
     return torch.cat((upper, driven[:, 3:]), dim=1)
 

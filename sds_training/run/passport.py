@@ -13,7 +13,7 @@ from sds_training.data.cityscapes import digest_of
 from sds_training.data.clips import Clip, Pools
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import open_files
-from sds_training.data.requirements import require_teachers
+from sds_training.data.requirements import require_supervision
 from sds_training.export import code_version
 
 # At least so many frames, where there are as many, and fewer than twice as many decide the
@@ -23,19 +23,19 @@ CAMERAS_READ = 64
 
 def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
     """Plain JSON values: the split and its digest, the pool, the canonical camera, the commit."""
-    require_teachers(config, pools)
+    require_supervision(config, pools)
     return {
         'data': {
             **pools.split.provenance(),
             'pool': len(pools.unlabelled),
             'pool_sha256': digest_of(sorted(clip.name for clip in pools.unlabelled)),
         },
-        'camera': asdict(canonical_camera(config.data, pools)),
+        'camera': asdict(median_camera(config.data, pools)),
         'commit': code_version(),
     }
 
 
-def canonical_camera(config: DataConfig, pools: Pools) -> Camera:
+def median_camera(config: DataConfig, pools: Pools) -> Camera:
     """The median camera of the training frames, centred, at `config.size`.
 
     Depth is learnt as it would look behind this focal length and corrected by the focal ratio of

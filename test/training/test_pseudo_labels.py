@@ -31,7 +31,7 @@ def mixed_by(config: TrainingConfig, givers: str) -> tuple[Batch, torch.Tensor, 
     batch, teacher, labels = parts_of(replace(config, mix=mix))
     unknown = torch.zeros_like(batch.unlabelled.labelled)
     batch = batch._replace(unlabelled=batch.unlabelled._replace(labelled=unknown))
-    belief = labels.belief(teacher, labels.judged(batch))
+    belief = labels.belief(teacher, labels.teacher_input(batch))
     mixed = labels.demand(belief, batch, torch.Generator().manual_seed(1)).mixed
     return batch, mixed.label, belief.label[: len(mixed.label)]
 

@@ -10,7 +10,7 @@ from sds_training.geometry import invert_rigid, rigid_transform
 from sds_training.networks.pose import (
     PoseConfig,
     PoseNetwork,
-    judged,
+    predict_motion,
     source_from_target,
 )
 
@@ -31,7 +31,8 @@ def motions(
     after: torch.Tensor,
     driven: torch.Tensor = ANY,
 ) -> torch.Tensor:
-    said = judged(pose, torch.stack((target, before, after), dim=1)) if pose.config.asked else None
+    frames = torch.stack((target, before, after), dim=1)
+    said = predict_motion(pose, frames) if pose.config.learned else None
     return source_from_target(said, driven, pose.config.odometry)
 
 
@@ -97,7 +98,7 @@ def test_public_weights_of_the_small_encoder_are_refused() -> None:
 def test_three_neighbours_are_refused(pose: PoseNetwork) -> None:
     (a,) = frames(1)
     with pytest.raises(ValueError, match='got 4 frames'):
-        judged(pose, a[:, None].expand(-1, 4, -1, -1, -1))
+        predict_motion(pose, a[:, None].expand(-1, 4, -1, -1, -1))
 
 
 def ahead(length_m: float) -> torch.Tensor:
@@ -152,4 +153,4 @@ def test_where_motions_are_aligned_the_vehicles_word_is_not_discussed(pose: Pose
     a, b, c = frames(3)
     found = motions(aligned, a, b, c, ahead(2.0))
     torch.testing.assert_close(found, ahead(2.0))
-    assert not aligned.config.asked and PoseConfig(align=True).asked
+    assert not aligned.config.learned and PoseConfig(align=True).learned

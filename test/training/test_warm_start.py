@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from sds_perception.network import NetworkConfig, build_network
-from sds_training.inheritance import grown, inherit
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseConfig, PoseNetwork
 from sds_training.run.run_state import RunStateError
+from sds_training.warm_start import grown, inherit
 
 
 def networks(
