@@ -156,7 +156,7 @@ class JointObjective:
         depth = self.camera.depth(disparity, frames.intrinsics)
         stride, weights = whole[0] // own[0], self.config.loss
         small = label[:, stride // 2 :: stride, stride // 2 :: stride]
-        intrinsics = resized_intrinsics(frames.intrinsics, tuple(whole), tuple(own))
+        intrinsics = resized_intrinsics(frames.intrinsics, whole, own)
         ground = ground_loss(depth, small, frames.road, intrinsics)
         terms = {
             'road': (weights.road, ground.road),

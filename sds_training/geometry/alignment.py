@@ -38,7 +38,7 @@ class _Pairs(NamedTuple):
         target, source = (F.avg_pool2d(each, by) for each in (self.target, self.source))
         depth = F.avg_pool2d(self.depth.reciprocal(), by).reciprocal()
         old, new = self.target.shape[-2:], target.shape[-2:]
-        at = resized_intrinsics(self.intrinsics, (old[0], old[1]), (new[0], new[1]))
+        at = resized_intrinsics(self.intrinsics, old, new)
         return _Pairs(_smooth(target), _smooth(source), depth, at)
 
 
@@ -85,7 +85,7 @@ def _pairs(target: Tensor, sources: Tensor, depth: Tensor, intrinsics: Tensor) -
     count, whole, own = sources.shape[1], target.shape[-2:], depth.shape[-2:]
     pictures = torch.cat((target[:, None], sources), dim=1).mean(dim=2)
     grey = F.interpolate(pictures, size=own, mode='area')[:, :, None]
-    at = resized_intrinsics(intrinsics, (whole[0], whole[1]), (own[0], own[1]))
+    at = resized_intrinsics(intrinsics, whole, own)
     return _Pairs(
         grey[:, :1].expand(-1, count, -1, -1, -1).flatten(0, 1),
         grey[:, 1:].flatten(0, 1),

@@ -6,6 +6,8 @@ Pixel centres lie at integer coordinates, as in `sds_perception.camera`. The cam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -44,7 +46,7 @@ def project(points: Tensor, intrinsics: Tensor) -> Tensor:
     return torch.stack((u, v), dim=-1)
 
 
-def resized_intrinsics(intrinsics: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+def resized_intrinsics(intrinsics: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
     """(B, 3, 3) intrinsics of pictures of size `old` = (H, W), for the same pictures at `new`."""
     scale = constant((new[1] / old[1], new[0] / old[0]), intrinsics.dtype, intrinsics.device)
     resized = intrinsics.clone()

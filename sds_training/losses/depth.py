@@ -84,8 +84,7 @@ def _reduced(clip: _Clip, size: torch.Size, generator: torch.Generator) -> _Clip
     target = moments_of(F.interpolate(image, size=size, mode='area'))
     sources = F.interpolate(clip.sources.flatten(0, 1), size=size, mode='area')
     sources = sources.unflatten(0, (-1, count))
-    before, after = (image.shape[-2], image.shape[-1]), (size[0], size[1])
-    intrinsics = resized_intrinsics(clip.intrinsics, before, after)
+    intrinsics = resized_intrinsics(clip.intrinsics, image.shape[-2:], size)
     identity = identity_error(sources, target, generator)
     return clip._replace(target=target, sources=sources, identity=identity, intrinsics=intrinsics)
 

@@ -8,6 +8,7 @@ Distances here are in camera heights, so that depth needs no unit to be compared
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,14 +39,14 @@ def ground_loss(depth: Tensor, label: Tensor, plane: Tensor, intrinsics: Tensor)
     """
     level = constant((0.0, 1.0, 0.0), plane.dtype, plane.device)
     down = torch.where(plane[:, :3].isfinite(), plane[:, :3], level)
-    slope = slope_of_rays(down, intrinsics, (depth.shape[-2], depth.shape[-1]))
+    slope = slope_of_rays(down, intrinsics, depth.shape[-2:])
     return GroundLoss(
         _road_error(depth, label, slope, plane[:, 3]),
         _standing_error(depth, label, slope, intrinsics[:, 0, 0]),
     )
 
 
-def slope_of_rays(down: Tensor, intrinsics: Tensor, size: tuple[int, int]) -> Tensor:
+def slope_of_rays(down: Tensor, intrinsics: Tensor, size: Sequence[int]) -> Tensor:
     """How fast each pixel's ray goes down per unit of depth: (B, 1, h, w).
 
     On the ground, depth times slope is the camera's height.
