@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
 from sds_training.data.loading import batches
+from sds_training.data.samples import Batch, concatenated
 from sds_training.learner import Learner
 from sds_training.run.journal import Lap
 from sds_training.train import train
@@ -64,3 +65,31 @@ def test_what_inherited_networks_lack_is_the_same_for_every_seed(
     assert all(torch.equal(one[name], other[name]) for name in one)
     first, second = (fresh(learner_of(tiny_run(f'--seed={s}'))) for s in '12')
     assert not all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_teacher_follows_a_student_that_has_moved(tiny_run: Make) -> None:
+    learner = learner_of(tiny_run())
+    before = [each.detach().clone() for each in learner.student.parameters()]
+    learner.advance([next(batches(learner.config.data, 'train', 0, 0, 1))])
+    student, teacher = list(learner.student.parameters()), learner.teacher.network.parameters()
+    assert any(not torch.equal(old, new) for old, new in zip(before, student, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(student, teacher, strict=True))  # kept: none yet
+
+
+def test_two_batches_of_a_step_teach_what_one_of_double_size_does(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = ('--color_aug.probability=0', '--color_aug.global_probability=0')
+    people_only = ('--loss.depth=0', '--loss.speed=0', '--loss.consistency=0')
+    config = tiny_run(*plain, *people_only, '--optimiser.kind=sgd')
+    first, second = batches(config.data, 'train', 0, 0, 2)
+    double = Batch(*(concatenated(*halves) for halves in zip(first, second, strict=True)))
+    taught = []
+    for group in ([first, second], [double]):
+        learner = learner_of(config)
+        learner.bare.eval()
+        monkeypatch.setattr(learner.networks, 'train', lambda: None)  # batches share no statistics
+        norm = learner.advance(group)['gradient_norm']
+        taught.append([norm, *learner.student.parameters()])
+    for of_two, of_one in zip(*taught, strict=True):
+        torch.testing.assert_close(of_two, of_one, rtol=1e-4, atol=1e-6)
