@@ -96,13 +96,13 @@ class PseudoLabels:
             generator: draws everything, on the CPU.
         """
         pool, labelled = len(batch.unlabelled.image), len(batch.labelled.image)
-        judged, giver_of = self.judged(batch), None
+        asked, giver_of = self.teacher_input(batch), None
         if self._labelled_give(batch):
             giver_of = [pool + place % labelled for place in range(pool)]
-        roads = judged.road.clone()
+        roads = asked.road.clone()
         if not self.config.metric:  # nobody knows what a metre is in this depth
             roads[:, 3] = torch.nan
-        plan = draw_mix(belief, judged.intrinsics, self.config.mix, generator, giver_of, roads)
+        plan = draw_mix(belief, asked.intrinsics, self.config.mix, generator, giver_of, roads)
         mixed = apply_mix(belief, plan)
         strong = draw_strong(pool, self.config.strong, generator)
         mixed = mixed._replace(image=apply_strong(mixed.image, strong))
