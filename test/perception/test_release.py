@@ -44,7 +44,7 @@ def refusal(path: Path, named: str) -> None:
 def forge(path: Path, passport: object, weights: dict[str, torch.Tensor]) -> None:
     """A file whose digest is right and whose content is not: only checks beyond it can tell."""
     text = passport if isinstance(passport, str) else json.dumps(passport, sort_keys=True)
-    digest = release_module._digest(weights, text)
+    digest = release_module.weights_digest(weights, text)
     save_file(weights, path, metadata={'sds': text, 'digest': digest})
 
 
