@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_training.data.cache import (
     CacheError,
     Stored,
@@ -110,9 +110,9 @@ def write_shard(number: int, paths: list[Path], config: DataConfig) -> int:
     raw = raw_file(config.cache_dir, number)
     index: dict[str, Stored] = {}
     try:
-        written_atomically(raw, lambda part: index.update(_write_pixels(part, paths, config)))
+        write_atomically(raw, lambda part: index.update(_write_pixels(part, paths, config)))
         text = json.dumps(index)
-        written_atomically(raw.with_suffix('.json'), lambda part: part.write_text(text))
+        write_atomically(raw.with_suffix('.json'), lambda part: part.write_text(text))
     except (MemoryError, cv2.error) as problem:
         width, height = config.size
         raise CacheError(

@@ -20,7 +20,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sds_perception.atomic_file import written_atomically
+from sds_perception.atomic_file import write_atomically
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig, layered_values
 from sds_training.run.first_process import by_first_alone
@@ -116,7 +116,7 @@ def _write_state(fabric: Fabric, path: Path, whole: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob('*.partial'):  # by a process that was killed while writing
             left.unlink()
-        written_atomically(path, lambda partial: write(partial, whole))
+        write_atomically(path, lambda partial: write(partial, whole))
     except (OSError, RuntimeError) as problem:
         raise RunStateError(
             f'state {path} could not be written ({problem}); earlier states are untouched'
