@@ -69,8 +69,9 @@ def test_what_inherited_networks_lack_is_the_same_for_every_seed(
 
 def test_the_teacher_follows_a_student_that_has_moved(tiny_run: Make) -> None:
     learner = learner_of(tiny_run())
+    data = learner.config.data
     before = [each.detach().clone() for each in learner.student.parameters()]
-    learner.advance([next(batches(learner.config.data, 'train', 0, 0, 1))])
+    learner.advance([next(batches(data, training_pools(data), 0, 0, 1))])
     student, teacher = list(learner.student.parameters()), learner.teacher.network.parameters()
     assert any(not torch.equal(old, new) for old, new in zip(before, student, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(student, teacher, strict=True))  # kept: none yet
@@ -82,7 +83,7 @@ def test_two_batches_of_a_step_teach_what_one_of_double_size_does(
     plain = ('--color_aug.probability=0', '--color_aug.global_probability=0')
     people_only = ('--loss.depth=0', '--loss.speed=0', '--loss.consistency=0')
     config = tiny_run(*plain, *people_only, '--optimiser.kind=sgd')
-    first, second = batches(config.data, 'train', 0, 0, 2)
+    first, second = batches(config.data, training_pools(config.data), 0, 0, 2)
     double = Batch(*(concatenated(*halves) for halves in zip(first, second, strict=True)))
     taught = []
     for group in ([first, second], [double]):
