@@ -72,12 +72,12 @@ class FixedScale:
     """A factor somebody measured beforehand for this camera and this release."""
 
     def __init__(self, factor: float) -> None:
-        """`factor` is metres per unit of the release's depth."""
+        """`factor` is metres per unit of relative depth: not yet scaled to a known lens."""
         self.factor = _positive('scale factor', factor)
 
     def update(self, scene: Scene) -> ScaleEstimate:
-        """Always the same factor; nobody checks it, which the source says."""
-        return ScaleEstimate(self.factor, 1.0, 'fixed', 'measured')
+        """The same metres whether the lens is known or not; nobody checks them: see the source."""
+        return ScaleEstimate(self.factor / scene.lens_ratio, 1.0, 'fixed', 'measured')
 
     def reset(self) -> None:
         """Nothing is remembered."""
@@ -128,6 +128,8 @@ class CameraHeightScale:
 
     def _plane(self, scene: Scene, camera: Camera) -> RoadPlane | None:
         if self._finder is None or self._finder.camera != camera:
+            if self._finder and not _same_lens(self._finder.camera, camera):
+                self.reset()  # what the network calls far depends on the lens
             self._finder = RoadPlaneFinder(camera)
         return self._finder.find(scene.labels, scene.depth)
 
@@ -167,6 +169,12 @@ class FirstKnown:
         """Every source forgets its past."""
         for scale in self._scales:
             scale.reset()
+
+
+def _same_lens(one: Camera, other: Camera) -> bool:
+    """Whether they see equally much of the world, at whatever size."""
+    views = [(each.fx / each.width, each.fy / each.height) for each in (one, other)]
+    return bool(np.allclose(*views, rtol=1e-2))
 
 
 def in_metres(

@@ -136,7 +136,8 @@ class Perceiver:
         began = perf_counter()
         size = self._scene_size(rgb.shape[0], rgb.shape[1])
         labels = labels_of(output, place, size)
-        kind, scale = self._depth_scale(camera)
+        kind, ratio = self._lens(camera)
+        scale = self.release.depth_scale * ratio
         return Scene(
             labels,
             self._depth(output.disparity[place], labels, scale),
@@ -144,6 +145,7 @@ class Perceiver:
             kind,
             camera.resized(size[1], size[0]) if camera else None,
             {**timings, 'post': perf_counter() - began},
+            ratio,
         )
 
     def _scene_size(self, height: int, width: int) -> tuple[int, int]:
@@ -154,8 +156,8 @@ class Perceiver:
         fraction = float(self.output_size)
         return max(1, round(height * fraction)), max(1, round(width * fraction))
 
-    def _depth_scale(self, camera: Camera | None) -> tuple[DepthKind, float]:
-        """What kind of depth this frame gets, and its factor.
+    def _lens(self, camera: Camera | None) -> tuple[DepthKind, float]:
+        """What kind of depth this frame gets, and its lens' focal length over the release's.
 
         Metric depth holds for the focal length (in network pixels) the release was trained with; a
         longer lens makes everything look nearer by the same ratio. Without intrinsics that
@@ -163,10 +165,10 @@ class Perceiver:
         """
         release = self.release
         if camera is None or release.camera is None or release.depth_kind == 'relative':
-            return 'relative', release.depth_scale
+            return 'relative', 1.0
         height, width = self.engine.input_size
         seen = camera.resized(width, height)
-        return 'metric', release.depth_scale * seen.fy / release.camera.fy
+        return 'metric', seen.fy / release.camera.fy
 
     def _depth(
         self, disparity: NDArray[np.float32], labels: NDArray[np.uint8], scale: float

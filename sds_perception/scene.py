@@ -30,6 +30,7 @@ class Scene:
     depth_kind: DepthKind  # only 'metric' depth is in metres
     camera: Camera | None = None  # at this scene's size; None when the frame came without one
     timings: dict[str, float] = field(default_factory=dict)  # seconds per stage
+    lens_ratio: float = 1.0  # what depth was multiplied by for a lens unlike the release's
 
     @property
     def size(self) -> tuple[int, int]:

@@ -27,7 +27,7 @@ def debiased_head(weights: dict[str, Tensor], mean: Tensor, strength: float) -> 
 
     Args:
         weights: state dict of an `SdsNetwork`; all but the bias of its scores stays as it is.
-        mean: (K,), how likely the network holds each class on average.
+        mean: (K,), how likely the network holds each class on average, as `ClassBias.prior`.
         strength: 0 changes nothing, 1 treats all classes as equally frequent.
     """
     before = weights[HEAD_BIAS]
@@ -38,6 +38,7 @@ class ClassBias(nn.Module):
     """The running mean probability of each class over unlabelled pictures; uniform at first."""
 
     mean: Tensor  # (K,), sums to 1
+    taught: Tensor  # (K,) bool, whether people's labels have shown the class
 
     def __init__(
         self, classes: int, mean_of_all: Callable[[Tensor], Tensor] = lambda ours: ours
@@ -45,7 +46,34 @@ class ClassBias(nn.Module):
         """For `classes` classes; `mean_of_all` makes one tensor of those of all processes."""
         super().__init__()
         self.register_buffer('mean', torch.full((classes,), 1.0 / classes))
+        self.register_buffer('taught', torch.zeros(classes, dtype=torch.bool))
         self._mean_of_all = mean_of_all
+
+    @property
+    def prior(self) -> Tensor:
+        """(K,) the mean; of a class that no label has shown, that of the most frequent one.
+
+        It is rare because nobody taught it, and what debiasing would raise are guesses.
+        """
+        return torch.where(self.taught, self.mean, self.mean.max())
+
+    @torch.no_grad()
+    def learn_of(self, label: Tensor) -> None:
+        """Note which classes people's labels show: (B, H, W) uint8 train ids, 255 = unlabelled."""
+        shown = torch.zeros(256, device=label.device)
+        shown = shown.index_fill_(0, label.flatten().long(), 1.0)[: len(self.taught)]
+        self.taught |= self._mean_of_all(shown) > 0  # a collective, as below
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state_dict`; versions before `taught` took every class as taught."""
+        self.load_state_dict({'taught': torch.ones_like(self.taught), **state})
+
+    @classmethod
+    def restored(cls, state: dict[str, Tensor]) -> ClassBias:
+        """One from its `state_dict`."""
+        bias = cls(len(state['mean']))
+        bias.restore(state)
+        return bias
 
     @torch.no_grad()
     def follow(self, logits: Tensor, counts: Tensor) -> None:
@@ -62,5 +90,5 @@ class ClassBias(nn.Module):
         self.mean.lerp_(now, 1.0 - KEPT)
 
     def taken_from(self, logits: Tensor, strength: float) -> Tensor:
-        """Scores (B, K, H, W) less `strength` times the logarithm of the mean."""
-        return logits - strength * (self.mean + LEAST).log()[:, None, None]
+        """Scores (B, K, H, W) less `strength` times the logarithm of the prior."""
+        return logits - strength * (self.prior + LEAST).log()[:, None, None]

@@ -105,6 +105,10 @@ class JournalConfig:
     evaluate_frames: int = 0
     """At most this many validation frames, evenly spread; 0 takes all."""
 
+    evaluate_fold: Literal['none', 'camvid'] = 'none'
+    """Classes that count as others in these scores, as `sds-evaluate --fold`: one stray pixel of a
+    class that the data cannot show costs its whole share of the mean otherwise."""
+
     save_every: int = 500
     """Steps between saved states."""
 

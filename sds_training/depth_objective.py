@@ -50,7 +50,7 @@ class DepthObjective:
         colours = draw_color_aug(len(image), global_only, generator, step=step)
         frames = torch.cat((image[:, None], neighbours), dim=1)
         seen = apply_background_jitter(frames, colours)
-        with last_features_of(networks.student.encoder) as features:
+        with passes_of(networks.student.encoder) as passes:
             frames = seen if self.config.pose.learned else None
             prediction, _, moved = networks(seen[:, 0], None, frames)
         terms = self.neighbour_terms(
@@ -64,30 +64,30 @@ class DepthObjective:
         )
         if self.reference is not None:
             with teacher.autocast():  # computed as the student's, or rounding would be distance
-                distance = self.feature_distance(features[0], networks, seen[:, 0])
+                distance = self.feature_distance(*passes[0])
             terms['feature_distance'] = (self.config.loss.feature_distance, distance)
         views = Views(seen[:, 0], clips.label, prediction.disparity[0].detach())
         return Losses.weighted(terms, {}), views
 
-    def feature_distance(
-        self, features: Tensor, networks: LearnerNetworks, image: Tensor
-    ) -> Tensor:
-        """L2 norm between the last features and the frozen encoder's, over the whole tensor."""
+    def feature_distance(self, image: Tensor, features: Tensor) -> Tensor:
+        """L2 norm between the last features and the frozen encoder's, over the whole tensor.
+
+        Of the picture as the student's encoder got it: rounding would be distance.
+        """
         assert self.reference is not None
-        student = networks.student
         with torch.no_grad():
-            wanted = self.reference((image - student.pixel_mean) / student.pixel_std)[-1]
-        return (features.float() - wanted).norm()
+            wanted = self.reference(image)[-1]
+        return (features.float() - wanted.float()).norm()
 
 
 @contextmanager
-def last_features_of(encoder: nn.Module) -> Iterator[list[Tensor]]:
-    """The coarsest features of each pass through the encoder inside the block, with their graph.
+def passes_of(encoder: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """What the encoder got in each pass inside the block, and its coarsest features.
 
     A second pass would have a second word in BatchNorm statistics, and not be seen by DDP.
     """
-    found: list[Tensor] = []
-    hook = encoder.register_forward_hook(lambda _, __, taps: found.append(taps[-1]))
+    found: list[tuple[Tensor, Tensor]] = []
+    hook = encoder.register_forward_hook(lambda _, given, taps: found.append((given[0], taps[-1])))
     try:
         yield found
     finally:

@@ -15,7 +15,7 @@ from torch import Tensor
 from sds_perception.camera import Camera
 from sds_perception.labels import SKY
 from sds_perception.release import Release, ReleaseError, write_release
-from sds_training.class_bias import HEAD_BIAS, debiased_head
+from sds_training.class_bias import HEAD_BIAS, ClassBias, debiased_head
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.exit_codes import REFUSED
@@ -43,7 +43,7 @@ def release_of(
         config: the run's.
         weights: state dict of the student or of the teacher.
         passport: what `train` knew of data, camera and code when the run began.
-        class_mean: (K,) mean class probabilities of the teacher; `release_debias` wants them.
+        class_mean: (K,) `ClassBias.prior` of the teacher; `release_debias` wants it.
         scores: of this very network, if it was evaluated.
     """
     width, height = config.data.size
@@ -119,8 +119,8 @@ def export(
     which = which or released_network(config)
     weights = state['teacher'] if which == 'teacher' else student_weights(state['networks'])
     passport = {**json.loads(state['passport']), 'step': state['step'], 'which': which}
-    class_mean = state['class_bias']['mean'] if config.release_debias else None
-    return write_release(output, release_of(config, weights, passport, class_mean))
+    prior = ClassBias.restored(state['class_bias']).prior if config.release_debias else None
+    return write_release(output, release_of(config, weights, passport, prior))
 
 
 def require_new(output: Path, place: str) -> None:

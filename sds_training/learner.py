@@ -169,7 +169,7 @@ class Learner:
         self.bare.load_state_dict(state['networks'])
         self.teacher.network.load_state_dict(state['teacher'])
         if 'class_bias' in state:  # states of versions before it have none
-            self.teacher.bias.load_state_dict(state['class_bias'])
+            self.teacher.bias.restore(state['class_bias'])
         self.optimiser.load_state_dict(state['optimiser'])
         self.fabric.strategy.precision.load_state_dict(state['precision'])
 

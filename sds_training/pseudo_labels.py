@@ -48,10 +48,17 @@ class PseudoLabels:
         People's labels and nothing more where this step asks no teacher.
         """
         pool = batch.unlabelled
+        if self.debiases:
+            teacher.bias.learn_of(batch.labelled.label)
         if not self.wanted(pool, step):
             return pool.label.long(), None
         belief = self.belief(teacher, self.teacher_input(batch))
         return belief.label[: len(pool.image)], self.demand(belief, batch, generator)
+
+    @property
+    def debiases(self) -> bool:
+        """Whether anybody asks how often the teacher says each class."""
+        return bool(self.config.teacher.debias or self.config.release_debias)
 
     def wanted(self, pool: Samples, step: int) -> bool:
         """Whether this step has a consistency term."""
@@ -70,7 +77,7 @@ class PseudoLabels:
         size = image.shape[-2:]
         prediction: Prediction = teacher(image)
         logits = F.interpolate(prediction.logits.float(), size, mode='bilinear')
-        if self.config.teacher.debias or self.config.release_debias:
+        if self.debiases:
             teacher.bias.follow(prediction.logits, ~frames.labelled)
         if self.config.teacher.debias:
             logits = teacher.bias.taken_from(logits, self.config.teacher.debias)

@@ -18,7 +18,7 @@ from sds_training.evaluate import evaluate
 from sds_training.evenly import evenly
 from sds_training.export import release_of, released_network
 from sds_training.learner import Learner
-from sds_training.metrics import PROTOCOLS, Scores
+from sds_training.metrics import FOLDS, PROTOCOLS, Scores
 from sds_training.run.interruption import Interrupted
 from sds_training.run.journal import Journal
 
@@ -48,9 +48,10 @@ def scored(
     if not frames:
         return {}
     device, release = str(learner.fabric.device), released(learner, passport)
+    fold = learner.config.journal.evaluate_fold
     perceiver = Perceiver.from_release(release, device=device, detail=DETAIL)
     try:
-        scores = evaluate(perceiver, _until(stop, frames), protocol=PROTOCOL)
+        scores = evaluate(perceiver, _until(stop, frames), fold=FOLDS[fold], protocol=PROTOCOL)
     except (DataError, Interrupted) as problem:
         logger.warning('not scored after step %d: %s', learner.step, problem)
         return None
@@ -60,7 +61,7 @@ def scored(
     if journal:
         journal.record(learner.step, 'evaluate', figures)
     how = {'frames': scores.frames, 'depth_protocol': scores.depth_protocol, 'detail': DETAIL}
-    return {**figures, **how}
+    return {**figures, **how, 'fold': fold}
 
 
 def _until(
@@ -102,7 +103,7 @@ def released(
     network = learner.teacher.network if which == 'teacher' else learner.student
     weights = {name: each.detach().cpu().clone() for name, each in network.state_dict().items()}
     passport = {**passport, 'step': learner.step, 'which': which}
-    return release_of(learner.config, weights, passport, learner.teacher.bias.mean, scores)
+    return release_of(learner.config, weights, passport, learner.teacher.bias.prior, scores)
 
 
 def finish(learner: Learner, passport: dict[str, Any]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,6 +49,10 @@ def street(
 
 def with_road_depth(scene: Scene, depth: np.ndarray) -> Scene:
     return Scene(scene.labels, depth.astype(np.float32), scene.confidence, 'relative', CAMERA)
+
+
+def without_labels_of_road(scene: Scene) -> Scene:
+    return replace(scene, labels=np.full_like(scene.labels, TRAIN_ID['building']))
 
 
 def without_road(scene: Scene) -> Scene:
@@ -211,6 +216,24 @@ def test_a_fixed_factor_is_applied_as_given() -> None:
     scene = street(unit_m=5.0)
     fixed = apply(scene, FixedScale(5.0).update(scene))
     np.testing.assert_allclose(fixed.depth, street().depth, rtol=1e-6)
+
+
+def test_a_fixed_factor_makes_the_same_metres_whether_the_lens_is_known_or_not() -> None:
+    unknown = street(unit_m=5.0)
+    known = replace(unknown, depth=2 * unknown.depth, depth_kind='metric', lens_ratio=2.0)
+    scale = FixedScale(5.0)
+    one, other = (apply(each, scale.update(each)).depth for each in (unknown, known))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_another_lens_starts_the_height_scale_anew_and_a_resize_does_not() -> None:
+    scale = CameraHeightScale(HEIGHT_M)
+    for _ in range(3):
+        scale.update(street(unit_m=5.0))
+    half = street(unit_m=5.0, camera=CAMERA.resized(W // 2, H // 2))
+    assert scale.update(without_labels_of_road(half)).factor == pytest.approx(5.0, rel=1e-2)
+    zoomed = Camera(220.0, 220.0, 79.5, 44.0, W, H)
+    assert scale.update(street(unit_m=9.0, camera=zoomed)).factor == pytest.approx(9.0, rel=1e-2)
 
 
 def test_of_several_sources_the_first_that_knows_wins() -> None:

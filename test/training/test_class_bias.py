@@ -33,6 +33,7 @@ def scores(*of_classes: float) -> Tensor:
 
 
 def told(bias: ClassBias, logits: Tensor, times: int = 400) -> ClassBias:
+    bias.learn_of(torch.arange(len(bias.mean), dtype=torch.uint8).view(1, 1, -1))
     for _ in range(times):
         bias.follow(logits, EVERY)
     return bias
@@ -50,6 +51,18 @@ def test_the_mean_becomes_the_probabilities_that_are_said() -> None:
         bias.mean, torch.tensor([2.0, 1.0, 0.0]).softmax(dim=0), atol=1e-3, rtol=0
     )
     assert float(bias.mean.sum()) == pytest.approx(1.0)
+
+
+def test_a_class_that_no_label_shows_is_not_raised_above_one_that_labels_show() -> None:
+    bias = ClassBias(3)
+    bias.learn_of(torch.tensor([[[0, 1, 255]]], dtype=torch.uint8))
+    for _ in range(400):
+        bias.follow(scores(4.0, 0.0, -3.0), EVERY)
+    after = bias.taken_from(scores(2.0, 0.0, 1.0), 1.0)[0, :, 0, 0]
+    assert after.argmax() == 1  # the rare one that was taught, and not the third
+    assert after[2] < after[0]
+    again = ClassBias.restored(bias.state_dict())
+    assert torch.equal(again.prior, bias.prior)
 
 
 def test_a_rare_class_wins_where_it_is_said_more_than_usually() -> None:
@@ -92,6 +105,7 @@ def test_the_teacher_is_believed_without_it_only_where_asked(
     pool = batch.unlabelled._replace(labelled=torch.zeros_like(batch.unlabelled.labelled))
     torch.manual_seed(0)
     teacher = MeanTeacher(build_student(config))
+    teacher.bias.taught.fill_(True)
     teacher.bias.mean.copy_(torch.full((19,), 1e-3)).select(0, 3).fill_(0.0)
     camera = CanonicalCamera(90.0, config.network.config().depth_range)
     beliefs = []
@@ -108,10 +122,11 @@ def test_a_release_can_be_debiased_as_pseudo_labels_are(
     network = build_student(tiny_run()).eval()
     bias = ClassBias(19)
     bias.mean.copy_(torch.rand(19, generator=torch.Generator().manual_seed(0)))
+    bias.taught[:10] = True
     image = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
         before = network(image)
-        network.load_state_dict(debiased_head(network.state_dict(), bias.mean, 0.4))
+        network.load_state_dict(debiased_head(network.state_dict(), bias.prior, 0.4))
         after = network(image)
     torch.testing.assert_close(after.logits, bias.taken_from(before.logits, 0.4))
     assert torch.equal(after.disparity[0], before.disparity[0])
@@ -123,9 +138,10 @@ def test_a_run_releases_what_it_was_told_to_take_back(
     config = tiny_run('--steps=2', '--release_debias=0.5', f'--run_dir={tmp_path / "run"}')
     path = train(config)
     (state,) = map(read_state, saved_states(config.run_dir)[-1:])
-    learnt, mean = state['teacher'][HEAD_BIAS], state['class_bias']['mean']
-    assert not torch.equal(mean, ClassBias(19).mean)  # it was told of the pool
-    wanted = learnt - 0.5 * (mean + 1e-4).log()
+    learnt, bias = state['teacher'][HEAD_BIAS], ClassBias.restored(state['class_bias'])
+    assert not torch.equal(bias.mean, ClassBias(19).mean)  # it was told of the pool
+    assert bias.taught.any()
+    wanted = learnt - 0.5 * (bias.prior + 1e-4).log()
     torch.testing.assert_close(read_release(path).weights[HEAD_BIAS].float(), wanted)
     export(Path(config.run_dir), tmp_path / 'again.safetensors', 'teacher')
     again = read_release(tmp_path / 'again.safetensors').weights[HEAD_BIAS]

@@ -4,11 +4,12 @@ import copy
 from collections.abc import Callable
 
 import torch
+from lightning_fabric import Fabric
 
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
 from sds_training.data.loading import batches
-from sds_training.depth_objective import DepthObjective, last_features_of
+from sds_training.depth_objective import DepthObjective, passes_of
 from sds_training.learner import build_student
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
@@ -21,19 +22,31 @@ def test_features_of_equal_weights_are_at_no_distance(tiny_run: Make) -> None:
     config = tiny_run('--stage=depth')
     torch.manual_seed(0)
     student = build_student(config)
-    networks = LearnerNetworks(student, PoseNetwork(config.pose)).train()
+    student.train()
     reference = copy.deepcopy(student.encoder).eval().requires_grad_(False)
     objective, image = DepthObjective(config, 90.0, reference), torch.rand(2, 3, 64, 64)
 
     def distance() -> torch.Tensor:
-        with last_features_of(student.encoder) as features:
+        with passes_of(student.encoder) as passes:
             student(image)
-        return objective.feature_distance(features[0], networks, image)
+        return objective.feature_distance(*passes[0])
 
     assert distance() == 0
     with torch.no_grad():
         next(student.encoder.parameters()).mul_(1.5).add_(0.1)
     assert distance() > 0
+
+
+def test_features_are_at_no_distance_in_half_precision_either(tiny_run: Make) -> None:
+    config = tiny_run('--stage=depth', '--fabric.precision=bf16-mixed')
+    fabric = Fabric(accelerator='cpu', devices=1, precision='bf16-mixed')
+    student = build_student(config).train()
+    reference = copy.deepcopy(student.encoder).eval().requires_grad_(False)
+    objective = DepthObjective(config, 90.0, reference)
+    with passes_of(student.encoder) as passes:
+        fabric.setup_module(student)(torch.rand(2, 3, 64, 64))
+    with fabric.autocast():
+        assert objective.feature_distance(*passes[0]) == 0
 
 
 def test_a_step_of_depth_sees_each_frame_once(tiny_run: Make) -> None:

@@ -44,7 +44,8 @@ def waits_of(config: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> dict[st
     student = build_student(config)
     networks = OnItsOwn(LearnerNetworks(student, PoseNetwork(config.pose)))
     teacher, objective = MeanTeacher(student), JointObjective(config, 90.0)
-    teacher.bias.mean = on_gpu(teacher.bias.mean)
+    for name, buffer in teacher.bias.named_buffers():
+        setattr(teacher.bias, name, on_gpu(buffer))
     teacher = OnItsOwn(teacher)
     samples = StepBatches(config.data, training_pools(config.data), config.seed)[0]
     batch = Batch(*(type(half)(*on_gpu(half[:-1]), half.names) for half in samples))

@@ -19,9 +19,11 @@ from sds_perception.release import read_release
 from sds_training import learner, scoring
 from sds_training import train as module
 from sds_training.config import TrainingConfig
+from sds_training.evaluate import evaluate
+from sds_training.metrics import FOLDS
 from sds_training.run.interruption import Interrupted
 from sds_training.run.run_state import newest_state
-from sds_training.scoring import frames_to_score
+from sds_training.scoring import PROTOCOL, frames_to_score
 from sds_training.train import train
 
 Make = Callable[..., TrainingConfig]
@@ -94,6 +96,15 @@ def test_who_asks_to_stop_does_not_wait_for_the_rest_of_the_frames(
         train(config)
     assert len(seen) == 1
     assert caplog.messages == ['not scored after step 3: asked to stop']
+
+
+def test_a_run_on_data_of_fewer_classes_scores_as_its_release_is_scored(tiny_run: Make) -> None:
+    config = tiny_run('--journal.evaluate_fold=camvid')
+    perceiver = Perceiver.from_release(train(config), device='cpu', detail='fine')
+    folded = evaluate(perceiver, frames_to_score(config), fold=FOLDS['camvid'], protocol=PROTOCOL)
+    scores = json.loads(Path(config.run_dir, 'scores.json').read_text())
+    assert scores['fold'] == 'camvid'
+    assert scores['mean_iou'] == pytest.approx(folded.mean_iou)
 
 
 def test_a_runs_scores_say_how_they_were_taken(finished_run: TrainingConfig) -> None:

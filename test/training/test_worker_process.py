@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 COMMAND = """
 import time
@@ -28,5 +29,6 @@ def test_of_control_c_the_command_alone_speaks_and_nobody_works_on() -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's & ignores it
     )
     assert command.stdout.readline() == 'one waits, one works\n'
+    time.sleep(0.3)  # it waits by now: Python drops a KeyboardInterrupt that meets a destructor
     os.killpg(command.pid, signal.SIGINT)  # as a terminal does
     assert command.communicate(timeout=60) == ('stopped\n', '')
