@@ -1,8 +1,8 @@
 """The same numbers with less traffic: rewrites of the network for runtimes on a CPU.
 
 Convolutions already run at the machine's ceiling there; what is left to save is everything that
-is not one (docs/performance.md). Both rewrites are exact but for rounding, which the tests and
-the parity gate hold to.
+is not one (docs/performance_notes.md). Both rewrites are exact but for rounding, which the tests
+and the parity gate hold to.
 """
 
 from __future__ import annotations

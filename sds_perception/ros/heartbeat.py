@@ -15,7 +15,7 @@ class Heartbeat:
     A second executor thread would do the same, at a price: rclpy's MultiThreadedExecutor waits
     for other entities while a message still waits to be taken, and Fast DDS wakes it for that
     message again and again. With /clock at 100 Hz it then turns 5000 times a second, holds the
-    interpreter and starves the frames (docs/performance.md).
+    interpreter and starves the frames (docs/performance_notes.md).
     """
 
     def __init__(self, beat: Callable[[], None], period_s: Callable[[], float]) -> None:

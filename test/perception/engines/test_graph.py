@@ -28,7 +28,7 @@ def test_scores_that_are_no_numbers_have_no_winner():
 
 
 def test_no_runtime_is_asked_to_sort(small_release, cache):
-    """For an argmax OpenVINO does, and is slow at it (docs/performance.md)."""
+    """For an argmax OpenVINO does, and is slow at it (docs/performance_notes.md)."""
     for streamlined in (False, True):
         shape = GraphShape((64, 96), 'fine', streamlined=streamlined)
         graph = onnx.load(exported_onnx(small_release, shape, cache)).graph
