@@ -44,7 +44,7 @@ from sds_training.run.run_state import (
     save_state,
 )
 from sds_training.scoring import finish, scored
-from sds_training.warm_start import semantics_from_depth
+from sds_training.warm_start import comparable, semantics_from_depth
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
     if config.init_from is None:
         return None
     origin = read_origin(config.init_from)
-    networks = origin.networks
+    networks = comparable(origin, config)
     logger.info('starting from the networks of %s', config.init_from)
     if origin.stage == 'depth' and config.stage == 'joint':
         networks = semantics_from_depth(networks)

@@ -17,12 +17,36 @@ import torch
 from torch import Tensor, nn
 
 from sds_training.class_bias import HEAD_BIAS
-from sds_training.run.run_state import RunStateError
+from sds_training.config import TrainingConfig
+from sds_training.run.run_state import Origin, RunStateError
 
 logger = logging.getLogger(__name__)
 
 BLOCK = re.compile(r'student\.encoder\.taps\.layer\d+\.[1-9]\d*\.')
+# Fields that no weight has the shape of.
+MEANING = ('depth_range', 'pixel_mean', 'pixel_std')
+MEANING_OF_POSE = ('odometry', 'translation_scale')
 MAY_DIFFER = {'student.exchanges.': 'exchange between the decoders', 'pose.': 'pose network'}
+
+
+def comparable(origin: Origin, config: TrainingConfig) -> dict[str, Tensor]:
+    """The origin's weights, without a pose network that answers another question than ours.
+
+    Raises:
+        RunStateError: its other weights would silently mean something else here.
+    """
+    ours = config.network.config()
+    for name in MEANING:
+        theirs, wanted = (tuple(getattr(each, name)) for each in (origin.network, ours))
+        if theirs != wanted:
+            raise RunStateError(
+                f'init_from has network.changes.{name} {theirs}, this run {wanted}: its weights '
+                'would fit and mean something else; wanted the same'
+            )
+    asked = {name: getattr(config.pose, name) for name in MEANING_OF_POSE}
+    if origin.pose and any(origin.pose[name] != value for name, value in asked.items()):
+        return {n: each for n, each in origin.networks.items() if not n.startswith('pose.')}
+    return origin.networks
 
 
 def inherit(networks: nn.Module, weights: dict[str, Tensor]) -> None:

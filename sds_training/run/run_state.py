@@ -21,8 +21,10 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from sds_perception.atomic_file import write_atomically
+from sds_perception.network import NetworkConfig
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig, layered_values
+from sds_training.network_choice import NetworkChoice
 from sds_training.run.first_process import by_first_alone
 from sds_training.run.folder_lock import held
 
@@ -153,6 +155,8 @@ class Origin(NamedTuple):
     networks: dict[str, Tensor]  # names of `LearnerNetworks`; a release has no pose network
     stage: str  # what they were trained for, 'depth' or 'joint'
     passport: dict[str, Any]  # what a release of this run tells of it
+    network: NetworkConfig  # how its student is built, and what its disparity means
+    pose: dict[str, Any]  # fields of its PoseConfig; empty for a release
 
 
 def read_origin(path: str) -> Origin:
@@ -162,12 +166,14 @@ def read_origin(path: str) -> Origin:
         networks = {f'student.{name}': each for name, each in release.weights.items()}
         known = {'release': release.digest, 'step': release.provenance.get('step')}
         stage = release.provenance.get('config', {}).get('stage', 'joint')
-        return Origin(networks, stage, {**known, 'before': release.provenance.get('started_from')})
+        known |= {'before': release.provenance.get('started_from')}
+        return Origin(networks, stage, known, release.network_config, {})
     state = read_state(path)
     known = {'config_digest': state['config_digest'], 'step': state['step']}
-    before = json.loads(state['passport']).get('started_from')
-    stage = json.loads(state['config'])['stage']
-    return Origin(state['networks'], stage, {**known, 'before': before})
+    known |= {'before': json.loads(state['passport']).get('started_from')}
+    config = json.loads(state['config'])
+    network = NetworkChoice(**config['network']).config()
+    return Origin(state['networks'], config['stage'], known, network, config['pose'])
 
 
 def newest_state(config: TrainingConfig) -> dict[str, Any] | None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 from sds_perception.network import NetworkConfig, build_network
+from sds_training.config import TrainingConfig
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseConfig, PoseNetwork
-from sds_training.run.run_state import RunStateError
-from sds_training.warm_start import grown, inherit
+from sds_training.run.run_state import Origin, RunStateError
+from sds_training.warm_start import comparable, grown, inherit
 
 
 def networks(
@@ -117,3 +120,20 @@ def test_of_another_network_no_more_weights_differ_than_there_are(narrow: Learne
         inherit(narrow, foreign)
     differ, known = map(int, re.findall(r'(\d+) of (\d+) weights', str(refused.value))[0])
     assert differ <= known == both
+
+
+def test_weights_that_fit_and_would_mean_something_else_are_refused(
+    tiny_run: Callable[..., TrainingConfig],
+) -> None:
+    config = tiny_run()
+    same = config.network.config()
+    weights = {'student.a': torch.zeros(1), 'pose.b': torch.zeros(1)}
+    origin = Origin(weights, 'joint', {}, same, asdict(config.pose))
+    assert comparable(origin, config) == weights
+    farther = origin._replace(network=replace(same, depth_range=(1.0, 200.0)))
+    with pytest.raises(
+        RunStateError, match=r'depth_range \(1.0, 200.0\), this run \(0.1, 100.0\)'
+    ):
+        comparable(farther, config)
+    asked_otherwise = origin._replace(pose={**origin.pose, 'odometry': not config.pose.odometry})
+    assert list(comparable(asked_otherwise, config)) == ['student.a']
