@@ -42,11 +42,14 @@ REFUSALS = (ParameterError, ReleaseError, EngineError, OSError)  # the operator'
 class PerceptionNode(SpokenNode):
     """Publishes what one release sees in the images of one or several cameras."""
 
+    trouble: tuple[Level, str] | None
+    """What keeps the node from looking at its cameras; None while it looks."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__('sds_perception', **options)
         self._settings = Parameters(self)
         self._diagnostics = Diagnostics(self)
-        self._state, self._trouble = 'unconfigured', (Level.WARN, 'unconfigured')
+        self._state, self.trouble = 'unconfigured', (Level.WARN, 'unconfigured')
         self._perceiver: Perceiver | None = None
         self._session: Session | None = None  # while active
         self._channels: dict[str, Channel] = {}
@@ -118,11 +121,6 @@ class PerceptionNode(SpokenNode):
     def config(self) -> NodeConfig:
         """The parameters as they are now."""
         return self._settings.config
-
-    @property
-    def trouble(self) -> tuple[Level, str] | None:
-        """What keeps the node from looking at its cameras; None while it looks."""
-        return self._trouble
 
     def health(self, camera: str = '') -> CameraHealth:
         """Counters and latency of one camera; '' is the only one of a single-camera node."""
@@ -207,7 +205,7 @@ class PerceptionNode(SpokenNode):
             self.get_logger().error(f'cannot write report_file: {problem}')
 
     def _now(self, state: str, trouble: tuple[Level, str] | None) -> None:
-        self._state, self._trouble = state, trouble
+        self._state, self.trouble = state, trouble
         self._beat()
 
     def _tend(self) -> None:
@@ -216,7 +214,7 @@ class PerceptionNode(SpokenNode):
 
     def _beat(self) -> None:
         healths = [channel.source.health for channel in list(self._channels.values())]
-        self._diagnostics.publish(self._state, healths, self._trouble)
+        self._diagnostics.publish(self._state, healths, self.trouble)
 
 
 def main(args: list[str] | None = None) -> int:
