@@ -1,38 +1,17 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from drives import write_drive
-
-ROOT = Path(__file__).parents[2]
-FILES = ('perception', 'replay')
-INSTALLED = importlib.util.find_spec('launch_ros') is not None
-needs_launch = pytest.mark.skipif(
-    not INSTALLED, reason='launch_ros comes with a ROS installation and is not on PyPI'
-)
-
-
-def source(name: str) -> str:
-    return (ROOT / 'launch' / f'{name}.launch.py').read_text()
-
-
-def loaded(name: str):
-    path = ROOT / 'launch' / f'{name}.launch.py'
-    spec = importlib.util.spec_from_file_location(f'{name}_launch', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from launch_files import FILES, ROOT, launched_with, loaded, needs_launch, source, written
 
 
 @pytest.mark.parametrize('name', FILES)
@@ -120,13 +99,6 @@ def test_camera_info_is_heard_beside_the_pictures_unless_it_is_elsewhere(image, 
     assert _remapped([], image_topic=image) == [('image', image), ('camera_info', beside)]
 
 
-@needs_launch
-@pytest.mark.parametrize('bag', ['/d/drive', '/d/drive/'])
-def test_the_results_of_a_replay_lie_beside_the_bag_and_never_in_it(bag):
-    assert loaded('replay').output(_context(bag=bag, output='')) == '/d/drive_perceived'
-    assert loaded('replay').output(_context(bag=bag, output='/r')) == '/r'
-
-
 TWO = ['front', 'rear']
 
 
@@ -159,7 +131,7 @@ def test_what_an_operator_set_for_glibc_stays(monkeypatch):
 
     monkeypatch.setenv(MALLOC_VARIABLES[0], '1000')
     monkeypatch.delenv(MALLOC_VARIABLES[1], raising=False)
-    environment = loaded('perception').environment(_context())
+    environment = loaded('perception').environment(launched_with())
     assert environment == {MALLOC_VARIABLES[1]: MALLOC_KEEP_BYTES}
 
 
@@ -170,34 +142,9 @@ def test_a_dds_profile_that_is_given_wins_and_else_the_node_looks_for_one(monkey
     for name in MALLOC_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     environment = loaded('perception').environment
-    assert set(environment(_context())) == set(MALLOC_VARIABLES)
-    given = environment(_context(dds_profile='mine.xml'))
+    assert set(environment(launched_with())) == set(MALLOC_VARIABLES)
+    given = environment(launched_with(dds_profile='mine.xml'))
     assert {given[name] for name in PROFILE_VARIABLES} == {'mine.xml'}
-
-
-@needs_launch
-@pytest.mark.parametrize(
-    ('text', 'named'),
-    [
-        ('/**: {ros__parameters: {cameras: [front, rear]}}', ['front', 'rear']),
-        ('sds_perception: {ros__parameters: {cameras: [front]}}', ['front']),
-        ('/*: {ros__parameters: {cameras: [front]}}', ['front']),
-        ('/recorder: {ros__parameters: {cameras: 3}}', []),
-        ('/**: {ros__parameters: {other: {cameras: 3}}}', []),
-        ("/**: {ros__parameters: {cameras: ['']}}", []),
-        ('/**: {ros__parameters: {device: cpu}}', []),
-        ('', []),
-    ],
-)
-def test_a_replay_awaits_and_records_the_cameras_of_the_parameter_file(tmp_path, text, named):
-    file = _written(tmp_path, text)
-    context = _context(params_file=file, bag='drive', output='')
-    names, *_ = loaded('perception').perception(context)
-    names.execute(context)
-    assert loaded('perception').cameras(context) == named
-    record, play = loaded('replay').player_and_recorder(context)
-    for each in (f'{name}/labels' for name in named or ['sds_perception']):
-        assert each in _told(record) and each in _told(play)
 
 
 @needs_launch
@@ -213,8 +160,8 @@ def test_cameras_are_those_of_the_names_ros_matches_with_the_node(tmp_path, key,
     for part in reversed(key.strip('/').split('/')):
         nested = {part: nested}
     for parameters in ({key: below}, nested):
-        file = _written(tmp_path, yaml.safe_dump(parameters))
-        context = _context(params_file=file, namespace='a' if outer else '/robot/a')
+        file = written(tmp_path, yaml.safe_dump(parameters))
+        context = launched_with(params_file=file, namespace='a' if outer else '/robot/a')
         context.launch_configurations.update({'ros_namespace': outer} if outer else {})
         assert loaded('perception').cameras(context) == (['front'] if ours else [])
 
@@ -222,49 +169,9 @@ def test_cameras_are_those_of_the_names_ros_matches_with_the_node(tmp_path, key,
 @needs_launch
 @pytest.mark.parametrize('value', ['front', '3', '[front, 2]', ''])
 def test_cameras_that_are_no_list_of_names_are_refused_in_a_sentence(tmp_path, value):
-    file = _written(tmp_path, f'/**: {{ros__parameters: {{cameras: {value}}}}}')
+    file = written(tmp_path, f'/**: {{ros__parameters: {{cameras: {value}}}}}')
     with pytest.raises(RuntimeError, match=r'cameras is .* in .*params.yaml, wanted a list such'):
-        loaded('perception').cameras(_context(params_file=file))
-
-
-@needs_launch
-def test_a_replay_leaves_out_what_a_node_recorded_before(tmp_path):
-    context = _context(sds_perception_cameras='', bag='drive', output='')
-    _, play = loaded('replay').player_and_recorder(context)
-    assert '--except sds_perception /diagnostics --await' in _told(play)
-
-
-@needs_launch
-def test_a_replay_fails_and_says_so_where_the_node_refuses_to_configure():
-    from launch.actions import RegisterEventHandler
-    from launch_ros.event_handlers import OnStateTransition
-
-    from launch import LaunchContext
-
-    entities = loaded('replay').generate_launch_description().entities
-    handlers = [e.event_handler for e in entities if isinstance(e, RegisterEventHandler)]
-    (refused,) = [each for each in handlers if isinstance(each, OnStateTransition)]
-    (refusal,) = refused.entities
-    with pytest.raises(RuntimeError, match='could not be configured'):
-        refusal.execute(LaunchContext())
-
-
-@needs_launch
-@pytest.mark.parametrize(('code', 'result'), [(0, 0), (3, 1)])
-def test_a_replay_ends_as_the_first_of_its_processes_to_end(code, result):
-    from launch.actions import ExecuteProcess, RegisterEventHandler
-    from launch.event_handlers import OnProcessExit
-
-    from launch import LaunchDescription, LaunchService
-
-    commands = (f'import sys; sys.exit({code})', 'import time; time.sleep(60)')
-    processes = [ExecuteProcess(cmd=[sys.executable, '-c', each]) for each in commands]
-    end_all = RegisterEventHandler(OnProcessExit(on_exit=loaded('replay')._end_all))
-    service = LaunchService()
-    service.include_launch_description(LaunchDescription([end_all, *processes]))
-    began = time.monotonic()
-    assert service.run() == result
-    assert time.monotonic() - began < 30
+        loaded('perception').cameras(launched_with(params_file=file))
 
 
 @needs_launch
@@ -283,44 +190,13 @@ def test_ros2_launch_brings_the_node_to_active_and_ends_it(tmp_path, tiny_releas
     assert 'process has died' not in done.stdout + done.stderr
 
 
-def _performed(substitutions) -> str:
-    from launch.utilities import perform_substitutions
-
-    from launch import LaunchContext
-
-    return perform_substitutions(LaunchContext(), substitutions)
-
-
-def _told(node) -> str:
-    """The command of a node as far as the launch file says it itself."""
-    words = [part for word in node.cmd for part in word]
-    return ' '.join(each.text for each in words if hasattr(each, 'text'))
-
-
 def _given(**arguments: str) -> list[dict[str, object]]:
     """The parameters that the launch file adds to the parameter file."""
-    return loaded('perception').overrides(_context(**arguments))
+    return loaded('perception').overrides(launched_with(**arguments))
 
 
 def _remapped(names: list[str], **arguments: str) -> list[tuple[str, str]]:
-    return loaded('perception').remappings(_context(**arguments), names)
-
-
-def _context(**arguments: str):
-    """As `ros2 launch perception.launch.py` would have it with these arguments."""
-    from launch import LaunchContext
-
-    context = LaunchContext()
-    for each in loaded('perception').arguments():
-        if each.name != 'params_file':  # found where installed
-            context.launch_configurations[each.name] = _performed(each.default_value)
-    context.launch_configurations.update(arguments)
-    return context
-
-
-def _written(folder: Path, text: str) -> str:
-    (folder / 'params.yaml').write_text(text)
-    return str(folder / 'params.yaml')
+    return loaded('perception').remappings(launched_with(**arguments), names)
 
 
 def _share() -> str | None:
