@@ -216,15 +216,15 @@ def build_optimiser(networks: LearnerNetworks, config: OptimiserConfig) -> torch
     encoder = list(networks.student.encoder.parameters())
     of_encoder = {id(each) for each in encoder}
     rest = [each for each in networks.student.parameters() if id(each) not in of_encoder]
-    for each in encoder:
-        each.requires_grad_(config.encoder_rate > 0)
-    pose = networks.pose
-    pose.requires_grad_(pose.config.learned)
+    pose_rate = config.pose_rate if networks.pose.config.learned else 0.0
     rated = (
         (encoder, config.encoder_rate),
         (rest, config.rate),
-        (list(pose.parameters()), config.pose_rate if pose.config.learned else 0),
+        (list(networks.pose.parameters()), pose_rate),
     )
+    for members, rate in rated:
+        for each in members:  # what has no rate is frozen
+            each.requires_grad_(rate > 0)
     groups = [
         {'params': members, 'lr': rate, 'base_rate': rate} for members, rate in rated if rate > 0
     ]

@@ -30,12 +30,12 @@ class LearnerNetworks(nn.Module):
         self.student, self.pose = student, pose
 
     def train(self, mode: bool = True) -> LearnerNetworks:
-        """As usual, but a frozen encoder keeps its BatchNorm statistics too (method.md 1.5)."""
+        """As usual, but a frozen part keeps its BatchNorm statistics too (method.md 1.5)."""
         super().train(mode)
-        encoder = self.student.encoder
-        if not any(each.requires_grad for each in encoder.parameters()):
-            for norm in batch_norms(encoder):
-                norm.eval()
+        for part in (*self.student.children(), self.pose):
+            if not any(each.requires_grad for each in part.parameters()):
+                for norm in batch_norms(part):
+                    norm.eval()
         return self
 
     def forward(

@@ -67,6 +67,29 @@ def test_what_inherited_networks_lack_is_the_same_for_every_seed(
     assert not all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize(
+    ('rate', 'frozen'),
+    [
+        ('encoder_rate', ('student.encoder.',)),
+        ('rate', ('student.semantic_', 'student.depth_', 'student.exchanges.')),
+        ('pose_rate', ('pose.',)),
+    ],
+)
+def test_a_part_without_a_rate_keeps_all_it_has_and_has_no_gradient(
+    tiny_run: Make, rate: str, frozen: tuple[str, ...]
+) -> None:
+    learner = learner_of(tiny_run(f'--optimiser.{rate}=0'))
+    before = {name: each.clone() for name, each in learner.bare.state_dict().items()}
+    data = learner.config.data
+    learner.advance([next(batches(data, training_pools(data), 0, 0, 1))])
+    after = learner.bare.state_dict()
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert all(name in kept for name in before if name.startswith(frozen))
+    assert len(kept) < len(before)
+    grads = [n for n, each in learner.bare.named_parameters() if each.grad is not None]
+    assert not any(name.startswith(frozen) for name in grads)
+
+
 def test_the_teacher_follows_a_student_that_has_moved(tiny_run: Make) -> None:
     learner = learner_of(tiny_run())
     data = learner.config.data
