@@ -48,7 +48,7 @@ def offer(depth: int, *, reliable: bool, latched: bool) -> Qos:
 
 
 class BagWriter:
-    """Writes messages, made from frames or as they came; has a digest of (topic, time, bytes)."""
+    """Writes messages made from frames, with a digest of (topic, time, bytes), or as they came."""
 
     def __init__(
         self, path: Path, storage: str = 'mcap', custom: Mapping[str, str] | None = None
@@ -78,7 +78,7 @@ class BagWriter:
 
     @property
     def digest(self) -> str:
-        """sha256 over topic, time and bytes of everything written so far."""
+        """sha256 over topic, time and bytes of all that was made from frames so far."""
         return self._digest.hexdigest()
 
     def image(self, topic: str, picture: NDArray[Any], encoding: str, frame: Frame) -> None:
@@ -141,15 +141,16 @@ class BagWriter:
         self.counts[topic] = 0
 
     def write(self, topic: str, data: bytes | memoryview, logged_ns: int) -> None:
-        """Write a message of an announced topic as it came over the wire."""
+        """Write a message of an announced topic as it came, and spend no time on a digest."""
         self._writer.write(self._connections[topic], logged_ns, data)
-        self._digest.update(f'{topic} {logged_ns} {len(data)} '.encode())
-        self._digest.update(data)
         self.counts[topic] += 1
 
     def _write(self, topic: str, kind: str, message: Any, logged_ns: int) -> None:
         self.announce(topic, kind)
-        self.write(topic, self._types.serialize_cdr(message, kind), logged_ns)
+        data = self._types.serialize_cdr(message, kind)
+        self.write(topic, data, logged_ns)
+        self._digest.update(f'{topic} {logged_ns} {len(data)} '.encode())
+        self._digest.update(data)
 
     def _header(self, frame: Frame) -> Any:
         sec, nanosec = divmod(frame.stamp_ns, 1_000_000_000)

@@ -283,3 +283,11 @@ def test_what_the_reader_of_a_bag_does_wrong_is_not_blamed_on_the_bag(bag) -> No
 def test_an_existing_bag_is_not_written_over(bag, frames) -> None:
     with pytest.raises(OfflineError, match='exists already'):
         write_bag(bag, frames)
+
+
+def test_what_is_recorded_as_it_came_costs_no_digest(tmp_path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        before = bag.digest
+        bag.announce('/said', 'std_msgs/msg/String')
+        bag.write('/said', bytes(16), 1)
+        assert (bag.digest, bag.counts) == (before, {'/said': 1})
