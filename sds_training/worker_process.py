@@ -34,7 +34,7 @@ def finished(
                 yield job.result()
         except BaseException:
             for worker in multiprocessing.active_children():
-                worker.terminate()
+                worker.kill()  # SIGTERM may be ignored: who starts a command hands that down
             raise
 
 

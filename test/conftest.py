@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -52,6 +53,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
             told = f'skipped though ROS is required: {item.name} ({reason})'
             report.outcome, report.longrepr = 'failed', told
     return report
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> Iterator[None]:
+    """A test that leaves SIGTERM ignored makes the commands of later tests immortal."""
+    before = _signals()
+    yield
+    assert _signals() == before, 'this test changes signals for those after it'
+
+
+def _signals() -> list[Any]:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    return [*handlers, signal.pthread_sigmask(signal.SIG_BLOCK, ())]
 
 
 def used(network: SdsNetwork, seed: int = 0) -> SdsNetwork:

@@ -52,6 +52,7 @@ def test_another_middleware_does_not_need_the_profile():
     assert faults(doctor.check_transport({'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'})) == []
 
 
+@pytest.mark.usefixtures('as_a_command')
 def test_other_middlewares_are_not_asked_for_shared_memory(monkeypatch):
     monkeypatch.setattr(doctor, 'SHARED_MEMORY_BYTES', 1 << 60)
     wanted = doctor._parse(['--timeout', '0'])
