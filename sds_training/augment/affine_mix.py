@@ -1,9 +1,7 @@
 """AffineMix: movable things re-placed at another depth, with matching size and occlusion.
 
-Source: Semantics-Depth-Symbiosis (arXiv 2206.10562) names the idea; the algorithm is our
-reconstruction, method.md 3.2; things move towards the road's vanishing point and not the
-principal point of method.md 3.1, which is the same for level cameras only. Choosing needs
-connected components and happens on the CPU.
+Source: Semantics-Depth-Symbiosis (arXiv 2206.10562) names the idea; geometry and algorithm are our
+reconstruction, method.md 3.1 and 3.2. Choosing needs connected components and happens on the CPU.
 """
 
 from __future__ import annotations
