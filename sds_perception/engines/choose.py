@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
+import torch
+
 from sds_perception.engines import ENGINES, Engine, EngineError, parsed_device
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import NATIVE, bf16_pays, require_precision
 from sds_perception.release import Release
 
-QUICK_IN_FLOAT32 = {'MNN': 'mnn', 'onnxruntime': 'onnxruntime'}  # modules and their engines
+MODULES = {'mnn': 'MNN', 'onnxruntime': 'onnxruntime'}  # of the engines quick in float32
 
 
 def build_engine(
@@ -85,12 +87,14 @@ def quickest_engine(device: str) -> tuple[str, str]:
     """Engine and precision that need least time here; '' is the engine's own precision.
 
     On the CPU OpenVINO in bfloat16, where that is quick, takes less than half of torch's time; of
-    the shipped release MNN takes nine tenths of ONNX Runtime's, and that five to nine tenths of
-    torch's (docs/performance.md). Elsewhere it is torch.
+    the shipped release MNN takes nine tenths of ONNX Runtime's with AVX2, and that five to nine
+    tenths of torch's; with AVX512, which MNN's wheels do not use, MNN takes 1.4 times as long
+    (docs/performance.md). Elsewhere it is torch.
     """
     if device != 'cpu':
         return 'torch', ''
     if find_spec('openvino') and bf16_pays():
         return 'openvino', 'bf16'
-    there = (name for module, name in QUICK_IN_FLOAT32.items() if find_spec(module))
-    return next(there, 'torch'), ''
+    wide = torch.backends.cpu.get_cpu_capability() == 'AVX512'
+    order = ('onnxruntime', 'mnn') if wide else ('mnn', 'onnxruntime')
+    return next((name for name in order if find_spec(MODULES[name])), 'torch'), ''

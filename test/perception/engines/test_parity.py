@@ -190,17 +190,22 @@ def test_synthetic_frames_are_always_the_same_and_mostly_smooth():
 
 
 @pytest.mark.parametrize(
-    ('device', 'installed', 'pays', 'wanted'),
+    ('device', 'installed', 'pays', 'widest', 'wanted'),
     [
-        ('cpu', {'openvino', 'MNN', 'onnxruntime'}, True, ('openvino', 'bf16')),
-        ('cpu', {'openvino', 'MNN', 'onnxruntime'}, False, ('mnn', '')),
-        ('cpu', {'openvino', 'onnxruntime'}, False, ('onnxruntime', '')),
-        ('cpu', {'onnxruntime'}, True, ('onnxruntime', '')),
-        ('cpu', set(), True, ('torch', '')),
-        ('cuda', {'openvino', 'MNN', 'onnxruntime'}, True, ('torch', '')),
+        ('cpu', {'openvino', 'MNN', 'onnxruntime'}, True, 'AVX512', ('openvino', 'bf16')),
+        ('cpu', {'openvino', 'MNN', 'onnxruntime'}, False, 'AVX2', ('mnn', '')),
+        ('cpu', {'openvino', 'MNN', 'onnxruntime'}, False, 'AVX512', ('onnxruntime', '')),
+        ('cpu', {'openvino', 'onnxruntime'}, False, 'AVX2', ('onnxruntime', '')),
+        ('cpu', {'MNN'}, False, 'AVX512', ('mnn', '')),
+        ('cpu', {'onnxruntime'}, True, 'AVX512', ('onnxruntime', '')),
+        ('cpu', set(), True, 'AVX512', ('torch', '')),
+        ('cuda', {'openvino', 'MNN', 'onnxruntime'}, True, 'AVX512', ('torch', '')),
     ],
 )
-def test_the_quickest_engine_is_one_that_is_there(monkeypatch, device, installed, pays, wanted):
+def test_the_quickest_engine_is_one_that_is_there(
+    monkeypatch, device, installed, pays, widest, wanted
+):
     monkeypatch.setattr(choose, 'find_spec', lambda name: name in installed or None)
     monkeypatch.setattr(choose, 'bf16_pays', lambda: pays)
+    monkeypatch.setattr(choose.torch.backends.cpu, 'get_cpu_capability', lambda: widest)
     assert choose.quickest_engine(device) == wanted
