@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from sds_perception.argument_types import count
 from sds_perception.atomic_file import write_atomically
-from sds_perception.engines import ENGINES, PRECISIONS, EngineError
+from sds_perception.engines import EngineError
+from sds_perception.engines.options import add_engine_options, engine_asked_for, unused_option
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError
 from sds_training.data.cityscapes import DataError
@@ -82,9 +83,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _evaluate_and_write(options: argparse.Namespace) -> None:
+    if unused := unused_option(options.engine, options.provider, options.cache):
+        raise EngineError(f'--{unused} does nothing for engine {options.engine}')
     fold, protocol = read_fold(options.fold), PROTOCOLS[options.depth_protocol]
     frames = validation_frames(DataConfig(root=str(options.root)), options.split)
-    perceiver = _perceiver(options)
+    perceiver = Perceiver.from_release(
+        options.release, device=options.device, **engine_asked_for(options)
+    )
     options.output.mkdir(parents=True, exist_ok=True)  # told now, not after all frames
     rows = PictureRows(len(frames), options.pictures, fold, protocol)
     with tqdm(total=len(frames), disable=not sys.stderr.isatty(), unit='frame') as bar:
@@ -97,16 +102,6 @@ def _evaluate_and_write(options: argparse.Namespace) -> None:
     _write(options, perceiver, scores, rows)
     print(_summary(scores))
     print(f'{options.output / "scores.json"} and {options.output / "report.html"} written')
-
-
-def _perceiver(options: argparse.Namespace) -> Perceiver:
-    return Perceiver.from_release(
-        options.release,
-        device=options.device,
-        engine=options.engine,
-        detail=options.detail,
-        **({'precision': options.precision} if options.precision else {}),
-    )
 
 
 def _write(
@@ -143,7 +138,7 @@ def _summary(scores: Scores) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='sds-evaluate', description=__doc__)
-    parser.add_argument('release', type=Path, help='the release file')
+    parser.add_argument('release', type=Path, help="file, or 'demo' for the one that ships")
     parser.add_argument('root', type=Path, help='the Cityscapes-shaped folder')
     parser.add_argument('--split', default='val', help='(default: val)')
     parser.add_argument(
@@ -153,10 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         help='folder to write (default: evaluation)',
     )
     add = parser.add_argument
-    add('--device', default='cpu', help='cpu, cuda or cuda:N (default: cpu)')
-    add('--engine', choices=ENGINES, default='torch', help='how to run it (default: torch)')
-    add('--precision', choices=PRECISIONS, help="of its arithmetic (default: the engine's own)")
-    add('--detail', choices=('fast', 'fine'), default='fast', help='label edges (default: fast)')
+    add_engine_options(parser)
     add(
         '--depth-protocol',
         choices=tuple(PROTOCOLS),

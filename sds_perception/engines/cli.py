@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine, require_int8, require_size
 from sds_perception.engines.export import GraphShape
-from sds_perception.engines.options import add_engine_options, engine_options, unused_option
+from sds_perception.engines.options import add_engine_options, engine_asked_for, unused_option
 from sds_perception.engines.parity import ParityReport, frames_for, measure_parity
 from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.offline.frames import OfflineError
@@ -75,16 +75,7 @@ def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
 def _checked(
     wanted: argparse.Namespace, release: Release, frames: NDArray[np.uint8] | None
 ) -> ParityReport:
-    engine = build_engine(
-        release,
-        wanted.engine,
-        wanted.device,
-        input_size=wanted.input_size,
-        detail=wanted.detail,
-        **engine_options(
-            wanted.engine, wanted.precision, wanted.threads, wanted.cache, wanted.provider
-        ),
-    )
+    engine = build_engine(release, device=wanted.device, **engine_asked_for(wanted))
     return measure_parity(engine, release, frames_for(engine) if frames is None else frames)
 
 

@@ -5,7 +5,7 @@ Knows no torch: command lines are read before it is imported.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,17 @@ def add_engine_options(
     add('--cache', type=Path, help='folder of built engines (default: the user cache)')
     add('--detail', choices=('fast', 'fine'), default='fast', help=HELP_DETAIL)
     add('--input-size', type=input_size, metavar='WxH', help="(default: the release's own)")
+
+
+def engine_asked_for(wanted: Namespace) -> dict[str, Any]:
+    """What a command line with these options says, but for the device, to who builds engines."""
+    given = (wanted.precision, wanted.threads, wanted.cache, wanted.provider)
+    return {
+        'engine': wanted.engine,
+        'detail': wanted.detail,
+        'input_size': wanted.input_size,
+        **engine_options(wanted.engine, *given),
+    }
 
 
 def engine_options(

@@ -10,7 +10,7 @@ import torch
 from sds_perception.camera import CameraError
 from sds_perception.ego_hood import HoodMask
 from sds_perception.engines import EngineError
-from sds_perception.engines.options import engine_options, unused_option
+from sds_perception.engines.options import engine_asked_for, unused_option
 from sds_perception.metric_scale import (
     CameraHeightScale,
     FirstKnown,
@@ -64,16 +64,7 @@ def run(wanted: argparse.Namespace) -> int:
     hood = HoodMask(wanted.hood_mask) if wanted.hood_mask else None
     release = chosen_release(wanted)
     device = wanted.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    perceiver = Perceiver.from_release(
-        release,
-        device=device,
-        engine=wanted.engine,
-        detail=wanted.detail,
-        input_size=wanted.input_size,
-        **engine_options(
-            wanted.engine, wanted.precision, wanted.threads, wanted.cache, wanted.provider
-        ),
-    )
+    perceiver = Perceiver.from_release(release, device=device, **engine_asked_for(wanted))
     printed(note for note in (_about(release, device), source.note) if note)
     sink.origin = origin_of(wanted, release, perceiver.engine)
     with sink:

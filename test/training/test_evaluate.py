@@ -243,3 +243,23 @@ def test_control_c_is_one_line(
     monkeypatch.setattr(Perceiver, '__call__', interrupt)
     assert main([str(release_file), str(root)]) == 130
     assert capsys.readouterr().err == 'sds-evaluate: stopped; nothing was written\n'
+
+
+def test_an_option_that_does_nothing_for_the_engine_is_refused(
+    root: Path, release_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = [str(release_file), str(root), '--provider', 'cpu', '--output', str(tmp_path / 'out')]
+    assert main(words) == 2
+    assert '--provider does nothing for engine torch' in capsys.readouterr().err
+
+
+def test_a_release_is_scored_at_the_size_asked_for(
+    root: Path, release_file: Path, tmp_path: Path
+) -> None:
+    seen: dict[str, object] = {}
+    for size in ('64x32', '128x64'):
+        out = tmp_path / size
+        words = [str(release_file), str(root), '--input-size', size, '--output', str(out)]
+        assert main(words) == 0
+        seen[size] = json.loads((out / 'scores.json').read_text())['depth']
+    assert seen['64x32'] != seen['128x64']
