@@ -45,15 +45,30 @@ class PseudoLabels:
     ) -> tuple[Tensor, Demand | None]:
         """What is known of the pool, (P, H, W) train ids, and what is demanded on mixed pictures.
 
-        People's labels and nothing more where this step asks no teacher.
+        People's labels and nothing more where no teacher is asked.
         """
         pool = batch.unlabelled
         if self.debiases:
             teacher.bias.learn_of(batch.labelled.label)
+        known = pool.label.long()
         if not self.wanted(pool, step):
-            return pool.label.long(), None
+            return known, None
+        judged = torch.arange(len(known), device=known.device)
+        if self.config.data.extra_depth_only:
+            judged = judged[~pool.depth_only]
+            batch = batch._replace(unlabelled=pool.rows(judged))
+        if not len(judged):
+            self.follow_nothing(teacher)
+            return known, None
         belief = self.belief(teacher, self.teacher_input(batch))
-        return belief.label[: len(pool.image)], self.demand(belief, batch, generator)
+        known[judged] = belief.label[: len(judged)]
+        return known, self.demand(belief, batch, generator)
+
+    def follow_nothing(self, teacher: MeanTeacher) -> None:
+        """Have the bias hear of no picture: the other processes wait for this one to come by."""
+        if self.debiases:
+            mean = teacher.bias.mean
+            teacher.bias.follow(mean.new_zeros(0, len(mean), 1, 1), mean.new_zeros(0))
 
     @property
     def debiases(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class Clip:
     label: Path | None
     camera: Path | None
     vehicles: tuple[Path | None, Path | None, Path | None]  # itself, earlier, later
+    depth_only: bool = False  # no teacher labels it
 
     def camera_at(self, width: int, height: int) -> Camera:
         """The camera of the recorded picture; a centred 60-degree pinhole where none is known."""
@@ -127,7 +128,8 @@ def _extra_clips(layout: Layout, config: DataConfig) -> list[Clip]:
     asked = layout.snippet_frames(config.extra_unlabelled)
     new = [name for name in asked if name not in layout.images]
     there = [_clip(layout, name, config) for name in new if name in layout.sequence]
-    whole = [clip for clip in there if clip.neighbours]
+    depth_only = config.extra_depth_only
+    whole = [replace(clip, depth_only=depth_only) for clip in there if clip.neighbours]
     if len(whole) < len(new):
         logger.info(
             'of %d frames that data.extra_unlabelled asks for %d are not in leftImg8bit_sequence '

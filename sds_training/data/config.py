@@ -56,6 +56,10 @@ class DataConfig:
     """Positions (0..29, 19 is the labelled one) in each snippet of sequence frames that join the
     unlabelled pool; only frames with both neighbours join. 'all' takes every one."""
 
+    extra_depth_only: bool = False
+    """Whether these teach depth alone: video of another kind than the labelled pictures, where the
+    teacher would be surely wrong, gets no pseudo labels."""
+
     clips_only: bool = False
     """Whether frames without both neighbours stay out of the unlabelled pool: for depth alone."""
 
@@ -87,6 +91,10 @@ class DataConfig:
                     f'data.crop is {crop} px {side}, wanted 1 to {size}: a crop lies in data.size'
                 )
         self._check_ranges()
+        if self.extra_depth_only and not self.extra_unlabelled:
+            raise DataError(
+                'data.extra_depth_only is true and data.extra_unlabelled names no frames for it'
+            )
         if self.labelled_batch + self.unlabelled_batch < 1:
             raise DataError('data.labelled_batch and data.unlabelled_batch are both 0')
 

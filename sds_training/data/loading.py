@@ -175,6 +175,7 @@ def load_sample(
         neighbours=tuple(others) if clip.neighbours else (frame, frame),
         has_neighbours=clip.neighbours is not None,
         label=None if label is None else apply_to_label(label, plan),
+        depth_only=clip.depth_only,
         intrinsics=apply_to_camera(camera, plan).matrix.astype(np.float32),
         driven=tuple(mirrored(motion) for motion in driven) if plan.flip else driven,
         road=mirrored_road(clip.road()) if plan.flip else clip.road(),

@@ -21,6 +21,8 @@ def require_supervision(config: TrainingConfig, pools: Pools) -> None:
         require_vehicles(pools, f'loss.speed is {config.loss.speed}', 'set loss.speed to 0')
     if config.loss.road:
         require_mounting(pools)
+    if config.stage == 'joint' and config.loss.consistency and config.data.unlabelled_batch:
+        require_some_to_judge(pools, config.loss.consistency)
     if config.stage == 'depth':
         require_neighbours(pools, config.data)
     elif config.loss.depth:
@@ -39,6 +41,15 @@ def require_frames(pools: Pools, config: DataConfig) -> None:
             f'data.unlabelled_batch is {config.unlabelled_batch} but the unlabelled pool of '
             f'{TRAIN!r} is empty; set data.extra_unlabelled (sds-prepare: --extra-unlabelled all) '
             'or data.pool_includes_labelled'
+        )
+
+
+def require_some_to_judge(pools: Pools, weight: float) -> None:
+    """Refuse an unlabelled pool all of which is for depth alone where a teacher is to teach."""
+    if all(clip.depth_only for clip in pools.unlabelled):
+        raise DataError(
+            f'loss.consistency is {weight} but all {len(pools.unlabelled)} unlabelled frames are '
+            'for depth alone (data.extra_depth_only); add pictures, or set loss.consistency to 0'
         )
 
 

@@ -17,6 +17,7 @@ class Sample(NamedTuple):
     neighbours: tuple[NDArray[np.uint8], ...]  # earlier, later; the image itself if there are none
     has_neighbours: bool
     label: NDArray[np.uint8] | None  # (H, W) train ids; None without a label
+    depth_only: bool  # no teacher labels it
     intrinsics: NDArray[np.float32]  # (3, 3) of the crop
     driven: tuple[NDArray, ...]  # (4, 4) each, earlier and later camera from this one; NaN unknown
     road: NDArray  # (4,) the ground in the camera's frame, as `Mounting.road`; NaN unknown
@@ -31,6 +32,7 @@ class Samples(NamedTuple):
     has_neighbours: Tensor  # (B,) bool
     label: Tensor  # (B, H, W) uint8 train ids, 255 = unlabelled
     labelled: Tensor  # (B,) bool
+    depth_only: Tensor  # (B,) bool, no teacher labels these
     intrinsics: Tensor  # (B, 3, 3) float32, pixels of the crop
     driven: Tensor  # (B, S, 4, 4) float32, source_from_target in metres by odometry, NaN unknown
     road: Tensor  # (B, 4) float32, unit vector down to the road and metres to it, NaN unknown
@@ -42,6 +44,11 @@ class Samples(NamedTuple):
         names = parts.pop('names')
         moved = {key: part.to(device, non_blocking=True) for key, part in parts.items()}
         return Samples(**moved, names=names)
+
+    def rows(self, index: Tensor) -> Samples:
+        """Those at (N,) places, in that order."""
+        tensors = (part[index] for part in self[:-1])
+        return Samples(*tensors, [self.names[place] for place in index.tolist()])
 
 
 class Batch(NamedTuple):
@@ -79,6 +86,7 @@ def collate(samples: list[Sample], crop: tuple[int, int]) -> Samples:
         has_neighbours=torch.tensor([each.has_neighbours for each in samples], dtype=torch.bool),
         label=label,
         labelled=torch.tensor([each.label is not None for each in samples], dtype=torch.bool),
+        depth_only=torch.tensor([each.depth_only for each in samples], dtype=torch.bool),
         intrinsics=_rows([each.intrinsics for each in samples], (3, 3)),
         driven=_rows([np.stack(each.driven) for each in samples], (2, 4, 4)),
         road=_rows([each.road for each in samples], (4,)),

@@ -70,3 +70,36 @@ def test_the_pool_keeps_to_itself_unless_told(tiny_run: Make) -> None:
     _, mixed, believed = mixed_by(tiny_run(), 'pool')
     known = set(believed.unique().tolist())
     assert set(mixed.unique().tolist()) <= known
+
+
+def judged(config: TrainingConfig, depth_only: list[bool]) -> tuple[Batch, MeanTeacher, tuple]:
+    """A pool that nobody labelled, of which some is for depth alone, and what comes of it."""
+    data = replace(config.data, extra_depth_only=True)
+    debias = replace(config.teacher, debias=1.0)
+    batch, teacher, labels = parts_of(replace(config, data=data, teacher=debias))
+    pool = batch.unlabelled
+    pool = pool._replace(
+        labelled=torch.zeros_like(pool.labelled),
+        label=torch.full_like(pool.label, UNLABELLED),
+        depth_only=torch.tensor(depth_only),
+    )
+    batch = batch._replace(unlabelled=pool)
+    return batch, teacher, labels(batch, teacher, 0, torch.Generator().manual_seed(1))
+
+
+def test_the_teacher_says_nothing_of_frames_that_are_for_depth_alone(tiny_run: Make) -> None:
+    batch, teacher, (known, demand) = judged(tiny_run(), [False, True])
+    assert not bool((known[0] == UNLABELLED).any()) and bool((known[1] == UNLABELLED).all())
+    assert len(demand.mixed.image) == len(demand.weight) == 1
+    alone = batch._replace(unlabelled=batch.unlabelled.rows(torch.tensor([0])))
+    again = MeanTeacher(teacher.network)
+    again.bias.learn_of(alone.labelled.label)
+    pool = alone.unlabelled
+    again.bias.follow(teacher(pool.image.float() / 255).logits, ~pool.labelled)
+    torch.testing.assert_close(teacher.bias.mean, again.bias.mean)
+
+
+def test_a_step_that_shows_the_teacher_nothing_leaves_its_bias_alone(tiny_run: Make) -> None:
+    _, teacher, (known, demand) = judged(tiny_run(), [True, True])
+    assert demand is None and bool((known == UNLABELLED).all())
+    assert len(set(teacher.bias.mean.tolist())) == 1

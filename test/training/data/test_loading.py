@@ -184,11 +184,13 @@ def test_clips_without_labels_and_labels_without_clips_learn_from_one_folder(cit
         labelled_batch=1,
         unlabelled_batch=4,
         extra_unlabelled='all',
+        extra_depth_only=True,
         pool_includes_labelled=False,
         use_cache=False,
     )
     batch = next(drawn(config, 0, 0, 1))
     assert sorted(batch.unlabelled.names) == [f'kitti_000000_{n:06d}' for n in range(1, 5)]
+    assert batch.unlabelled.depth_only.all() and not batch.labelled.depth_only.any()
     assert batch.unlabelled.has_neighbours.all() and not batch.unlabelled.labelled.any()
     assert batch.labelled.labelled.all() and not batch.labelled.has_neighbours.any()
 
@@ -223,6 +225,7 @@ def test_training_without_the_cache_is_refused_with_the_command_to_run(config) -
         ('least_travel_m', -0.1),
         ('fit', 'letterbox'),
         ('frame_period_s', 0.0),
+        ('extra_depth_only', True),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(field: str, value: object) -> None:

@@ -5,7 +5,11 @@ import pytest
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
-from sds_training.data.requirements import require_mounting, require_vehicles
+from sds_training.data.requirements import (
+    require_mounting,
+    require_some_to_judge,
+    require_vehicles,
+)
 
 
 def test_an_empty_pool_is_refused(city_folder) -> None:
@@ -34,3 +38,18 @@ def test_a_camera_whose_height_nobody_told_is_named(street) -> None:
     pools = training_pools(config)
     with pytest.raises(DataError, match=r'loss.road is above 0 .* extrinsic.z \(first: '):
         require_mounting(pools)
+
+
+def test_a_teacher_needs_a_frame_that_is_not_for_depth_alone(city_folder) -> None:
+    city_folder.sequence([f'own_000000_{n:06d}' for n in range(3)])
+    config = DataConfig(
+        root=str(city_folder.root),
+        labelled_batch=0,
+        extra_unlabelled='all',
+        extra_depth_only=True,
+        use_cache=False,
+    )
+    with pytest.raises(DataError, match='loss.consistency is 1.0 but all 1 unlabelled frames'):
+        require_some_to_judge(training_pools(config), 1.0)
+    city_folder.image('cam_000000_000001')
+    require_some_to_judge(training_pools(config), 1.0)
