@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -16,13 +17,17 @@ from sds_training.pseudo_labels import PseudoLabels
 from sds_training.teacher import MeanTeacher
 
 Make = Callable[..., TrainingConfig]
+MeanOfAll = Callable[[torch.Tensor], torch.Tensor]
 
 
-def parts_of(config: TrainingConfig) -> tuple[Batch, MeanTeacher, PseudoLabels]:
+def parts_of(
+    config: TrainingConfig, *mean_of_all: MeanOfAll
+) -> tuple[Batch, MeanTeacher, PseudoLabels]:
     torch.manual_seed(0)
     batch = StepBatches(config.data, training_pools(config.data), 0)[0]
     camera = CanonicalCamera(90.0, config.network.config().depth_range)
-    return batch, MeanTeacher(build_student(config)), PseudoLabels(config, camera)
+    teacher = MeanTeacher(build_student(config), nullcontext, *mean_of_all)
+    return batch, teacher, PseudoLabels(config, camera)
 
 
 def mixed_by(config: TrainingConfig, givers: str) -> tuple[Batch, torch.Tensor, torch.Tensor]:
@@ -72,11 +77,13 @@ def test_the_pool_keeps_to_itself_unless_told(tiny_run: Make) -> None:
     assert set(mixed.unique().tolist()) <= known
 
 
-def judged(config: TrainingConfig, depth_only: list[bool]) -> tuple[Batch, MeanTeacher, tuple]:
+def judged(
+    config: TrainingConfig, depth_only: list[bool], *mean_of_all: MeanOfAll
+) -> tuple[Batch, MeanTeacher, tuple]:
     """A pool that nobody labelled, of which some is for depth alone, and what comes of it."""
-    data = replace(config.data, extra_depth_only=True)
+    data = replace(config.data, extra_unlabelled='all', extra_depth_only=True)
     debias = replace(config.teacher, debias=1.0)
-    batch, teacher, labels = parts_of(replace(config, data=data, teacher=debias))
+    batch, teacher, labels = parts_of(replace(config, data=data, teacher=debias), *mean_of_all)
     pool = batch.unlabelled
     pool = pool._replace(
         labelled=torch.zeros_like(pool.labelled),
@@ -103,3 +110,18 @@ def test_a_step_that_shows_the_teacher_nothing_leaves_its_bias_alone(tiny_run: M
     _, teacher, (known, demand) = judged(tiny_run(), [True, True])
     assert demand is None and bool((known == UNLABELLED).all())
     assert len(set(teacher.bias.mean.tolist())) == 1
+
+
+def test_processes_wait_for_each_other_whatever_their_teachers_see(
+    tiny_run: Make,
+) -> None:
+    waits: list[int] = []
+
+    def mean_of_all(ours: torch.Tensor) -> torch.Tensor:
+        waits[-1] += 1
+        return ours
+
+    for depth_only in ([False, False], [False, True], [True, True]):
+        waits.append(0)
+        judged(tiny_run(), depth_only, mean_of_all)
+    assert len(set(waits)) == 1 and waits[0] > 0
