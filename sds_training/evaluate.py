@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sds_perception.argument_types import count
 from sds_perception.atomic_file import write_atomically
 from sds_perception.engines import EngineError
-from sds_perception.engines.options import add_engine_options, engine_asked_for, unused_option
+from sds_perception.engines.options import add_engine_options, engine_asked_for, option_in_vain
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import ReleaseError
 from sds_training.data.cityscapes import DataError
@@ -83,8 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _evaluate_and_write(options: argparse.Namespace) -> None:
-    if unused := unused_option(options.engine, options.provider, options.cache):
-        raise EngineError(f'--{unused} does nothing for engine {options.engine}')
+    if in_vain := option_in_vain(options):
+        raise EngineError(in_vain)
     fold, protocol = read_fold(options.fold), PROTOCOLS[options.depth_protocol]
     frames = validation_frames(DataConfig(root=str(options.root)), options.split)
     perceiver = Perceiver.from_release(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine, require_int8, require_size
 from sds_perception.engines.export import GraphShape
-from sds_perception.engines.options import add_engine_options, engine_asked_for, unused_option
+from sds_perception.engines.options import add_engine_options, engine_asked_for, option_in_vain
 from sds_perception.engines.parity import ParityReport, frames_for, measure_parity
 from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.offline.frames import OfflineError
@@ -87,8 +87,8 @@ def _frames(wanted: argparse.Namespace, size: tuple[int, int]) -> NDArray[np.uin
 
 def _said_in_vain(wanted: argparse.Namespace) -> str:
     """The option that could do nothing beside the others, in a sentence; '' where all count."""
-    if unused := unused_option(wanted.engine, wanted.provider, wanted.cache):
-        return f'--{unused} does nothing for engine {wanted.engine}'
+    if in_vain := option_in_vain(wanted):
+        return in_vain
     if wanted.method and not wanted.calibrate:
         return '--method is for --calibrate FRAMES, which is not given'
     given = [path for path in (wanted.frames, wanted.calibrate) if path]

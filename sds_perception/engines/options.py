@@ -54,3 +54,9 @@ def unused_option(engine: str, provider: object, cache: object) -> str:
     """'provider' or 'cache' where it is given and does nothing for this engine; else ''."""
     given = {'provider': provider, 'cache': cache}
     return next((each for each in given if given[each] and each not in ENGINES[engine]), '')
+
+
+def option_in_vain(wanted: Namespace) -> str:
+    """What a command line with these options says in vain, in a sentence; '' where all counts."""
+    unused = unused_option(wanted.engine, wanted.provider, wanted.cache)
+    return f'--{unused} does nothing for engine {wanted.engine}' if unused else ''

@@ -10,7 +10,7 @@ import torch
 from sds_perception.camera import CameraError
 from sds_perception.ego_hood import HoodMask
 from sds_perception.engines import EngineError
-from sds_perception.engines.options import engine_asked_for, unused_option
+from sds_perception.engines.options import engine_asked_for, option_in_vain
 from sds_perception.metric_scale import (
     CameraHeightScale,
     FirstKnown,
@@ -94,8 +94,8 @@ def refuse_in_vain(wanted: argparse.Namespace, source: Source) -> None:
             f'--lens {wanted.lens} reads the calibration of a camera, and {wanted.input} brings '
             'none: give it with --camera'
         )
-    if unused := unused_option(wanted.engine, wanted.provider, wanted.cache):
-        raise OfflineError(f'--{unused} does nothing for engine {wanted.engine}')
+    if in_vain := option_in_vain(wanted):
+        raise OfflineError(in_vain)
     if makes_bag(wanted) and (wanted.depth_png or not wanted.pictures):
         raise OfflineError(
             '--depth-png and --no-pictures are for files, and a bag is written: add --write files'
