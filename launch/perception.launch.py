@@ -41,8 +41,6 @@ PROFILE_VARIABLES = (
     'FASTDDS_DEFAULT_PROFILES_FILE',
     'FASTRTPS_DEFAULT_PROFILES_FILE',  # Jazzy and older read this one only
 )
-MALLOC_VARIABLES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_')
-KEPT = '1073741824'  # bytes glibc keeps rather than fault the pages of every frame in again
 FORGOTTEN_S = 25.0  # DDS shows a killed node for 20, which would be told to configure instead
 TEXTS = ('image_transport', 'release', 'device', 'engine', 'precision')  # parameters of the node
 NAMES = 'sds_perception_cameras'  # where a file that includes this one finds them
@@ -101,13 +99,9 @@ def perception(context: LaunchContext) -> list[object]:
 
 
 def environment(context: LaunchContext) -> dict[str, str]:
-    """What must be set before the node's process begins, and the operator has not set.
-
-    The profile it looks up itself.
-    """
+    """The DDS profile that was given; else the node looks one up itself."""
     profile = LaunchConfiguration('dds_profile').perform(context)
-    kept = [name for name in MALLOC_VARIABLES if name not in context.environment]
-    return {name: profile for name in PROFILE_VARIABLES if profile} | dict.fromkeys(kept, KEPT)
+    return {name: profile for name in PROFILE_VARIABLES if profile}
 
 
 def cameras(context: LaunchContext) -> list[str]:

@@ -53,16 +53,20 @@ class PseudoLabels:
         known = pool.label.long()
         if not self.wanted(pool, step):
             return known, None
-        judged = torch.arange(len(known), device=known.device)
-        if self.config.data.extra_depth_only:
-            judged = judged[~pool.depth_only]
-            batch = batch._replace(unlabelled=pool.rows(judged))
+        judged = self.judged(pool)
         if not len(judged):
             self.follow_nothing(teacher)
             return known, None
+        if len(judged) < len(known):
+            batch = batch._replace(unlabelled=pool.rows(judged))
         belief = self.belief(teacher, self.teacher_input(batch))
         known[judged] = belief.label[: len(judged)]
         return known, self.demand(belief, batch, generator)
+
+    def judged(self, pool: Samples) -> Tensor:
+        """Which of the pool's frames the teacher labels: none that teaches depth alone."""
+        places = torch.arange(len(pool.image), device=pool.image.device)
+        return places[~pool.depth_only] if self.config.data.extra_depth_only else places
 
     def follow_nothing(self, teacher: MeanTeacher) -> None:
         """Have the bias hear of no picture: the other processes wait for this one to come by."""

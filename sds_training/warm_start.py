@@ -43,8 +43,9 @@ def comparable(origin: Origin, config: TrainingConfig) -> dict[str, Tensor]:
                 f'init_from has network.changes.{name} {theirs}, this run {wanted}: its weights '
                 'would fit and mean something else; wanted the same'
             )
+    # A state of before a field was there has no value for it: its pose network starts fresh too.
     asked = {name: getattr(config.pose, name) for name in MEANING_OF_POSE}
-    if origin.pose and any(origin.pose[name] != value for name, value in asked.items()):
+    if origin.pose and any(origin.pose.get(name) != value for name, value in asked.items()):
         return {n: each for n, each in origin.networks.items() if not n.startswith('pose.')}
     return origin.networks
 

@@ -9,9 +9,6 @@ from pathlib import Path
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 # Transports chosen by name: the shipped profile names its own, beside which it means nothing.
 TRANSPORTS_VARIABLE = 'FASTDDS_BUILTIN_TRANSPORTS'
-# glibc keeps freed frames instead of handing every page back and faulting it in again.
-MALLOC_VARIABLES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_')
-MALLOC_KEEP_BYTES = str(1 << 30)
 
 
 def shipped_file(relative: str) -> Path:
@@ -31,16 +28,10 @@ def shipped_file(relative: str) -> Path:
 
 
 def prepare_transport(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Set what Fast DDS and glibc read at start; what an operator has set already stays.
-
-    For this process the profile counts when called before `rclpy.init`; the malloc variables
-    reach its children only, as glibc reads them once, at process start.
-    """
+    """Set what Fast DDS reads at `rclpy.init`; what an operator has set already stays."""
     chosen = next((environment[name] for name in PROFILE_VARIABLES if environment.get(name)), None)
     if chosen is None and not environment.get(TRANSPORTS_VARIABLE):
         chosen = str(shipped_file('config/vehicle/fastdds.xml'))
     for name in PROFILE_VARIABLES:
         if chosen and not environment.get(name):  # '' names no profile either
             environment[name] = chosen
-    for name in MALLOC_VARIABLES:
-        environment.setdefault(name, MALLOC_KEEP_BYTES)

@@ -71,7 +71,7 @@ def running_node(
             own has a value of another type.
     """
     with _in_one_sentence():
-        prepare_transport()  # for a bare `ros2 run`; a launch file has done it already
+        prepare_transport()
         command = list(args) if args is not None else None
         rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
     node = None

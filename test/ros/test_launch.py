@@ -28,12 +28,11 @@ def test_a_launch_file_is_valid_and_offers_what_launch_looks_for(name):
 
 
 def test_the_environment_of_the_node_is_complete():
-    from sds_perception.ros.shipped import MALLOC_KEEP_BYTES, MALLOC_VARIABLES, PROFILE_VARIABLES
+    from sds_perception.ros.shipped import PROFILE_VARIABLES
 
     text = source('perception')
-    for variable in (*PROFILE_VARIABLES, *MALLOC_VARIABLES):
+    for variable in PROFILE_VARIABLES:
         assert f"'{variable}'" in text
-    assert f"KEPT = '{MALLOC_KEEP_BYTES}'" in text
 
 
 def test_a_node_is_started_anew_only_when_dds_has_forgotten_the_one_that_died():
@@ -126,23 +125,11 @@ def test_topics_that_no_camera_would_be_heard_on_are_refused(given, sentence):
 
 
 @needs_launch
-def test_what_an_operator_set_for_glibc_stays(monkeypatch):
-    from sds_perception.ros.shipped import MALLOC_KEEP_BYTES, MALLOC_VARIABLES
+def test_a_dds_profile_that_is_given_wins_and_else_the_node_looks_for_one():
+    from sds_perception.ros.shipped import PROFILE_VARIABLES
 
-    monkeypatch.setenv(MALLOC_VARIABLES[0], '1000')
-    monkeypatch.delenv(MALLOC_VARIABLES[1], raising=False)
-    environment = loaded('perception').environment(launched_with())
-    assert environment == {MALLOC_VARIABLES[1]: MALLOC_KEEP_BYTES}
-
-
-@needs_launch
-def test_a_dds_profile_that_is_given_wins_and_else_the_node_looks_for_one(monkeypatch):
-    from sds_perception.ros.shipped import MALLOC_VARIABLES, PROFILE_VARIABLES
-
-    for name in MALLOC_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
     environment = loaded('perception').environment
-    assert set(environment(launched_with())) == set(MALLOC_VARIABLES)
+    assert environment(launched_with()) == {}
     given = environment(launched_with(dds_profile='mine.xml'))
     assert {given[name] for name in PROFILE_VARIABLES} == {'mine.xml'}
 

@@ -137,3 +137,5 @@ def test_weights_that_fit_and_would_mean_something_else_are_refused(
         comparable(farther, config)
     asked_otherwise = origin._replace(pose={**origin.pose, 'odometry': not config.pose.odometry})
     assert list(comparable(asked_otherwise, config)) == ['student.a']
+    older = {name: value for name, value in origin.pose.items() if name != 'translation_scale'}
+    assert list(comparable(origin._replace(pose=older), config)) == ['student.a']

@@ -19,12 +19,7 @@ from xml.etree import ElementTree
 from sds_perception.argument_types import number
 from sds_perception.process_memory import keep_large_buffers
 from sds_perception.ros.doctor.findings import Finding, fault
-from sds_perception.ros.shipped import (
-    MALLOC_VARIABLES,
-    PROFILE_VARIABLES,
-    TRANSPORTS_VARIABLE,
-    prepare_transport,
-)
+from sds_perception.ros.shipped import PROFILE_VARIABLES, TRANSPORTS_VARIABLE, prepare_transport
 
 LIBRARIES = ('numpy', 'cv2', 'torch', 'rclpy', 'sensor_msgs')
 SEGMENT_BYTES = 32 << 20  # five frames of 1080p colour: less loses some under load
@@ -48,7 +43,7 @@ def examine(wanted: argparse.Namespace) -> Iterator[Finding]:
     yield from transport
     if shares_memory(os.environ):
         yield check_shared_memory()
-    yield check_malloc(os.environ)
+    yield check_malloc()
     if usable and not any(each.fault and each.subject == 'domain' for each in transport):
         from sds_perception.ros.doctor.node_check import check_node  # needs the libraries
 
@@ -167,10 +162,8 @@ def check_shared_memory(folder: str = '/dev/shm') -> Finding:
     return Finding('memory', f'{folder} has {free >> 20} MiB free')
 
 
-def check_malloc(environment: Mapping[str, str]) -> Finding:
-    """glibc must keep freed frames; the launch file's variables or the node itself see to it."""
-    if all(environment.get(name) for name in MALLOC_VARIABLES):
-        return Finding('malloc', f'{" and ".join(MALLOC_VARIABLES)} are set')
+def check_malloc() -> Finding:
+    """glibc must keep freed frames; the node itself sees to it."""
     if keep_large_buffers():
         return Finding('malloc', 'the node tells glibc itself to keep freed frames')
     return fault('malloc', 'not glibc: every frame costs its page faults; expect higher latency')

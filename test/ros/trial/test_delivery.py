@@ -13,12 +13,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from sds_perception.ros.shipped import (
-    MALLOC_VARIABLES,
-    PROFILE_VARIABLES,
-    prepare_transport,
-    shipped_file,
-)
+from sds_perception.ros.shipped import PROFILE_VARIABLES, prepare_transport, shipped_file
 from sds_perception.ros.trial import delivery
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures('own_domain')]
@@ -51,10 +46,10 @@ def test_the_profile_has_room_for_ten_1080p_frames():
     assert int(size) >= 10 * 1920 * 1080 * 3
 
 
-def test_children_get_the_profile_under_both_names_and_keep_their_memory():
+def test_children_get_the_profile_under_both_names():
     environment: dict[str, str] = {}
     prepare_transport(environment)
-    assert {*environment} == {*PROFILE_VARIABLES, *MALLOC_VARIABLES}
+    assert {*environment} == {*PROFILE_VARIABLES}
     assert {environment[name] for name in PROFILE_VARIABLES} == {
         str(shipped_file('config/vehicle/fastdds.xml'))
     }
