@@ -182,4 +182,7 @@ class TrainingConfig:
         require(0 <= self.release_debias <= 1, 'release_debias', self.release_debias, '[0, 1]')
         taught = self.stage == 'joint' or self.loss.depth > 0
         require(taught, 'loss.depth', self.loss.depth, "more than 0 where stage is 'depth'")
+        asked = self.stage == 'joint' and self.mix.givers == 'labelled'
+        drawn = not asked or self.data.labelled_batch > 0
+        require(drawn, 'mix.givers', self.mix.givers, "'pool' where data.labelled_batch is 0")
         require_no_unused_weights(self)

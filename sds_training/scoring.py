@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
+from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
 from sds_training.config import TrainingConfig
@@ -37,9 +40,10 @@ def scored(
 ) -> dict[str, Any] | None:
     """Scores of the teacher on the validation split, through the vehicle's own Perceiver.
 
-    Empty where there is nothing to score. None where a file of the split cannot be used, which is
-    logged: a validation file must not cost a run; once `stop` is set, since the rest of the frames
-    would keep who asked for it waiting; and None in all processes but the first.
+    Empty where there is nothing to score. None where a file of the split cannot be used or no
+    engine be built beside the training, which is logged: neither must cost a run; once `stop` is
+    set, since the rest of the frames would keep who asked for it waiting; and None in all
+    processes but the first.
     """
     learner.fabric.barrier()
     if not learner.fabric.is_global_zero:
@@ -49,10 +53,10 @@ def scored(
         return {}
     device, release = str(learner.fabric.device), released(learner, passport)
     fold = learner.config.journal.evaluate_fold
-    perceiver = Perceiver.from_release(release, device=device, detail=DETAIL)
     try:
+        perceiver = Perceiver.from_release(release, device=device, detail=DETAIL)
         scores = evaluate(perceiver, _until(stop, frames), fold=FOLDS[fold], protocol=PROTOCOL)
-    except (DataError, Interrupted) as problem:
+    except (DataError, EngineError, Interrupted, torch.cuda.OutOfMemoryError) as problem:
         logger.warning('not scored after step %d: %s', learner.step, problem)
         return None
     figures = headline(scores)

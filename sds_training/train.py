@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -29,11 +28,18 @@ from sds_training.data.samples import Batch
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.learner import DivergedError, Learner
 from sds_training.run.devices import launched
-from sds_training.run.first_process import FirstProcessError, by_first_alone
 from sds_training.run.interruption import Interrupted, stop_requests
 from sds_training.run.journal import Journal, Lap
 from sds_training.run.passport import data_passport
 from sds_training.run.pictures import step_pictures
+from sds_training.run.processes import (
+    ElsewhereError,
+    OtherProcessError,
+    by_all_or_none,
+    by_first_alone,
+    in_any,
+    same_in_all,
+)
 from sds_training.run.run_state import (
     RunStateError,
     describe_run,
@@ -83,6 +89,7 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     passport = data_passport(config, pools)
     learner = Learner(config, fabric, passport['camera']['fy'])
     passport['started_from'] = begin(learner, passport)
+    require_one_folder(learner)
     told = {'config': asdict(config), 'passport': passport}
     by_first_alone(fabric, lambda: describe_run(run_dir, told))
     journal = Journal(run_dir, learner.step, config.steps) if fabric.is_global_zero else None
@@ -90,10 +97,9 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
         try:
             with closing(journal) if journal else nullcontext():
                 walk(learner, pools, journal, passport, stop)
-        except (DataError, DivergedError, Interrupted) as problem:
-            if fabric.world_size == 1 or not isinstance(problem, DataError):
-                save_state(fabric, config, learner.state(), passport)
-            raise  # of a bad file the other processes know nothing, and would not save with us
+        except (DataError, DivergedError, Interrupted, OtherProcessError):
+            save_state(fabric, config, learner.state(), passport)
+            raise
     return finish(learner, passport)
 
 
@@ -110,7 +116,8 @@ def walk(
     lap = Lap()
     while learner.step < config.steps:
         with lap.waiting():
-            group = [batch.to(fabric.device) for batch in next(supply)]
+            read = by_all_or_none(fabric, lambda: next(supply), DataError)
+            group = [batch.to(fabric.device) for batch in read]
         terms = learner.advance(group)
         step, last = learner.step, learner.step == config.steps
         if journal:
@@ -119,16 +126,8 @@ def walk(
             save_state(fabric, config, learner.state(), passport)
         if often.evaluate_every and step % often.evaluate_every == 0 and not last:
             scored(learner, passport, journal, stop)
-        if stop_wanted(fabric, stop) and not last:
+        if in_any(fabric, stop.is_set()) and not last:  # all after the same step
             raise Interrupted(f'stopped after step {step}; the same command continues')
-
-
-def stop_wanted(fabric: Fabric, stop: threading.Event) -> bool:
-    """Whether any process was asked to stop: all stop after the same step or wait for ever."""
-    if fabric.world_size == 1:
-        return stop.is_set()
-    asked = torch.tensor(float(stop.is_set()), device=fabric.device)
-    return bool(fabric.all_reduce(asked, reduce_op='sum') > 0)
 
 
 def report(journal: Journal, learner: Learner, terms: dict[str, Tensor], lap: Lap) -> None:
@@ -195,6 +194,16 @@ def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
     return origin.passport
 
 
+def require_one_folder(learner: Learner) -> None:
+    """Refuse processes that found different states, as machines with disks of their own do."""
+    if not same_in_all(learner.fabric, learner.step):
+        raise RunStateError(
+            f'{learner.config.run_dir} stands at step {learner.step} for process '
+            f'{learner.fabric.global_rank} and elsewhere for another; wanted one folder that all '
+            'machines of the run share'
+        )
+
+
 def step_batches(learner: Learner, pools: Pools) -> Iterator[list[Batch]]:
     """The batches of each step still to go: as many as gradients are accumulated over."""
     config, fabric = learner.config, learner.fabric
@@ -223,7 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (Interrupted, KeyboardInterrupt) as stopped:
         print(f'sds-train: {str(stopped) or OUTSIDE_THE_LOOP}', file=sys.stderr)
         return STOPPED
-    except FirstProcessError as told:
+    except ElsewhereError as told:
         return told.code
     if path:
         print(path)

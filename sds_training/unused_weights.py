@@ -40,7 +40,6 @@ def _rules(config: TrainingConfig) -> Iterator[tuple[str, bool, str]]:
         f'{network.exchange_levels})',
     )
     nobody = 'no teacher looks at the pool'
-    yield 'teacher.debias', data.unlabelled_batch == 0, f'{nobody}: data.unlabelled_batch is 0'
     for unused, why in (
         (depth_alone, 'stage is depth'),
         (loss.consistency == 0, 'loss.consistency is 0'),
@@ -50,4 +49,5 @@ def _rules(config: TrainingConfig) -> Iterator[tuple[str, bool, str]]:
             f'teacher.start_step is {config.teacher.start_step} of {config.steps} steps',
         ),
     ):
-        yield 'release_debias', unused, f'{nobody}: {why}'
+        for name in ('teacher.debias', 'release_debias'):
+            yield name, unused, f'{nobody}: {why}'

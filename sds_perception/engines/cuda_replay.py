@@ -31,7 +31,11 @@ class CudaReplay:
                 for _ in range(WARM_UP):
                     graph(self._frames)
             self._stream.synchronize()
-            with torch.cuda.graph(self._recorded, stream=self._stream):
+            # Other threads go on meanwhile: a training's loader pins memory, which ends recording
+            # in the default mode and fails in that thread too.
+            with torch.cuda.graph(
+                self._recorded, stream=self._stream, capture_error_mode='thread_local'
+            ):
                 self._outputs: tuple[Tensor, ...] = graph(self._frames)
         self._returned = [_pinned_like(each) for each in self._outputs[:3]]
         self._labels: dict[tuple[int, int], Tensor] = {}

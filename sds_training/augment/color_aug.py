@@ -21,7 +21,7 @@ from sds_training.augment.photometric import (
     apply_jitter,
     draw_jitter,
 )
-from sds_training.config_error import require
+from sds_training.config_error import require, require_at_least
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ColorAugConfig:
         for name in ('probability', 'global_probability'):
             share = getattr(self, name)
             require(0 <= share <= 1, f'color_aug.{name}', share, '[0, 1]')
-        require(self.start_step >= 0, 'color_aug.start_step', self.start_step, '0 or more')
+        require_at_least(0, self, 'color_aug.', 'start_step', 'dilation_px')
         low, high = 1 - self.jitter.brightness, 1 + self.jitter.brightness
         possible = self.luminance_ratio >= 1 and low * self.luminance_ratio**2 <= high
         wanted = f'1 or more, its square spanned by a brightness of {low:g} to {high:g}'

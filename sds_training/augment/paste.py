@@ -40,6 +40,11 @@ class Placement:
         """Whether nothing moves: every pixel comes from its own place."""
         return self.scale == 1.0 and self.centre_px == self.moved_centre_px
 
+    def within(self, plane: Tensor) -> bool:
+        """Whether all of the rectangle lies in (H, W)."""
+        bottom, right = self.top + self.height, self.left + self.width
+        return bottom <= plane.shape[0] and right <= plane.shape[1]
+
     def source_columns(self) -> Tensor:
         """(width,) source column, fractional, of each column of the rectangle."""
         return self._from(0, torch.arange(self.left, self.left + self.width))
@@ -86,7 +91,7 @@ def sample_linear(planes: Tensor, placement: Placement) -> Tensor:
 
 def sample_nearest(plane: Tensor, placement: Placement, outside: int | float) -> Tensor:
     """Nearest look-up of (H, W) in the rectangle: (height, width), `outside` beyond the border."""
-    if placement.still:
+    if placement.still and placement.within(plane):
         return plane[placement.window]
     rows, row_inside = _nearest(placement.source_rows(), plane.shape[0])
     columns, column_inside = _nearest(placement.source_columns(), plane.shape[1])

@@ -123,6 +123,9 @@ class StrongConfig:
 
     def __post_init__(self) -> None:
         self.jitter.check('strong.jitter')
+        for name in ('jitter_probability', 'blur_probability'):
+            share = getattr(self, name)
+            require(0 <= share <= 1, f'strong.{name}', share, '[0, 1]')
         low, high = self.blur_sigma_px
         require(0 < low <= high, 'strong.blur_sigma_px', self.blur_sigma_px, '0 < low <= high')
 

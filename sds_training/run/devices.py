@@ -33,9 +33,12 @@ def launched(config: TrainingConfig) -> Fabric:
 
 def _launched(wanted: FabricConfig) -> Fabric:
     wide = wanted.devices * wanted.num_nodes > 1
+    accelerator = wanted.accelerator
+    if accelerator == 'auto':  # Fabric would take others too, on which no release is scored
+        accelerator = 'cuda' if torch.cuda.device_count() else 'cpu'
     try:
         fabric = Fabric(
-            accelerator=wanted.accelerator,
+            accelerator=accelerator,
             # Stages leave some heads without gradients: the side head in depth pre-training.
             strategy='ddp_find_unused_parameters_true' if wide else 'auto',
             devices=wanted.devices,

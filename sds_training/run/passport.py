@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from statistics import median
 from typing import Any
@@ -19,6 +20,9 @@ from sds_training.export import code_version
 # At least so many frames, where there are as many, and fewer than twice as many decide the
 # training camera: what a run began with is compared when it goes on, so this may not change.
 CAMERAS_READ = 64
+SAME_SHAPE = 0.02  # the most that width / height may differ by and nobody sees it
+
+logger = logging.getLogger(__name__)
 
 
 def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
@@ -46,7 +50,8 @@ def median_camera(config: DataConfig, pools: Pools) -> Camera:
     clips = [*pools.unlabelled, *pools.labelled]
     calibrated = [clip for clip in clips if clip.camera is not None] or clips
     some = calibrated[:: max(1, len(calibrated) // CAMERAS_READ)]
-    cameras = [_resized_camera(clip, files) for clip in some]
+    cameras, shapes = zip(*(_resized_camera(clip, files) for clip in some), strict=True)
+    mention_other_shape(config, median(width / height for width, height in shapes))
     width, height = config.size
     return Camera(
         median(each.fx for each in cameras),
@@ -58,7 +63,23 @@ def median_camera(config: DataConfig, pools: Pools) -> Camera:
     )
 
 
-def _resized_camera(clip: Clip, files: CachedFiles | OriginalFiles) -> Camera:
+def mention_other_shape(config: DataConfig, aspect: float) -> None:
+    """Say so where the network will see pictures of this width / height in another shape."""
+    width, height = config.size
+    wider = aspect * height / width
+    if config.fit == 'cover' and abs(wider - 1) > SAME_SHAPE:
+        logger.warning(
+            'data.size %dx%d has another shape than the pictures (width / height %.2f): training '
+            'crops them, but evaluation and vehicle stretch theirs to it, which look %.2f times '
+            'as wide in training; wanted a size of their shape, or data.fit stretch',
+            *(width, height, aspect, wider),
+        )
+
+
+def _resized_camera(
+    clip: Clip, files: CachedFiles | OriginalFiles
+) -> tuple[Camera, tuple[int, int]]:
+    """The camera of a picture as training has it, and the picture's recorded size."""
     picture = files.read(clip.image)
     height, width = picture.pixels.shape[:2]
-    return clip.camera_at(*picture.recorded).resized(width, height)
+    return clip.camera_at(*picture.recorded).resized(width, height), picture.recorded

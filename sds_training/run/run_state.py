@@ -25,8 +25,8 @@ from sds_perception.network import NetworkConfig
 from sds_perception.release import read_release
 from sds_training.config import TrainingConfig, layered_values
 from sds_training.network_choice import NetworkChoice
-from sds_training.run.first_process import by_first_alone
 from sds_training.run.folder_lock import held
+from sds_training.run.processes import by_first_alone
 
 logger = logging.getLogger(__name__)
 

@@ -110,6 +110,16 @@ def test_files_that_name_each_other_as_base_are_told_with_the_way_round(
             'teacher.debias is 1.0, wanted 0 where no teacher looks at the pool: data.unlabel',
         ),
         (
+            ['--loss.consistency=0', '--teacher.debias=1'],
+            'teacher.debias is 1.0, wanted 0 where no teacher looks at the pool: loss.consist',
+        ),
+        (
+            ['--data.labelled_batch=0', '--mix.givers=labelled', '--loss.supervised=0'],
+            "mix.givers is 'labelled', wanted 'pool' where data.labelled_batch is 0",
+        ),
+        (['--strong.blur_probability=7'], 'strong.blur_probability is 7.0, wanted [0, 1]'),
+        (['--color_aug.dilation_px=-1'], 'color_aug.dilation_px is -1, wanted 0 or more'),
+        (
             ['--data.unlabelled_batch=0', '--release_debias=1'],
             'release_debias is 1.0, wanted 0 where no teacher looks at the pool: data.unlabel',
         ),

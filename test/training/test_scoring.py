@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sds_perception.engines import EngineError
 from sds_perception.labels import SKY
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import read_release
@@ -65,6 +66,18 @@ def test_a_bad_validation_file_costs_neither_steps_nor_release(
     file.write_bytes(whole)
     train(config)
     assert 0 <= json.loads(scores.read_text())['mean_iou'] <= 1
+
+
+def test_an_engine_that_cannot_be_built_costs_neither_steps_nor_release(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*graph: object, **choice: object) -> None:
+        raise EngineError('the graph could not be recorded: out of memory')
+
+    monkeypatch.setattr('sds_perception.perceiver.build_checked_engine', full)
+    release = train(tiny_run(*OFTEN))
+    assert read_release(release).provenance['scores'] == {}
+    assert 'not scored after step 4: the graph could not be recorded' in caplog.text
 
 
 def test_a_state_is_saved_before_it_is_scored(

@@ -49,6 +49,13 @@ def test_scale_one_onto_itself_returns_the_input(batch_of: Scenes, lenses: Lense
         torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
 
 
+def test_a_thing_in_the_corner_may_stay_where_it_is(batch_of: Scenes, lenses: Lenses) -> None:
+    scene = batch_of([('car', 0, 24, 24, 24)])
+    plan = draw_mix(scene, lenses(1), affine(1.0), generator())
+    corner = scene.label[0] == TRAIN_ID['car']
+    assert corner[0, 0] and pasted(plan, scene).equal(corner)
+
+
 def moved_pixels(
     pixels: torch.Tensor, scale: float, centre: Pixel, moved_centre: Pixel
 ) -> torch.Tensor:

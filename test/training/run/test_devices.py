@@ -37,6 +37,14 @@ def test_cuda_that_is_not_there_is_refused_with_what_to_add(
         launched(tiny_run(f'--fabric.accelerator={accelerator}', f'--fabric.devices={devices}'))
 
 
+def test_a_device_that_no_release_runs_on_is_not_chosen(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    monkeypatch.setattr('torch.backends.mps.is_available', lambda: True)  # an Apple machine
+    assert launched(tiny_run('--fabric.accelerator=auto')).device.type == 'cpu'
+
+
 def test_a_cluster_of_other_numbers_is_refused_in_a_sentence(
     tiny_run: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

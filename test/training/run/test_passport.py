@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,3 +77,17 @@ def test_depth_pretraining_draws_no_frame_without_neighbours(
         passport_of(tiny_run(*words))
     with pytest.raises(DataError, match=wanted):
         passport_of(tiny_run(*words, '--data.extra_unlabelled=all', '--data.clips_only=true'))
+
+
+@pytest.mark.parametrize(('words', 'said'), [
+    ((), ''),
+    (('--data.size=[64, 64]',), 'data.size 64x64 has .* 1.50\\).* 1.50 times as wide'),
+    (('--data.size=[64, 64]', '--data.fit=stretch'), ''),
+])  # fmt: skip
+def test_training_on_another_shape_than_the_vehicle_shows_is_told(
+    tiny_run: Make, caplog: pytest.LogCaptureFixture, words: tuple[str, ...], said: str
+) -> None:
+    config = tiny_run(*words)
+    data_passport(config, training_pools(config.data))
+    told = '\n'.join(each for each in caplog.messages if 'another shape' in each)
+    assert re.search(said, told) if said else not told

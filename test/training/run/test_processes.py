@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,15 +13,22 @@ from typing import Any
 import pytest
 import torch
 
-from sds_training.run.first_process import FirstProcessError, by_first_alone
 from sds_training.run.folder_lock import held
-from sds_training.run.run_state import RunStateError, save_state
+from sds_training.run.processes import FirstProcessError, by_first_alone, same_in_all
+from sds_training.run.run_state import RunStateError, newest_state, save_state
+from sds_training.train import require_one_folder
 
 
 def fabric(first: bool, broadcast: Callable[[int], int]) -> Any:
     """As much of Fabric as is asked for, in the first process or another one."""
     strategy = SimpleNamespace(save_checkpoint=lambda path, state: torch.save(state, path))
     return SimpleNamespace(is_global_zero=first, broadcast=broadcast, strategy=strategy)
+
+
+def train_in_processes(*words: object) -> subprocess.CompletedProcess[str]:
+    """`sds-train` with these words, to its end."""
+    command = [sys.executable, '-m', 'sds_training.train', *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize(('problem', 'code'), [
@@ -54,20 +62,45 @@ def test_no_process_goes_on_before_a_state_is_in_place(tiny_run: Callable) -> No
     assert seen == ['step_00000003.pt']
 
 
+def test_states_of_different_steps_are_refused_and_equal_ones_not() -> None:
+    steps = torch.tensor([3, 0])  # of machines whose folders are not one
+    found = SimpleNamespace(world_size=2, device='cpu', all_gather=lambda ours: steps)
+    assert not same_in_all(found, 3)
+    assert same_in_all(SimpleNamespace(world_size=2, device='cpu', all_gather=torch.atleast_1d), 3)
+    learner: Any = SimpleNamespace(
+        fabric=SimpleNamespace(**vars(found), global_rank=0),
+        step=3,
+        config=SimpleNamespace(run_dir='runs/a'),
+    )
+    with pytest.raises(RunStateError, match='runs/a stands at step 3 for process 0.*one folder'):
+        require_one_folder(learner)
+
+
+def test_a_picture_that_one_process_cannot_read_ends_both_and_is_told_once(
+    tiny_run: Callable, tmp_path: Path, drive: Path
+) -> None:
+    root = tmp_path / 'own'
+    shutil.copytree(drive, root)
+    words = [f'--data.root={root}', '--fabric.devices=2', '--steps=50']
+    config = tiny_run(*words, '--journal.save_every=1000')
+    spoilt = sorted((root / 'leftImg8bit_sequence/train').rglob('*_000021_*.png'))[0]
+    spoilt.write_bytes(spoilt.read_bytes()[:200])
+    ended = train_in_processes(tmp_path / 'tiny.yaml', *words, '--journal.save_every=1000')
+    assert ended.returncode == 2, ended.stderr[-2000:]
+    assert ended.stderr.count(f'sds-train: {spoilt}') == 1
+    assert 'Traceback' not in ended.stderr
+    assert newest_state(config)['step'] < 50  # both were there to save what was done
+
+
 def test_a_refusal_of_the_first_is_told_once_and_without_tracebacks(
     tiny_run: Callable, tmp_path: Path
 ) -> None:
     config = tiny_run()
     run_dir = Path(config.run_dir)
     run_dir.mkdir()
-    words = [str(tmp_path / 'tiny.yaml'), '--fabric.devices=2']
+    words = [tmp_path / 'tiny.yaml', '--fabric.devices=2']
     with held(run_dir, RunStateError('held twice')):
-        ended = subprocess.run(
-            [sys.executable, '-m', 'sds_training.train', *words],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        ended = train_in_processes(*words)
     assert ended.returncode == 2
     assert ended.stderr.count('another process is writing the run') == 1
     assert 'Traceback' not in ended.stderr
