@@ -36,7 +36,7 @@ setup(
     install_requires=['setuptools', 'numpy', 'timm', 'safetensors'],
     extras_require={
         'onnx': ['onnx', 'onnxscript', 'onnxruntime'],
-        'openvino': ['openvino', 'onnx', 'onnxscript'],
+        'openvino': ['openvino', 'onnx', 'onnxscript', 'onnxruntime'],  # calibrates int8
         'mnn': ['MNN', 'onnx', 'onnxscript'],
         'offline': ['rosbags', 'tqdm'],
         'ros': pinned('ros'),

@@ -28,6 +28,7 @@ from launch_ros.event_handlers import OnStateTransition
 from launch import LaunchContext, LaunchDescription
 
 NODE = 'sds_perception'
+PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 RECORDED = ('labels', 'depth', 'depth_relative', 'confidence', 'camera_info')
 
 REFUSED = 'the node could not be configured, for the reason it gives above: nothing is replayed'
@@ -74,17 +75,20 @@ def player_and_recorder(context: LaunchContext) -> list[Node]:
     names = LaunchConfiguration('sds_perception_cameras').perform(context).split()
     below = [f'{NODE}/{camera}' for camera in names] or [NODE]
     outputs = [f'{each}/{name}' for each in below for name in RECORDED]
+    profile = LaunchConfiguration('dds_profile').perform(context)
+    same_profile = {name: profile for name in PROFILE_VARIABLES if profile}  # as the node has
     play = _tool(
         'replay', LaunchConfiguration('bag'),
         '--clock', '--rate', LaunchConfiguration('rate'), '--loop', LaunchConfiguration('passes'),
         '--except', NODE, '/diagnostics',
         '--await', *(f'{each}/labels' for each in below),
         '--wait', '900',  # an engine may have to be built first
+        additional_env=same_profile,
     )  # fmt: skip
     record = _tool(
         'record', output(context),
         '--topics', *outputs, f'{NODE}/label_info_json', '/diagnostics',
-        parameters=[{'use_sim_time': True}],
+        parameters=[{'use_sim_time': True}], additional_env=same_profile,
     )  # fmt: skip
     return [record, play]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from sds_perception.engines import ENGINES, Engine, EngineError, parsed_device
+from sds_perception.engines import ENGINES, Engine, EngineError, parsed_device, required
 from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import NATIVE, bf16_pays, require_precision
 from sds_perception.release import Release
@@ -72,6 +72,7 @@ def require_int8(engine: str, device: str, provider: str | None = None) -> None:
     able = dict.fromkeys(place.split()[0] for place in NATIVE if 'int8' in NATIVE[place])
     if engine not in able:
         raise EngineError(f'int8 is for engine {" or ".join(able)}, not {engine}')
+    required('onnxruntime', f'{engine} int8')  # its quantiser is used for both
     if engine == 'openvino':
         from sds_perception.engines.openvino_engine import require_openvino
 

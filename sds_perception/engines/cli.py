@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.calibration import INTERPRETATIONS
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine, require_int8, require_size
 from sds_perception.engines.export import GraphShape
@@ -59,7 +60,7 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
     require_size(release, size)
     compared = _frames(wanted, size)  # before the minutes that follow
     provider = wanted.provider or wanted.device
-    frames = user_frames(wanted.calibrate, size, CALIBRATION_FRAMES, wanted.topic)
+    frames = _frames_of(wanted.calibrate, size, CALIBRATION_FRAMES, wanted)
     method = wanted.method or METHODS[0]
     shape = GraphShape(size, wanted.detail)
     calibrate(release, shape, frames, wanted.cache, method, provider)
@@ -82,7 +83,15 @@ def _checked(
 def _frames(wanted: argparse.Namespace, size: tuple[int, int]) -> NDArray[np.uint8] | None:
     """The user's own to compare on, where there are any."""
     path = wanted.frames or wanted.calibrate
-    return user_frames(path, size, PARITY_FRAMES, wanted.topic) if path else None
+    return _frames_of(path, size, PARITY_FRAMES, wanted) if path else None
+
+
+def _frames_of(
+    path: Path, size: tuple[int, int], count: int, wanted: argparse.Namespace
+) -> NDArray[np.uint8]:
+    """As the vehicle's network sees them, with the lens it has there."""
+    seen = {'camera': wanted.camera, 'lens': wanted.lens}
+    return user_frames(path, size, count, wanted.topic, **seen)
 
 
 def _said_in_vain(wanted: argparse.Namespace) -> str:
@@ -94,6 +103,10 @@ def _said_in_vain(wanted: argparse.Namespace) -> str:
     given = [path for path in (wanted.frames, wanted.calibrate) if path]
     if wanted.topic and not any(map(is_bag, given)):
         return '--topic is for a bag, and neither --frames nor --calibrate names one'
+    if wanted.lens != 'raw' and not given:
+        return '--lens is for pictures, and neither --frames nor --calibrate names any'
+    if wanted.camera and wanted.lens == 'raw':
+        return '--camera is for --lens rectify: a raw picture is taken as it is'
     return ''
 
 
@@ -130,6 +143,9 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
         'streets)',
     )
     add('--topic', help='topic of the pictures, where a bag has several')
+    lens = "the node's parameter lens: how the network is to see these pictures (default: raw)"
+    add('--lens', choices=tuple(INTERPRETATIONS), default='raw', help=lens)
+    add('--camera', metavar='FILE', help='their calibration, for --lens, where no bag has it')
 
 
 if __name__ == '__main__':

@@ -166,7 +166,9 @@ def build_checked_engine(
         log.info('engine: %s', report)
         return built, report
     log.warning('engine: %s; REFUSED, the float32 torch reference runs instead', report)
-    return TorchEngine(release, device, precision='fp32', **chosen), report  # type: ignore
+    threads = options.get('threads')
+    reference = TorchEngine(release, device, precision='fp32', threads=threads, **chosen)  # type: ignore[arg-type]
+    return reference, report
 
 
 def _differences(

@@ -15,11 +15,18 @@ from sds_perception.offline.sources import is_bag, open_source
 
 
 def user_frames(
-    path: Path, size: tuple[int, int], count: int, topic: str | None = None
+    path: Path,
+    size: tuple[int, int],
+    count: int,
+    topic: str | None = None,
+    *,
+    camera: str | None = None,
+    lens: str = 'raw',
 ) -> NDArray[np.uint8]:
     """Up to `count` frames of a folder, picture, video or bag, spread over all of it, at `size`.
 
-    A bag's are those of `topic`, which means nothing elsewhere.
+    A bag's are those of `topic`, which means nothing elsewhere. With a `lens` other than 'raw'
+    they are as the node shows them to the network, by the CameraInfo of the bag or by `camera`.
 
     Returns:
         (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source
@@ -30,10 +37,14 @@ def user_frames(
     """
     topic = topic if is_bag(path) else None  # beside it may be a bag, which has topics
     try:
-        # Any camera: no frame needs one here, and so no CameraInfo of a bag is asked for one.
+        # Any camera does for a raw lens, and so no CameraInfo of a bag is asked for one.
+        known = camera or ('60' if lens == 'raw' else None)
+        source = open_source(path, camera=known, topic=topic, lens=lens)
+        if not source.has_camera:
+            raise OfflineError(f'--lens {lens} needs a calibration, and they have none: --camera')
         chosen = [
             cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-            for frame in _spread(open_source(path, camera='60', topic=topic), count)
+            for frame in _spread(source, count)
         ]
     except (OfflineError, OSError) as problem:
         raise OfflineError(f'frames of {path} cannot be used: {problem}') from problem

@@ -32,6 +32,8 @@ from sds_perception.scene import Scene
 
 log = logging.getLogger(__name__)
 
+STUCK_S = 30.0  # far beyond the slowest frame; a driver that takes longer may never answer
+
 # A frame's own fault, or that of what is told of its camera.
 UNUSABLE = (UnsupportedImage, BrokenImage, CameraError, FrameError, MaskError)
 
@@ -79,10 +81,17 @@ class Pipeline:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the frame in hand and end the thread."""
+        """Finish the frame in hand and end the thread, or leave behind one that is stuck.
+
+        A driver that never answers must not take the node's services and its Ctrl-C with it.
+        """
         self._scheduler.close()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STUCK_S)
+        if self._thread.is_alive():
+            log.error(
+                'the frame in hand has not ended in %g s: its engine is left behind', STUCK_S
+            )
 
     def _run(self) -> None:
         while not self._scheduler.closed:

@@ -4,7 +4,7 @@ import sys
 import time
 
 import pytest
-from launch_files import launched_with, loaded, needs_launch, written
+from launch_files import launched_with, loaded, needs_launch, performed, written
 
 
 @needs_launch
@@ -44,6 +44,17 @@ def test_a_replay_leaves_out_what_a_node_recorded_before(tmp_path):
     context = launched_with(sds_perception_cameras='', bag='drive', output='')
     _, play = loaded('replay').player_and_recorder(context)
     assert '--except sds_perception /diagnostics --await' in _told(play)
+
+
+@needs_launch
+def test_a_dds_profile_that_is_given_reaches_player_and_recorder_too():
+    given = {'sds_perception_cameras': '', 'bag': 'drive', 'output': ''}
+    own = {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}
+    for profile, variables in (('', set()), ('mine.xml', own)):
+        context = launched_with(**given, dds_profile=profile)
+        for process in loaded('replay').player_and_recorder(context):
+            told = {performed(name): performed(value) for name, value in process.additional_env}
+            assert told == dict.fromkeys(variables, profile)
 
 
 @needs_launch

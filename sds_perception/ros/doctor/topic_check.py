@@ -15,9 +15,11 @@ from rclpy.node import Node
 
 from sds_perception.calibration import CalibrationReader
 from sds_perception.camera import CameraError
+from sds_perception.ego_hood import MaskError
 from sds_perception.ros.cameras import BENT, Arrival, CameraInput
 from sds_perception.ros.diagnosis import diagnose, wrong_time
 from sds_perception.ros.doctor.findings import Finding, fault
+from sds_perception.ros.finish import Finisher
 from sds_perception.ros.health import Level
 from sds_perception.ros.messages import rgb_from_message, stamp_s
 from sds_perception.ros.node_config import NodeConfig
@@ -57,7 +59,7 @@ class _Heard:
     """One camera, subscribed to as the node does, and the last picture that came."""
 
     def __init__(self, node: Node, name: str, config: NodeConfig) -> None:
-        self._node, self._lens = node, config.lens
+        self._node, self._config, self._name = node, config, name
         self._message: Any = None
         self._age_s: float | None = None  # of that picture as it came, where a clock ran
         self.source = CameraInput(node, name, lambda: config, wanted=lambda: True)
@@ -117,11 +119,23 @@ class _Heard:
         if problem:
             yield Finding('camera', problem)  # small errors may be meant
         try:
-            camera = CalibrationReader(self._lens).read(info, rgb.shape[1], rgb.shape[0]).camera
+            lens = CalibrationReader(self._config.lens)
+            calibration = lens.read(info, rgb.shape[1], rgb.shape[0])
         except CameraError as refusal:
             yield fault('camera', f'{refusal} ({self.source.info_topic})')
             return
+        camera = calibration.camera
+        yield from self._hood(calibration.seen(rgb))
         yield Finding('camera', f'fx {camera.fx:.1f} px, frame {info.header.frame_id!r}')
+
+    def _hood(self, seen: NDArray[np.uint8]) -> Iterator[Finding]:
+        """The hood mask, if it can be read and does not fit what the network sees."""
+        try:
+            Finisher(self._config, self._name).require_fits(seen)
+        except MaskError as refusal:
+            yield fault('hood', str(refusal))
+        except OSError:  # `check_masks` says so
+            return
 
     def _others(self, kinds: tuple[str, ...], sought: str) -> str:
         """Where else something of these kinds is published, as part of a sentence."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import struct
@@ -120,10 +121,16 @@ def measure(wanted: argparse.Namespace) -> dict[str, Any]:
         'camera_publish_ms': round(statistics.median(camera.publish_ms), 2),
         'stages_ms': stages,
         'bare_engine_ms': round(bare_ms, 2),
-        'added_in_node_ms': round(stages['total']['p50'] - bare_ms, 2),
-        'added_with_transport_ms': round(stages['age']['p50'] - bare_ms, 2),
-        'at_consumer_ms': round(statistics.median(consumer.age_ms), 2),
+        'total_in_node_ms': _p50(stages, 'total'),
+        'added_in_node_ms': round(_p50(stages, 'total') - bare_ms, 2),
+        'added_with_transport_ms': round(_p50(stages, 'age') - bare_ms, 2),
+        'at_consumer_ms': round(statistics.median(consumer.age_ms or [math.nan]), 2),
     }
+
+
+def _p50(stages: dict[str, dict[str, float]], name: str) -> float:
+    """Median milliseconds of a stage; NaN where no frame came so far."""
+    return stages[name]['p50'] if name in stages else math.nan
 
 
 def _through_node(

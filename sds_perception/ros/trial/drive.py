@@ -13,6 +13,7 @@ from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, without_holes
 from sds_perception.offline.pictures import open_pictures
+from sds_perception.offline.sinks import BAG_PREFIX
 from sds_perception.offline.sources import is_bag
 
 TOPIC = '/drive/image'
@@ -24,7 +25,7 @@ class Drive:
     """A bag, the topics of one camera in it, and those of its truth where it has any."""
 
     bag: Path
-    image_topic: str
+    picture_topic: str  # where its pictures are in the bag
     info_topic: str | None  # None: its CameraInfo is not in the bag
     compressed: bool
     frames: int
@@ -32,9 +33,9 @@ class Drive:
     note: str = ''  # what a reader of the results has to know
 
     @property
-    def picture_topic(self) -> str:
-        """Where the pictures are in the bag."""
-        return f'{self.image_topic}/compressed' if self.compressed else self.image_topic
+    def image_topic(self) -> str:
+        """What a node has to be told to look at."""
+        return self.picture_topic.removesuffix('/compressed')
 
     @property
     def camera_topics(self) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ def as_drive(given: Path, scratch: Path, camera: str = '60') -> Drive:
 def drive_in(bag: Path) -> Drive:
     """The first camera of a bag: a picture topic that is not truth, with its CameraInfo."""
     with open_bag(bag) as reader:
-        pictures = [each for each in reader.connections if each.msgtype in (IMAGE, COMPRESSED)]
+        pictures = [each for each in reader.connections if _is_picture(each)]
         truth = {_last(each): each.topic for each in pictures if _last(each) in TRUTH}
         cameras = [each for each in pictures if _last(each) not in TRUTH and each.msgcount]
         if not cameras:
@@ -75,13 +76,19 @@ def drive_in(bag: Path) -> Drive:
     known = tuple(truth[name] for name in TRUTH) if len(truth) == len(TRUTH) else ()
     return Drive(
         bag,
-        camera.topic.removesuffix('/compressed'),
+        camera.topic,
         info.topic if info else None,
         compressed=camera.msgtype == COMPRESSED,
         frames=camera.msgcount,
         truth_topics=known,
         note=note,
     )
+
+
+def _is_picture(connection: Connection) -> bool:
+    """Whether it shows what a camera saw, or the truth of it; what a node saw is neither."""
+    own = connection.topic.startswith(f'{BAG_PREFIX}/')
+    return connection.msgtype in (IMAGE, COMPRESSED) and not own
 
 
 def _last(connection: Connection) -> str:

@@ -149,7 +149,9 @@ def _bring_up(observer: Node, process: ChildProcess, timeout_s: float = 120.0) -
         give_up_s = time.monotonic() + timeout_s
         while not answer.done() and time.monotonic() < give_up_s:
             rclpy.spin_once(observer, timeout_sec=0.2)  # in between a Ctrl-C is heard
-        if not answer.done() or not answer.result().success:
+        if not answer.done():
+            raise VehicleError(f'the node did not {name} within {timeout_s:g} s')
+        if not answer.result().success:
             raise VehicleError(f'the node refused to {name}: {process.last_words()}')
     observer.destroy_client(change)
 

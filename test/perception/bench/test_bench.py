@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import mmap
+import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from math import nan
@@ -122,10 +124,9 @@ def test_the_report_holds_every_figure_and_call(tmp_path):
 
 def delivery_report(processed: int) -> dict:
     """As `ros.delivery` writes it, of 100 frames sent."""
-    stages = {'total': {'p50': 7.0}}
     return {
         **{'sent': 100, 'processed': processed, 'received_percent': 100.0},
-        **{'bare_engine_ms': 4.0, 'stages_ms': stages},
+        **{'bare_engine_ms': 4.0, 'total_in_node_ms': 7.0},
         **{'added_in_node_ms': 3.0, 'at_consumer_ms': 9.0},
     }
 
@@ -136,6 +137,17 @@ def test_peak_rate_is_the_highest_that_keeps_95_percent():
     assert figures['peak rate with under 5 % drops'].value == 60
     assert figures['added in the node'].reached
     assert node.figures_of({30: delivery_report(94)})[-1].value == 0
+
+
+def test_a_measurement_that_takes_too_long_leaves_no_process_behind(tmp_path: Path) -> None:
+    alive = tmp_path / 'alive'
+    grandchild = f'while sleep 0.05; do echo >> {alive}; done'
+    code = f'import subprocess; subprocess.run(["sh", "-c", "{grandchild}"])'
+    with pytest.raises(subprocess.TimeoutExpired):
+        node._ended([sys.executable, '-c', code], 2.0)
+    written = alive.stat().st_size
+    time.sleep(0.3)
+    assert alive.stat().st_size == written > 0
 
 
 def test_every_engine_of_this_cpu_is_timed_against_eager_and_the_ceiling(built: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from sds_perception.engines import EngineError, choose, parity
 from sds_perception.engines.export import GraphShape
@@ -149,6 +150,22 @@ def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
     assert 'REFUSED' in caplog.text
     assert 'altered DISAGREES' in perceiver.refusal
     assert perceiver.refusal.endswith('torch cpu float32 runs in its place')
+
+
+def test_the_reference_in_its_place_leaves_the_same_cores_free(small_release, cache, monkeypatch):
+    def broken(*arguments, **options):
+        return Altered(choose.build_engine(*arguments, **options), wrong_labels=100)
+
+    monkeypatch.setattr(parity, 'build_engine', broken)
+    before = torch.get_num_threads()
+    try:
+        engine, _ = build_checked_engine(
+            small_release, 'onnxruntime', 'cpu', cache=cache, threads=before + 1
+        )
+        engine(np.zeros((1, *engine.input_size, 3), np.uint8))
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_an_engine_that_was_built_and_does_not_run_is_refused_in_a_sentence(

@@ -51,6 +51,8 @@ def test_the_command_builds_checks_and_refuses(release, cache, tmp_path, capsys)
         (['build', '--method', 'percentile'], '--method is for --calibrate'),
         (['check', '--topic', '/left'], '--topic is for a bag'),
         (['check', '--topic', '/left', '--frames', 'folder'], '--topic is for a bag'),
+        (['check', '--lens', 'rectify'], '--lens is for pictures'),
+        (['check', '--camera', 'x.yaml', '--frames', 'y'], '--camera is for --lens rectify'),
     ],
 )
 def test_options_that_could_do_nothing_are_refused(arguments, sentence, capsys) -> None:

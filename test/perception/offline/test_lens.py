@@ -15,9 +15,10 @@ from sds_perception.offline.bag_source import BagSource
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.cli import main as perceive
-from sds_perception.offline.frames import Frame
+from sds_perception.offline.frames import Frame, OfflineError
 from sds_perception.offline.make_bag import main as make_bag
 from sds_perception.offline.pictures import PictureFiles
+from sds_perception.offline.samples import user_frames
 
 DRIVER = """
 image_width: 80
@@ -108,3 +109,12 @@ def test_nothing_is_seen_where_the_rectified_picture_is_empty(bent, tmp_path) ->
     assert (labels[outside] == 255).all() and (labels[~outside] < 19).all()
     assert not confidence[outside].any() and confidence[~outside].all()
     assert np.isnan(depth_m[outside]).all() and not np.isnan(depth_m[~outside]).all()
+
+
+def test_frames_to_calibrate_on_are_seen_through_the_same_lens(bent, folder, file) -> None:
+    straight = next(BagSource(bent, lens='rectify').frames()).rgb
+    for given in ({'path': bent}, {'path': folder, 'camera': file}):
+        first, *_ = user_frames(**given, size=straight.shape[:2], count=2, lens='rectify')
+        np.testing.assert_array_equal(first, straight)
+    with pytest.raises(OfflineError, match='--lens rectify needs a calibration'):
+        user_frames(folder, straight.shape[:2], 2, lens='rectify')

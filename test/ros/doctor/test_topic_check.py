@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from node_graph import camera_info, image
@@ -117,6 +118,16 @@ def test_a_rectified_camera_is_known_by_its_projection_alone(examined):
     info.p[0] = 0.0
     (said,) = examined(image(), info, *lens)
     assert said.startswith('uncalibrated CameraInfo on /camera_info, P[0] is 0')
+
+
+def test_a_hood_mask_the_node_would_refuse_every_picture_for_is_a_fault(examined, tmp_path):
+    for shape, faults in (((48, 64), 0), ((64, 64), 1)):
+        mask = np.zeros(shape, np.uint8)
+        mask[-8:] = 255
+        cv2.imwrite(str(tmp_path / 'hood.png'), mask)
+        given = ('--ros-args', '-p', f'hood_mask:={tmp_path}/hood.png')
+        said = [each for each in examined(image(), camera_info(), *given) if 'hood mask' in each]
+        assert len(said) == faults and all('is 64x64, the picture 64x48' in each for each in said)
 
 
 def test_several_cameras_are_all_looked_for(examined):

@@ -87,6 +87,22 @@ def test_the_truth_in_a_drive_is_not_taken_for_its_camera(bags):
     assert drive.truth_topics == ('/truth/labels', '/truth/depth')
 
 
+def test_what_a_node_saw_is_neither_camera_nor_truth(tmp_path, bags):
+    picture = [np.zeros((H, W), np.uint8)]
+    below = '/sds_perception'
+    everything = write_images(
+        tmp_path / 'everything',
+        {
+            f'{below}/labels': ('mono8', picture),
+            f'{below}/depth': ('32FC1', [np.ones((H, W), np.float32)]),
+            f'{below}/confidence': ('mono8', picture),
+            '/front/image_raw': ('mono8', picture),
+        },
+    )
+    drive = drive_in(everything)
+    assert (drive.picture_topic, drive.truth_topics) == ('/front/image_raw', ())
+
+
 def test_a_node_that_saw_everything_right_but_the_scale_has_perfect_scores(bags):
     drive, result = bags
     assert kind_of_depth(result) == 'relative'
