@@ -13,11 +13,13 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sds_perception.release import Release, read_release
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.config_error import ConfigError
+from sds_training.data.cityscapes import digest_of
 from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.exit_codes import REFUSED, STOPPED
@@ -26,11 +28,12 @@ from sds_training.run.passport import data_passport
 from sds_training.run.run_state import (
     RunStateError,
     config_digest,
+    read_origin,
     require_same_config,
     require_same_data,
     saved_states,
 )
-from sds_training.scoring import RELEASE, SCORES
+from sds_training.scoring import RELEASE, SCORES, frames_to_score
 from sds_training.train import PROBLEMS, render_streets, train
 from sds_training.variants import VARIANTS, Variant
 
@@ -103,7 +106,13 @@ def start_of(config: TrainingConfig) -> str:
     """The last state of a start; trains it if missing."""
     logger.info('start, seed %d', config.seed)
     run(config)
-    return str(saved_states(config.run_dir)[-1])
+    states = saved_states(config.run_dir)
+    if not states:
+        raise RunStateError(
+            f'{config.run_dir} has ended and has no states any more, from which lines start; put '
+            'them back, or remove the folder and the same command trains it again'
+        )
+    return str(states[-1])
 
 
 def run(config: TrainingConfig) -> dict[str, float]:
@@ -123,13 +132,35 @@ def run(config: TrainingConfig) -> dict[str, float]:
             f'{config.run_dir} has no scores, a validation file could not be used; mend it, and '
             'the same command goes on'
         )
-    return dict(json.loads(scores.read_text()))
+    told = dict(json.loads(scores.read_text()))
+    require_same_scoring(config, told)
+    return told
+
+
+def require_same_scoring(config: TrainingConfig, told: dict[str, Any]) -> None:
+    """Refuse scores of other frames or classes than `config` would score now."""
+    names = [frame.name for frame in frames_to_score(config)]
+    now = {'fold': config.journal.evaluate_fold, 'frames_sha256': digest_of(names)}
+    changed = [name for name, value in now.items() if told.get(name, value) != value]
+    if changed:
+        raise RunStateError(
+            f'{config.run_dir} was scored otherwise than this table is ({", ".join(changed)} '
+            'changed since); without its scores.json the same command scores it again'
+        )
 
 
 def require_same_run(config: TrainingConfig, release: Release) -> None:
-    """Refuse the release of another config, or of other frames than `config` finds now."""
+    """Refuse the release of another config or start, or of other frames than are there now."""
     known = release.provenance
-    require_same_config(config, known['config'])
+    before = dict(known['config'])
+    if config.init_from:  # what it holds counts, not where it lies
+        if read_origin(config.init_from).passport != known.get('started_from'):
+            raise RunStateError(
+                f'{config.run_dir} grew from another start than {config.init_from} is now; remove '
+                'its folder and the same command trains it again'
+            )
+        before['init_from'] = config.init_from
+    require_same_config(config, before)
     render_streets(config)
     camera = asdict(release.camera) if release.camera else None
     before = {'data': known.get('data'), 'camera': camera}
@@ -139,7 +170,13 @@ def require_same_run(config: TrainingConfig, release: Release) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """`ablate CONFIG [--seeds 0 1 2] [--only NAME ...] [--FIELD VALUE ...]`."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
-    options, words = _parser().parse_known_args(arguments)
+    parser = _parser()
+    options, words = parser.parse_known_args(arguments)
+    if len(set(options.seeds)) < len(options.seeds):
+        parser.error(f'--seeds {" ".join(map(str, options.seeds))} names one twice')
+    given = {word.split('=')[0] for word in words}
+    if own := given & {'--seed', '--data.split_seed'}:
+        parser.error(f'{min(own)} is set for each line; the seeds of a table are --seeds')
     if options.run_dir:
         words.append(f'--run_dir={options.run_dir}')
     chosen = [each for each in VARIANTS if not options.only or each.name in options.only]

@@ -53,7 +53,8 @@ def lineage(release: Release) -> list[str]:
     """Digests of the releases and configs that a release grew from, itself first."""
     found, before = [release.digest], release.provenance.get('started_from')
     while before:
-        found.append(before.get('release') or f'{before.get("config_digest")}@{before["step"]}')
+        state = f'{before.get("config_digest")}@{before["step"]}'  # all that older versions tell
+        found.append(before.get('release') or before.get('weights_sha256') or state)
         before = before.get('before')
     return found
 

@@ -64,8 +64,8 @@ def scored(
         figures.pop('mean_iou', None)  # of semantics that nobody taught
     if journal:
         journal.record(learner.step, 'evaluate', figures)
-    how = {'frames': scores.frames, 'depth_protocol': scores.depth_protocol, 'detail': DETAIL}
-    return {**figures, **how, 'fold': fold}
+    seen = {'frames': scores.frames, 'frames_sha256': scores.frames_sha256, 'fold': fold}
+    return {**figures, **seen, 'depth_protocol': scores.depth_protocol, 'detail': DETAIL}
 
 
 def _until(

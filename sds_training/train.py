@@ -145,9 +145,11 @@ def report(journal: Journal, learner: Learner, terms: dict[str, Tensor], lap: La
 
 def render_streets(config: TrainingConfig) -> None:
     """Render the streets the config asks for as its data root, unless something is there."""
-    root = Path(config.data.root)
+    root = Path(config.data.root).resolve()  # of a link, what it points to
     if not config.streets or (root.is_dir() and any(root.iterdir())):
         return
+    if root.is_mount():
+        raise ConfigError(f'data.root {root} is a mount point, wanted a folder in it for streets')
     from sds_training.streets.cli import main as streets
 
     part = root.with_name(f'{root.name}.part')  # nobody takes a half-rendered root for data

@@ -170,10 +170,20 @@ def read_origin(path: str) -> Origin:
         return Origin(networks, stage, known, release.network_config, {})
     state = read_state(path)
     known = {'config_digest': state['config_digest'], 'step': state['step']}
+    known |= {'weights_sha256': digest_of_weights(state['networks'])}
     known |= {'before': json.loads(state['passport']).get('started_from')}
     config = json.loads(state['config'])
     network = NetworkChoice(**config['network']).config()
     return Origin(state['networks'], config['stage'], known, network, config['pose'])
+
+
+def digest_of_weights(weights: dict[str, Tensor]) -> str:
+    """The sha256 of what a state's networks hold; config and step may be those of another run."""
+    summary = hashlib.sha256()
+    for name in sorted(weights):
+        summary.update(name.encode())
+        summary.update(weights[name].contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return summary.hexdigest()
 
 
 def newest_state(config: TrainingConfig) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ class DriveBag:
     """Writes drives one behind the other; use as a context, close is the bag's end."""
 
     def __init__(self, path: Path, storage: str = 'mcap', compressed: bool = False) -> None:
-        self._bag = BagWriter(path, storage)
+        self._path, self._bag = path, BagWriter(path, storage)
         self._compressed = compressed
         self._drive: Drive | None = None
         self._start_ns = self._last_ns = 0
@@ -33,8 +34,10 @@ class DriveBag:
         self._bag.__enter__()
         return self
 
-    def __exit__(self, *fault: object) -> None:
-        self._bag.__exit__(*fault)
+    def __exit__(self, kind: type[BaseException] | None, *fault: object) -> None:
+        self._bag.__exit__(kind, *fault)
+        if kind is not None:  # half a bag would be in the way of the next try
+            shutil.rmtree(self._path)
 
     def add(self, drive: Drive, number: int, frame: Frame) -> None:
         """Write frame `number`: picture, CameraInfo, train ids (mono8), metres (32FC1)."""

@@ -25,6 +25,7 @@ from sds_training.worker_process import finished
 if TYPE_CHECKING:  # workers import the renderer after their threads are limited
     from sds_training.streets.drive import Drive, Frame
 
+LARGEST = 32766  # pixels a side that OpenCV smears
 _LEAST = {'snippets': 1, 'frames': 1, 'workers': 1, 'every': 1, 'first': 0, 'seed': 0, 'window': 0}
 
 
@@ -46,7 +47,7 @@ class Order:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 when all was written, 2 with a sentence when not, 130 when stopped."""
     options = _parser().parse_args(arguments)
-    began, done = time.perf_counter(), []
+    began, done, orders = time.perf_counter(), [], []
     try:
         orders = _orders(options)
         with _termination_interrupts():
@@ -63,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
               'smaller --size or fewer --workers', file=sys.stderr)  # fmt: skip
         return REFUSED
     except KeyboardInterrupt:
-        print(f'sds-streets: stopped after {len(done)} snippets', file=sys.stderr)
+        print(f'sds-streets: stopped after {len(done)} of {len(orders)} snippets, in no order; '
+              'the same command renders all of them', file=sys.stderr)  # fmt: skip
         return STOPPED
     print(f'{sum(done)} frames in {time.perf_counter() - began:.0f} s: {options.output}')
     return 0
@@ -136,6 +138,8 @@ def _size(text: str) -> tuple[int, int]:
     size = picture_size(text)
     if min(size) < 16:
         raise argparse.ArgumentTypeError(f'{text} is too small, at least 16x16 is needed')
+    if max(size) > LARGEST:
+        raise argparse.ArgumentTypeError(f'{text} is too large, at most {LARGEST} pixels a side')
     return size
 
 

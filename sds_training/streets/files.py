@@ -47,6 +47,9 @@ def write_drive(
     reach = frames if window is None else window
     reached = range(max(0, labelled - reach), min(frames, labelled + reach + 1))
     wanted = [number for number in reached if (number - labelled) % every == 0]
+    # First: of a snippet that is stopped halfway no frame must be seen through another's lens.
+    named = _Writer(Path(root), split, drive.city.name, frame_name(drive, labelled))
+    named.text('camera', 'camera', camera_numbers(drive))
     for number in wanted:
         frame = drive.render(number)
         if also is not None:
@@ -60,7 +63,6 @@ def write_drive(
         if number == labelled:
             writer.picture('leftImg8bit', 'leftImg8bit', frame.image[..., ::-1])
             writer.text('vehicle', 'vehicle', vehicle_numbers(drive, number))
-            writer.text('camera', 'camera', camera_numbers(drive))
             _write_truth(writer, drive, frame, '')
     return len(wanted)
 

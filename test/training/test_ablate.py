@@ -141,13 +141,51 @@ def test_a_run_that_could_not_be_scored_is_no_line_of_the_table(
         run(config_of(CONFIG, [f'--run_dir={tmp_path}'], BY_NAME['base'], 0))
 
 
-def test_an_override_of_the_config_is_not_taken_for_an_option_of_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(('words', 'sentence'), [
+    (['--seed=7'], '--seed is set for each line'),
+    (['--data.split_seed', '7'], '--data.split_seed is set for each line'),
+    (['--seeds', '0', '1', '0'], '--seeds 0 1 0 names one twice'),
+])  # fmt: skip
+def test_seeds_that_would_not_be_those_of_the_table_are_refused(
+    capsys: pytest.CaptureFixture, words: list[str], sentence: str
 ) -> None:
-    monkeypatch.setattr(ablate, 'train', finish)
-    words = [f'--run_dir={tmp_path}', f'--output={tmp_path / "table.md"}', '--only', 'base']
-    assert ablate.main([CONFIG, '--seeds', '3', '--seed=7', *words]) == 0
-    assert [each.name for each in (tmp_path / 'base').iterdir()] == ['seed_3']
+    with pytest.raises(SystemExit, match='2'):
+        ablate.main([CONFIG, *words])
+    assert sentence in capsys.readouterr().err
+
+
+def test_scores_of_other_frames_or_classes_are_no_line_of_the_table(
+    tiny_run: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablate, 'training_pools', training_pools)
+    monkeypatch.setattr(ablate, 'data_passport', data_passport)
+    config = tiny_run('--steps=1')
+    assert run(config)['fold'] == 'none'
+    with pytest.raises(RunStateError, match=r'scored otherwise .* \(fold changed since\)'):
+        run(tiny_run('--steps=1', '--journal.evaluate_fold=camvid'))
+    monkeypatch.setattr(ablate, 'frames_to_score', lambda config: [])
+    with pytest.raises(RunStateError, match=r'\(frames_sha256 changed since\)'):
+        run(config)
+
+
+def test_a_line_counts_from_what_its_start_holds_and_not_from_where_it_lies(
+    tiny_run: Callable[..., TrainingConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablate, 'training_pools', training_pools)
+    monkeypatch.setattr(ablate, 'data_passport', data_passport)
+    one, other = (tiny_run('--steps=1', *more, run_dir=tmp_path / 'start') for more in
+                  ((), ('--optimiser.rate=0.002',)))  # fmt: skip
+    start = Path(ablate.start_of(one))
+    line = tiny_run('--steps=1', f'--init_from={start}')
+    found = run(line)
+    moved = start.replace(tmp_path / 'moved.pt')
+    assert run(tiny_run('--steps=1', f'--init_from={moved}')) == found
+    with pytest.raises(RunStateError, match='has no states any more, from which lines start'):
+        ablate.start_of(one)
+    shutil.rmtree(tmp_path / 'start')
+    assert Path(ablate.start_of(other)) == start
+    with pytest.raises(RunStateError, match='grew from another start than .*step_00000001.pt'):
+        run(line)
 
 
 def test_the_table_holds_mean_and_deviation_over_seeds(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from sds_perception.release import Release, ReleaseError, read_release, write_release
 from sds_training.average import lineage, main, mean_release
+from sds_training.run.run_state import read_origin
 
 
 def grown(folder: Path, like: Release, seed: int, origin: str, shift: float = 0.0) -> Path:
@@ -54,6 +57,21 @@ def test_networks_that_never_were_one_have_no_mean(
     assert main([str(tmp_path / 'mean.safetensors'), *map(str, strangers)]) == 2
     assert 'did not grow from the same network' in capsys.readouterr().err
     assert not (tmp_path / 'mean.safetensors').exists()
+
+
+def test_states_of_one_config_on_two_data_sets_are_no_common_ancestor(
+    tmp_path: Path, metric_release: Release
+) -> None:
+    def begun(weights: dict[str, Tensor]) -> list[str]:
+        state = {'networks': weights, 'config_digest': 'one', 'step': 3, 'passport': '{}'}
+        config = {'stage': 'joint', 'network': {'name': 'tiny'}, 'pose': {}}
+        torch.save({**state, 'config': json.dumps(config)}, tmp_path / 'state.pt')
+        origin = read_origin(str(tmp_path / 'state.pt'))
+        made = replace(metric_release, provenance={'started_from': origin.passport})
+        return lineage(made)[1:]
+
+    weights = {'student.a': torch.ones(2, 3)}
+    assert begun(weights) == begun(dict(weights)) != begun({'student.a': torch.zeros(2, 3)})
 
 
 def test_lenses_that_differ_have_no_mean(tmp_path: Path, metric_release: Release) -> None:

@@ -68,7 +68,8 @@ def test_ctrl_c_is_answered_in_one_line(
         assert cli.main([str(tmp_path), '--workers', '1']) == cli.STOPPED
     finally:
         signal.signal(signal.SIGINT, ours)
-    assert capsys.readouterr().err == 'sds-streets: stopped after 1 snippets\n'
+    told = capsys.readouterr().err
+    assert told.startswith('sds-streets: stopped after 1 of 10 snippets') and told.count('\n') == 1
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -100,6 +101,19 @@ def rendering(*codes: int) -> Callable[[list[str]], int]:
         return left.pop(0)
 
     return streets
+
+
+def test_streets_are_rendered_where_a_link_leads(
+    tiny_run: Callable[..., TrainingConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'large_disk').mkdir()
+    (tmp_path / 'streets').symlink_to(tmp_path / 'large_disk')
+    monkeypatch.setattr(cli, 'main', rendering(0, 0))
+    render_streets(tiny_run(f'--data.root={tmp_path / "streets"}', '--streets=4'))
+    assert (tmp_path / 'large_disk' / 'leftImg8bit' / 'val').is_dir()
+    monkeypatch.setattr(Path, 'is_mount', lambda path: True)
+    with pytest.raises(ConfigError, match='empty is a mount point'):
+        render_streets(tiny_run(f'--data.root={tmp_path / "empty"}', '--streets=4'))
 
 
 @pytest.mark.parametrize(('code', 'problem'), [(1, ConfigError), (cli.STOPPED, Interrupted)])

@@ -21,7 +21,8 @@ from sds_training.data.files import (
 )
 from sds_training.streets.bag import FRAME_ID, IMAGE, TRUE_DEPTH, TRUE_LABELS, DriveBag
 from sds_training.streets.cli import main, split_shares
-from sds_training.streets.drive import Drive
+from sds_training.streets.drive import Drive, Frame
+from sds_training.streets.files import write_drive
 
 FRAMES = 4  # of the drive in conftest
 LAST = FRAMES - 1
@@ -114,6 +115,22 @@ def test_a_bag_holds_the_pictures_and_the_truth_at_17_hertz(
     if not compressed:
         picture = [m for name, _, m in read if name == topic][-1]
         assert np.array_equal(picture.data.reshape(true.image.shape), true.image)
+
+
+def test_what_is_stopped_halfway_has_its_own_camera_and_no_bag(
+    rendered_drive: Drive, tmp_path: Path
+) -> None:
+    def full(drive: Drive, number: int, frame: Frame) -> None:
+        bag.add(drive, number, frame)
+        if number == 1:
+            raise OSError('no space left')
+
+    with pytest.raises(OSError, match='no space'), DriveBag(tmp_path / 'bag') as bag:
+        write_drive(tmp_path, 'train', rendered_drive, also=full)
+    layout = scan(str(tmp_path), 'train')
+    (name,) = layout.sequence  # the frame before the disk was full
+    assert layout.camera(name).name.startswith(name.rpartition('_')[0])
+    assert not (tmp_path / 'bag').exists()
 
 
 def test_a_window_renders_only_the_labelled_frame_and_its_neighbours(tmp_path: Path) -> None:
