@@ -109,7 +109,7 @@ def calibration_from_info(
     """What `info` means for a picture of `width` x `height`; computes maps if it is to rectify.
 
     Raises:
-        CameraError: `info` is uncalibrated, of another size, or of an unknown lens.
+        CameraError: `info` is uncalibrated or of another size; to rectify, of an unknown lens.
     """
     camera = camera_from_info(info, width, height)
     p = _projection(info, camera)
@@ -166,8 +166,8 @@ class CalibrationReader:
         """What `info` means for a picture of `width` x `height`, remembered while it stays so.
 
         Raises:
-            CameraError: in one sentence, when `info` is uncalibrated, of another size, or of an
-                unknown lens.
+            CameraError: in one sentence, when `info` is uncalibrated or of another size; to
+                rectify, when it is of an unknown lens.
         """
         key = (_numbers_of(info), width, height)
         if self._known is None or self._known[0] != key:

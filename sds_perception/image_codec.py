@@ -102,7 +102,7 @@ def rgb_from_image(
     is_bigendian: bool = False,
     fallback: Callable[[], NDArray[np.uint8]] | None = None,
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB from the fields of sensor_msgs/Image; a read-only view for rgb8.
+    """(H, W, 3) uint8 RGB from the fields of sensor_msgs/Image; for rgb8 a view of `data`.
 
     `step` is bytes per row with padding. Of 16 bits the high byte is kept. `fallback` converts the
     same message for encodings not in `ENCODINGS`; an ImportError from it counts as having none.

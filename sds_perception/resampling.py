@@ -33,7 +33,7 @@ def fine_labels(logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[n
     """Labels at `size`, equal to bilinear upsampling of all planes followed by argmax.
 
     A running maximum over one plane at a time, and only over classes that can win somewhere: a
-    few planes of memory instead of K, and a twentieth of the time (docs/performance_notes.md).
+    few planes of memory instead of K, and a twentieth of the time or less (docs/performance.md).
 
     Args:
         logits: (K, h, w) class scores.

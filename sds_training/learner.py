@@ -32,7 +32,7 @@ NON_FINITE_LIMIT = 10  # so many losses in a row that are no number stop the run
 
 
 class DivergedError(RuntimeError):
-    """The loss stayed non-finite; the state before the first such step has been kept."""
+    """The loss stayed non-finite; the weights of before the first such step have been kept."""
 
 
 class Learner:

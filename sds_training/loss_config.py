@@ -10,7 +10,7 @@ from sds_training.config_error import require_at_least
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the objective's terms; at weight 0 only the supervised one is still computed."""
+    """Weights of the objective's terms; 0 takes a term out of the sum."""
 
     supervised: float = 1.0
     """Cross entropy on people's labels, final and side head averaged."""

@@ -83,8 +83,8 @@ VARIANTS = (
     ),
     Variant(
         'everything',
-        'CCAM, ColorAug, ground, debiased teacher; AffineMix with labelled givers for a quarter '
-        'of the pictures, the others unmixed',
+        'CCAM, ColorAug, the ground terms of the config, debiased teacher; AffineMix with '
+        'labelled givers for a quarter of the pictures, the others unmixed',
         'ccam',
         (SOME_AFFINE_MIX, FROM_LABELLED, DEBIASED),
     ),

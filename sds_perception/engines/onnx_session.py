@@ -113,7 +113,8 @@ def _settings(runtime: Any, threads: int) -> Any:
     settings = runtime.SessionOptions()
     settings.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     settings.inter_op_num_threads = 1
-    # Threads that spin while they wait would steal the executor's cores (docs/performance.md).
+    # Threads that spin while they wait would steal the executor's cores:
+    # docs/performance_notes.md.
     settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
     settings.log_severity_level = 3
     return settings

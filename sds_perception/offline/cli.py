@@ -22,7 +22,7 @@ from sds_perception.engines.options import add_engine_options
 
 HELP_CAMERA = (
     'calibration file, or horizontal field of view in degrees; without it pictures and videos '
-    'have depth without unit'
+    'have depth without unit, unless --scale fixed:FACTOR gives one'
 )
 HELP_LENS = (
     'pictures are raw and stay so, raw to rectify here, or rectified already (image_rect) '

@@ -1,4 +1,4 @@
-"""ClassMix: half of the classes of one picture are laid over another (method.md 1.6)."""
+"""ClassMix: half of the classes of one picture are laid over another (arXiv 2007.07936)."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class ColorAugConfig:
     """Share of pictures whose parts get jitters of their own; the rest get one global jitter."""
 
     global_probability: float = 0.5
-    """Share of those with one global jitter that are jittered at all (method.md 1.5)."""
+    """Share of those with one global jitter that are jittered at all (method.md 4)."""
 
     jitter: JitterConfig = JitterConfig()
     """How far colours move, in every part."""

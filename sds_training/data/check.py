@@ -13,12 +13,16 @@ import numpy as np
 
 from sds_perception.labels import CLASSES
 from sds_training.data.cityscapes import KINDS, DataError, Kind, Layout, scan
-from sds_training.data.files import read_label_ids, read_picture, recorded_camera
+from sds_training.data.files import (
+    HIGHEST_LABEL_ID,
+    read_label_ids,
+    read_picture,
+    recorded_camera,
+)
 from sds_training.evenly import evenly
 
 LABELS_READ = 20  # at most so many label files per split are looked into
 HIGHEST_TRAIN_ID = len(CLASSES) - 1
-HIGHEST_LABEL_ID = max(each.label_id for each in CLASSES)
 # Building, terrain, sky, truck, bus, train, bicycle; as label ids what hardly anybody draws.
 RATHER_TRAIN_IDS = {2, 9, 10, 14, 15, 16, 18}
 HIGHEST_VOID_ID = min(each.label_id for each in CLASSES) - 1  # below the first class, road

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from sds_perception.camera import Camera, CameraError
 from sds_perception.image_codec import BrokenImage, rgb_from_file
-from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID
+from sds_perception.labels import CLASSES, TRAIN_ID_FROM_LABEL_ID
 from sds_training.data.cityscapes import DataError
 from sds_training.data.odometry import Mounting, VehicleState
 
-HIGHEST_LABEL_ID = 33
+HIGHEST_LABEL_ID = max(each.label_id for each in CLASSES)
 EXTRINSIC = ('baseline', 'x', 'y', 'z', 'yaw', 'pitch', 'roll')  # what is read of a camera's place
 
 
