@@ -6,6 +6,8 @@
 4. losses/ and geometry/ know tensors only: of this project only each other, the constants that a
    device keeps, the class table, and what sigmoid disparity means in depth, a pure function.
 
+5. Evaluation scores a Perceiver built from a release, never a network of its own.
+
 Beyond the project 3 and 4 know torch, and the network timm: no files, no arrays, no pictures.
 6. What only training needs never reaches the vehicle.
 """
@@ -131,6 +133,15 @@ def test_4_losses_and_geometry_know_tensors_only(package):
 def test_3_and_4_nothing_beyond_torch_is_read(package):
     known = (*PURE, 'timm') if package == 'sds_perception.network' else PURE
     assert not offences(package, lambda path, name: not ours(name) and not within(name, *known))
+
+
+def test_5_evaluation_scores_a_perceiver_and_knows_no_network():
+    scored = [ROOT / f'sds_training/{name}.py' for name in ('evaluate', 'scoring', 'report')]
+    for path in (*scored, *ROOT.glob('sds_training/metrics/*.py')):
+        network = [
+            each for each in imports(path) if re.search(r'\.(network|networks)(\.|$)', each)
+        ]
+        assert not network, f'{path} imports {network}'
 
 
 def test_6_what_only_training_needs_never_reaches_the_vehicle():
