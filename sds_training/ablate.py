@@ -27,6 +27,7 @@ from sds_training.run.interruption import Interrupted
 from sds_training.run.passport import data_passport
 from sds_training.run.run_state import (
     RunStateError,
+    changed_fields,
     config_digest,
     read_origin,
     require_same_config,
@@ -129,8 +130,8 @@ def run(config: TrainingConfig) -> dict[str, float]:
         train(config)
     if not scores.is_file():
         raise RunStateError(
-            f'{config.run_dir} has no scores, a validation file could not be used; mend it, and '
-            'the same command goes on'
+            f'{config.run_dir} has no scores, a validation file or the engine could not be used; '
+            'mend it, and the same command goes on'
         )
     told = dict(json.loads(scores.read_text()))
     require_same_scoring(config, told)
@@ -154,7 +155,8 @@ def require_same_run(config: TrainingConfig, release: Release) -> None:
     known = release.provenance
     before = dict(known['config'])
     if config.init_from:  # what it holds counts, not where it lies
-        if read_origin(config.init_from).passport != known.get('started_from'):
+        now, grew = read_origin(config.init_from).passport, known.get('started_from')
+        if grew is None or changed_fields(grew, {name: now.get(name) for name in grew}):
             raise RunStateError(
                 f'{config.run_dir} grew from another start than {config.init_from} is now; remove '
                 'its folder and the same command trains it again'

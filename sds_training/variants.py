@@ -56,7 +56,7 @@ VARIANTS = (
     # The teacher is sure of too few things to move: of 150 pictures 3 to 6 received one.
     Variant(
         'base + labelled givers + AffineMix',
-        'the same, and AffineMix for half of the pictures',
+        'objects from pictures that people labelled, by AffineMix in half of the pictures',
         'pad',
         (AFFINE_MIX, FROM_LABELLED, *PLAIN),
     ),
@@ -77,7 +77,7 @@ VARIANTS = (
     ),
     Variant(
         'debiased mean teacher',
-        'the same on unmixed pictures',
+        'pseudo labels on unmixed pictures, from a debiased teacher',
         'pad',
         (NO_MIX, DEBIASED, *PLAIN),
     ),
@@ -90,7 +90,7 @@ VARIANTS = (
     ),
     Variant(
         'everything but ground',
-        'the same without the ground',
+        'everything without the ground terms',
         'ccam',
         (SOME_AFFINE_MIX, FROM_LABELLED, DEBIASED, *NO_GROUND),
     ),
