@@ -24,12 +24,12 @@ from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.run.interruption import Interrupted
+from sds_training.run.origin import read_origin
 from sds_training.run.passport import data_passport
 from sds_training.run.run_state import (
     RunStateError,
     changed_fields,
     config_digest,
-    read_origin,
     require_same_config,
     require_same_data,
     saved_states,

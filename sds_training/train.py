@@ -30,6 +30,7 @@ from sds_training.learner import DivergedError, Learner
 from sds_training.run.devices import launched
 from sds_training.run.interruption import Interrupted, stop_requests
 from sds_training.run.journal import Journal, Lap
+from sds_training.run.origin import read_origin
 from sds_training.run.passport import data_passport
 from sds_training.run.pictures import step_pictures
 from sds_training.run.processes import (
@@ -45,7 +46,6 @@ from sds_training.run.run_state import (
     describe_run,
     newest_state,
     only_run,
-    read_origin,
     require_same_data,
     save_state,
 )

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from sds_training.class_bias import HEAD_BIAS
 from sds_training.config import TrainingConfig
-from sds_training.run.run_state import Origin, RunStateError
+from sds_training.run.origin import Origin
+from sds_training.run.run_state import RunStateError
 
 logger = logging.getLogger(__name__)
 

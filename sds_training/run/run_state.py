@@ -14,17 +14,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from sds_perception.atomic_file import write_atomically
-from sds_perception.network import NetworkConfig
-from sds_perception.release import read_release
 from sds_training.config import TrainingConfig, layered_values
-from sds_training.network_choice import NetworkChoice
 from sds_training.run.folder_lock import held
 from sds_training.run.processes import by_first_alone
 
@@ -147,43 +143,6 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(state, dict) or 'config_digest' not in state:
         raise DamagedStateError(f'state {path} is a torch file but no state of a run')
     return state
-
-
-class Origin(NamedTuple):
-    """The networks another run or release lends to the beginning of a run."""
-
-    networks: dict[str, Tensor]  # names of `LearnerNetworks`; a release has no pose network
-    stage: str  # what they were trained for, 'depth' or 'joint'
-    passport: dict[str, Any]  # what a release of this run tells of it
-    network: NetworkConfig  # how its student is built, and what its disparity means
-    pose: dict[str, Any]  # fields of its PoseConfig; empty for a release
-
-
-def read_origin(path: str) -> Origin:
-    """The networks of a state file (.pt) or of a release (.safetensors)."""
-    if path.endswith('.safetensors'):
-        release = read_release(path)
-        networks = {f'student.{name}': each for name, each in release.weights.items()}
-        known = {'release': release.digest, 'step': release.provenance.get('step')}
-        stage = release.provenance.get('config', {}).get('stage', 'joint')
-        known |= {'before': release.provenance.get('started_from')}
-        return Origin(networks, stage, known, release.network_config, {})
-    state = read_state(path)
-    known = {'config_digest': state['config_digest'], 'step': state['step']}
-    known |= {'weights_sha256': digest_of_weights(state['networks'])}
-    known |= {'before': json.loads(state['passport']).get('started_from')}
-    config = json.loads(state['config'])
-    network = NetworkChoice(**config['network']).config()
-    return Origin(state['networks'], config['stage'], known, network, config['pose'])
-
-
-def digest_of_weights(weights: dict[str, Tensor]) -> str:
-    """The sha256 of what a state's networks hold; config and step may be those of another run."""
-    summary = hashlib.sha256()
-    for name in sorted(weights):
-        summary.update(name.encode())
-        summary.update(weights[name].contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return summary.hexdigest()
 
 
 def newest_state(config: TrainingConfig) -> dict[str, Any] | None:

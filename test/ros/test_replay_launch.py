@@ -48,9 +48,10 @@ def test_a_replay_leaves_out_what_a_node_recorded_before(tmp_path):
 
 @needs_launch
 def test_a_dds_profile_that_is_given_reaches_player_and_recorder_too():
+    from sds_perception.ros.shipped import PROFILE_VARIABLES
+
     given = {'sds_perception_cameras': '', 'bag': 'drive', 'output': ''}
-    own = {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}
-    for profile, variables in (('', set()), ('mine.xml', own)):
+    for profile, variables in (('', ()), ('mine.xml', PROFILE_VARIABLES)):
         context = launched_with(**given, dds_profile=profile)
         for process in loaded('replay').player_and_recorder(context):
             told = {performed(name): performed(value) for name, value in process.additional_env}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sds_perception.release import Release, ReleaseError, read_release, write_release
 from sds_training.average import lineage, main, mean_release
-from sds_training.run.run_state import read_origin
+from sds_training.run.origin import read_origin
 
 
 def grown(folder: Path, like: Release, seed: int, origin: str, shift: float = 0.0) -> Path:

@@ -11,7 +11,8 @@ from sds_perception.network import NetworkConfig, build_network
 from sds_training.config import TrainingConfig
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseConfig, PoseNetwork
-from sds_training.run.run_state import Origin, RunStateError
+from sds_training.run.origin import Origin
+from sds_training.run.run_state import RunStateError
 from sds_training.warm_start import comparable, grown, inherit
 
 

@@ -130,6 +130,16 @@ def test_an_engine_whose_labels_and_depth_are_right_and_nothing_else_is_caught(
     assert not measure_parity(liar, small_release, frames).passed
 
 
+@pytest.fixture
+def disagreeing(monkeypatch):
+    """Whatever engine is built says something else than the reference."""
+
+    def built(*arguments, **options):
+        return Altered(choose.build_engine(*arguments, **options), wrong_labels=100)
+
+    monkeypatch.setattr(parity, 'build_engine', built)
+
+
 def test_an_engine_that_agrees_runs_with_its_report(small_release, cache):
     engine, report = build_checked_engine(small_release, 'onnxruntime', 'cpu', cache=cache)
     assert isinstance(engine, OnnxEngine)
@@ -137,13 +147,8 @@ def test_an_engine_that_agrees_runs_with_its_report(small_release, cache):
 
 
 def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
-    small_release, cache, caplog, monkeypatch
+    small_release, cache, caplog, disagreeing
 ):
-    def broken(*arguments, **options):
-        engine = choose.build_engine(*arguments, **options)
-        return Altered(engine, wrong_labels=100)
-
-    monkeypatch.setattr(parity, 'build_engine', broken)
     with caplog.at_level(logging.WARNING, 'sds_perception'):
         perceiver = Perceiver.from_release(small_release, engine='onnxruntime', cache=cache)
     assert perceiver.engine.name == 'torch cpu float32'
@@ -152,11 +157,7 @@ def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
     assert perceiver.refusal.endswith('torch cpu float32 runs in its place')
 
 
-def test_the_reference_in_its_place_leaves_the_same_cores_free(small_release, cache, monkeypatch):
-    def broken(*arguments, **options):
-        return Altered(choose.build_engine(*arguments, **options), wrong_labels=100)
-
-    monkeypatch.setattr(parity, 'build_engine', broken)
+def test_the_reference_in_its_place_leaves_the_same_cores_free(small_release, cache, disagreeing):
     before = torch.get_num_threads()
     try:
         engine, _ = build_checked_engine(
