@@ -92,19 +92,27 @@ def rendered_street(output: Path, size: tuple[int, int]) -> Path:
 def play(drive: Drive, wanted: argparse.Namespace) -> None:
     """Node, recorder and player, each in its own process; ends when the drive does."""
     output: Path = wanted.output
-    remaps = {'image': drive.image_topic}
-    remaps |= {'camera_info': drive.info_topic} if drive.info_topic else {}
     told = node_parameters(drive, wanted)
     topics = [f'{NODE}/{name}' for name in RECORDED] + ['/diagnostics']
     recorder = [str(output / 'result'), '--topics', *topics]
     recorder += ['--ros-args', '-p', 'use_sim_time:=true']
     with (
         tool_node('demo', ['demo']) as observer,
-        active_node(observer, told, remaps, output / 'node.log'),
+        active_node(observer, told, remaps(drive), output / 'node.log'),
         ChildProcess('sds_perception.ros.bags.record', recorder, output / 'record.log'),
     ):
         wait_until(lambda: _heard(observer), 120.0, 'the recorder')
         _replay(drive, wanted, output)
+
+
+def remaps(drive: Drive) -> dict[str, str]:
+    """From the node's topics to those of the drive."""
+    found = {'image': drive.image_topic}
+    if drive.info_topic:
+        found['camera_info'] = drive.info_topic
+    if drive.compressed:  # the node looks below the topic of the pictures, whatever its name here
+        found[f'{drive.image_topic}/compressed'] = drive.picture_topic
+    return found
 
 
 def node_parameters(drive: Drive, wanted: argparse.Namespace) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from std_msgs.msg import Header
 
 from sds_perception.engines.choose import quickest_engine
 from sds_perception.labels import UNLABELLED
+from sds_perception.offline.bag_writer import BagWriter
+from sds_perception.offline.frames import Frame
 from sds_perception.ros.messages import ImageWriter
 from sds_perception.ros.trial import demo
 from sds_perception.ros.trial.demo_folder import claim_folder
@@ -101,6 +103,16 @@ def test_what_a_node_saw_is_neither_camera_nor_truth(tmp_path, bags):
     )
     drive = drive_in(everything)
     assert (drive.picture_topic, drive.truth_topics) == ('/front/image_raw', ())
+
+
+@pytest.mark.parametrize('topic', ['/front/image/compressed', '/front/image_jpeg'])
+def test_compressed_pictures_are_heard_by_any_name(tmp_path, topic):
+    picture = np.zeros((H, W, 3), np.uint8)
+    frame = Frame('0', picture, stamp_ns=1, logged_ns=1, frame_id='front', calibration=None)
+    with BagWriter(tmp_path / 'bag', 'mcap') as bag:
+        bag.jpeg(topic, picture, frame)
+    told = demo.remaps(drive_in(tmp_path / 'bag'))
+    assert told[f'{told["image"]}/compressed'] == topic
 
 
 def test_a_node_that_saw_everything_right_but_the_scale_has_perfect_scores(bags):
