@@ -2,7 +2,8 @@
 
 `python -m sds_training.ablate CONFIG` trains what is missing of variants x seeds, one after the
 other and resumable, and writes means, deviations and a plot to evidence.md in the folder of the
-runs. With `--start` all lines of a seed start from one run of another file, on the same data.
+runs. With `--start` the lines of a seed start from runs of another file, on the same data: one for
+each exchange, since an exchange that is fresh when a line begins has no time to show its worth.
 """
 
 from __future__ import annotations
@@ -29,67 +30,22 @@ from sds_training.run.passport import data_passport
 from sds_training.run.run_state import (
     RunStateError,
     changed_fields,
-    config_digest,
     require_same_config,
     require_same_data,
     saved_states,
 )
 from sds_training.scoring import RELEASE, SCORES, frames_to_score
 from sds_training.train import PROBLEMS, render_streets, train
-from sds_training.variants import VARIANTS, Variant
+from sds_training.variants import (
+    VARIANTS,
+    Variant,
+    config_of,
+    different,
+    shared_words,
+    start_config,
+)
 
 logger = logging.getLogger(__name__)
-
-
-def config_of(file: str, words: list[str], variant: Variant, seed: int) -> TrainingConfig:
-    """The config of one run of the ablation."""
-    plain = read_config([file, *words], 'ablate')
-    changes = {**plain.network.changes, 'exchange': variant.exchange}
-    run_dir = Path(plain.run_dir, variant.folder, f'seed_{seed}')
-    more = [
-        f'--network.changes={json.dumps(changes)}',
-        f'--run_dir={run_dir}',
-        f'--seed={seed}',
-        f'--data.split_seed={seed}',
-    ]
-    return read_config([file, *words, *variant.words, *more], 'ablate')
-
-
-def different(variants: list[Variant], file: str, words: list[str]) -> list[Variant]:
-    """The variants that differ from all before them: a config may know nothing of the ground."""
-    kept: list[Variant] = []
-    seen: dict[str, str] = {}
-    for variant in variants:
-        digest = config_digest(config_of(file, words, variant, seed=0))
-        same = seen.setdefault(digest, variant.name)
-        if same == variant.name:
-            kept.append(variant)
-        else:
-            logger.info('%s is left out: in %s it is %s', variant.name, file, same)
-    return kept
-
-
-def start_config(
-    file: str, words: list[str], seed: int, run_dir: str | None = None
-) -> TrainingConfig:
-    """The config of the run that all lines of a seed start from.
-
-    Of the overrides it takes those of the data, since it must not have seen other labels than the
-    lines, and of the machine, which is the same; it lies beside them where they lie in `run_dir`.
-    """
-    own = Path(run_dir, 'start') if run_dir else read_config([file], 'ablate').run_dir
-    more = [f'--run_dir={Path(own, f"seed_{seed}")}']
-    more += [f'--seed={seed}', f'--data.split_seed={seed}']
-    return read_config([file, *shared_words(words), *more], 'ablate')
-
-
-def shared_words(words: list[str]) -> list[str]:
-    """The overrides of data and machine: `--data.labels=50`, or `--data.labels` and its value."""
-    kept = []
-    for place, word in enumerate(words):
-        if word.split('=')[0].split('.')[0] in ('--data', '--fabric'):
-            kept += words[place : place + (1 if '=' in word else 2)]
-    return kept
 
 
 def require_one_process(*configs: TrainingConfig) -> None:
@@ -105,7 +61,7 @@ def require_one_process(*configs: TrainingConfig) -> None:
 
 def start_of(config: TrainingConfig) -> str:
     """The last state of a start; trains it if missing."""
-    logger.info('start, seed %d', config.seed)
+    logger.info('start %s', config.run_dir)
     run(config)
     states = saved_states(config.run_dir)
     if not states:
@@ -184,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [each for each in VARIANTS if not options.only or each.name in options.only]
     try:
         config = read_config([options.config, *words], 'ablate')
-        starts = [start_config(options.start, words, 0, options.run_dir)] if options.start else []
+        starts = starts_of(chosen, options, words, seed=0).values()
         require_one_process(config, *starts)
         outcomes = compared(different(chosen, options.config, words), options, words)
     except PROBLEMS as problem:
@@ -206,23 +162,33 @@ def compared(
     """The scores of every line and seed; trains what is missing."""
     scores: dict[str, list[dict[str, float]]] = {each.name: [] for each in variants}
     for seed in options.seeds:  # seeds outside: an early stop leaves all lines equally far
-        begin = []
-        if options.start:
-            start = start_config(options.start, words, seed, options.run_dir)
-            begin = [f'--init_from={start_of(start)}']
+        starts = starts_of(variants, options, words, seed)
+        begin = {name: [f'--init_from={start_of(each)}'] for name, each in starts.items()}
         for variant in variants:
             logger.info('%s, seed %d', variant.name, seed)
-            line = config_of(options.config, [*begin, *words], variant, seed)
+            first = begin.get(variant.exchange, [])
+            line = config_of(options.config, [*first, *words], variant, seed)
             scores[variant.name].append(run(line))
     return [Outcome(each.name, tuple(scores[each.name]), each.meaning) for each in variants]
+
+
+def starts_of(
+    variants: list[Variant], options: argparse.Namespace, words: list[str], seed: int
+) -> dict[str, TrainingConfig]:
+    """The start of each exchange among the lines of a seed; none without `--start`."""
+    exchanges = sorted({each.exchange for each in variants}) if options.start else []
+    return {
+        each: start_config(options.start, words, each, seed, options.run_dir) for each in exchanges
+    }
 
 
 def facts(config: TrainingConfig, options: argparse.Namespace, words: list[str]) -> dict[str, str]:
     """What the table tells of its runs."""
     start = 'none'
     if options.start:
-        first = start_config(options.start, words, options.seeds[0], options.run_dir)
+        first = read_config([options.start, *shared_words(words)], 'ablate')
         start = f'{options.start}, {first.steps} steps, {first.data.labels} labels'
+        start += ', with the exchange of the line'
     return {
         'config': options.config,
         'start': start,

@@ -1,9 +1,20 @@
-"""The lines of the evidence table: the base recipe, each part of the method alone, everything."""
+"""The lines of the evidence table: the base recipe, each part of the method alone, everything.
+
+And the configs of their runs, and of the runs that they start from.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
+from pathlib import Path
+
+from sds_training.command_line import read_config
+from sds_training.config import TrainingConfig
+from sds_training.run.run_state import config_digest
+
+logger = logging.getLogger(__name__)
 
 
 def mix(**shares: float) -> str:
@@ -95,3 +106,59 @@ VARIANTS = (
         (SOME_AFFINE_MIX, FROM_LABELLED, DEBIASED, *NO_GROUND),
     ),
 )
+
+
+def config_of(file: str, words: list[str], variant: Variant, seed: int) -> TrainingConfig:
+    """The config of one run of the ablation."""
+    plain = read_config([file, *words], 'ablate')
+    changes = {**plain.network.changes, 'exchange': variant.exchange}
+    run_dir = Path(plain.run_dir, variant.folder, f'seed_{seed}')
+    more = [
+        f'--network.changes={json.dumps(changes)}',
+        f'--run_dir={run_dir}',
+        f'--seed={seed}',
+        f'--data.split_seed={seed}',
+    ]
+    return read_config([file, *words, *variant.words, *more], 'ablate')
+
+
+def different(variants: list[Variant], file: str, words: list[str]) -> list[Variant]:
+    """The variants that differ from all before them: a config may know nothing of the ground."""
+    kept: list[Variant] = []
+    seen: dict[str, str] = {}
+    for variant in variants:
+        digest = config_digest(config_of(file, words, variant, seed=0))
+        same = seen.setdefault(digest, variant.name)
+        if same == variant.name:
+            kept.append(variant)
+        else:
+            logger.info('%s is left out: in %s it is %s', variant.name, file, same)
+    return kept
+
+
+def start_config(
+    file: str, words: list[str], exchange: str, seed: int, run_dir: str | None = None
+) -> TrainingConfig:
+    """The config of the run that the lines of a seed with this exchange start from.
+
+    Of the overrides it takes those of the data, since it must not have seen other labels than the
+    lines, and of the machine, which is the same; it lies beside them where they lie in `run_dir`.
+    """
+    plain = read_config([file], 'ablate')
+    folder = Path(run_dir, 'start') if run_dir else Path(plain.run_dir)
+    more = [
+        f'--network.changes={json.dumps({**plain.network.changes, "exchange": exchange})}',
+        f'--run_dir={folder / exchange / f"seed_{seed}"}',
+        f'--seed={seed}',
+        f'--data.split_seed={seed}',
+    ]
+    return read_config([file, *shared_words(words), *more], 'ablate')
+
+
+def shared_words(words: list[str]) -> list[str]:
+    """The overrides of data and machine: `--data.labels=50`, or `--data.labels` and its value."""
+    kept = []
+    for place, word in enumerate(words):
+        if word.split('=')[0].split('.')[0] in ('--data', '--fabric'):
+            kept += words[place : place + (1 if '=' in word else 2)]
+    return kept

@@ -13,14 +13,14 @@ from sds_perception.camera import Camera
 from sds_perception.network import build_network
 from sds_perception.release import Release, write_release
 from sds_training import ablate
-from sds_training.ablate import config_of, run
+from sds_training.ablate import run
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.run.passport import data_passport
 from sds_training.run.run_state import RunStateError
 from sds_training.scoring import RELEASE
-from sds_training.variants import VARIANTS, Variant
+from sds_training.variants import VARIANTS, config_of
 
 CONFIG = 'config/training/smoke.yaml'
 BY_NAME = {variant.name: variant for variant in VARIANTS}
@@ -50,57 +50,6 @@ def finish(config: TrainingConfig, mean_iou: float = 0.25) -> None:
     weights = build_network(network).state_dict()
     release = Release(network, weights, (64, 64), 'relative', camera=CAMERA, provenance=passport)
     write_release(run_dir / RELEASE, release)
-
-
-@pytest.mark.parametrize('variant', VARIANTS, ids=lambda variant: variant.name)
-def test_every_line_has_the_same_data_steps_and_seed(variant: Variant) -> None:
-    config, base = (config_of(CONFIG, [], each, 3) for each in (variant, BY_NAME['base']))
-    assert (config.data, config.steps, config.seed) == (base.data, base.steps, base.seed)
-    assert config.data.split_seed == config.seed == 3
-
-
-def test_each_part_alone_differs_from_the_base_in_that_part() -> None:
-    base = config_of(CONFIG, [], BY_NAME['base'], 0)
-    ccam = config_of(CONFIG, [], BY_NAME['base + CCAM'], 0)
-    givers = config_of(CONFIG, [], BY_NAME['base + labelled givers'], 0)
-    affine = config_of(CONFIG, [], BY_NAME['base + labelled givers + AffineMix'], 0)
-    color = config_of(CONFIG, [], BY_NAME['base + ColorAug'], 0)
-    assert (base.network.config().exchange, ccam.network.config().exchange) == ('pad', 'ccam')
-    assert (givers.mix.affine_mix, affine.mix.affine_mix) == (0.0, 0.5)
-    assert base.mix.givers != givers.mix.givers == affine.mix.givers == 'labelled'
-    assert (base.color_aug.probability, color.color_aug.probability) == (0.0, 0.5)
-    assert (ccam.mix, affine.color_aug, color.network) == (base.mix, base.color_aug, base.network)
-
-
-def test_only_the_ground_and_everything_have_the_grounds_terms() -> None:
-    for variant in VARIANTS:
-        loss = config_of('config/training/streets_ablation.yaml', [], variant, 0).loss
-        wanted = 0.15 if variant.name in ('base + ground', 'everything') else 0.0
-        assert (loss.road, loss.standing) == (wanted, wanted)
-
-
-def test_a_line_that_is_another_one_in_this_config_is_left_out() -> None:
-    without_ground = ablate.different(list(VARIANTS), CONFIG, [])
-    left_out = {each.name for each in VARIANTS} - {each.name for each in without_ground}
-    assert left_out == {'base + ground', 'everything but ground'}
-    streets = 'config/training/streets_ablation.yaml'
-    assert ablate.different(list(VARIANTS), streets, []) == list(VARIANTS)
-
-
-def test_everything_is_all_parts_together() -> None:
-    config = config_of(CONFIG, [], BY_NAME['everything'], 0)
-    assert config.network.config().exchange == 'ccam'
-    assert config.color_aug.probability == 0.5
-    assert (config.mix.affine_mix, config.mix.givers) == (0.25, 'labelled')
-    assert config.teacher.debias == 1.0
-
-
-def test_changes_of_the_config_survive_in_every_line(tmp_path: Path) -> None:
-    file = tmp_path / 'wide.yaml'
-    changes = 'network: {name: tiny, changes: {decoder_channels: [48, 48, 32]}}'
-    file.write_text(f'run_dir: runs/wide\n{changes}\ndata: {{root: x}}\n')
-    network = config_of(str(file), [], BY_NAME['everything'], 0).network.config()
-    assert network.decoder_channels == (48, 48, 32) and network.exchange == 'ccam'
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
@@ -217,39 +166,28 @@ def test_without_the_base_line_nothing_is_compared(tmp_path: Path) -> None:
     assert 'Against' not in (tmp_path / 'e.md').read_text()
 
 
-def test_all_lines_of_a_seed_start_from_its_own_run(
+def test_a_line_starts_from_the_run_of_its_seed_and_exchange(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained: list[Path] = []
+    trained: dict[str, TrainingConfig] = {}
 
     def train(config: TrainingConfig) -> None:
-        trained.append(Path(config.run_dir))
+        trained[str(Path(config.run_dir).relative_to(tmp_path))] = config
         finish(config)
 
     monkeypatch.setattr(ablate, 'train', train)
     file = tmp_path / 'start.yaml'
-    file.write_text(f'base: {Path(CONFIG).resolve()}\nrun_dir: {tmp_path}/start\n')
-    starts = [ablate.start_of(ablate.start_config(str(file), [], seed)) for seed in (3, 3, 4)]
-    assert trained == [tmp_path / 'start/seed_3', tmp_path / 'start/seed_4']
-    assert starts[0] == starts[1] == f'{tmp_path}/start/seed_3/states/step_00000004.pt'
-    lines = [config_of(CONFIG, [f'--init_from={starts[0]}'], each, 3) for each in VARIANTS]
-    assert {each.init_from for each in lines} == {starts[0]}
-
-
-def test_a_start_learns_from_the_data_of_its_lines_and_lies_beside_them(tmp_path: Path) -> None:
-    file = tmp_path / 'start.yaml'
-    base = Path(CONFIG).resolve()
-    file.write_text(f'base: {base}\nrun_dir: {tmp_path}/start\nsteps: 9\ndata: {{labels: 1}}\n')
-    words = ['--data.root', '/mine', '--steps=5', '--data.labels=50', '--optimiser.rate', '1']
-    words += ['--fabric.precision', '32-true']
-    line = config_of(CONFIG, words, BY_NAME['base'], 3)
-    start = ablate.start_config(str(file), words, 3)
-    assert start.fabric == line.fabric and start.fabric.precision == '32-true'
-    assert start.data == line.data and start.data.root == '/mine' and start.data.labels == 50
-    assert start.steps == 9 and start.optimiser != line.optimiser  # these are the file's own
-    assert start.run_dir == f'{tmp_path}/start/seed_3'
-    elsewhere = ablate.start_config(str(file), words, 3, '/runs/mine')
-    assert elsewhere.run_dir == '/runs/mine/start/seed_3'
+    file.write_text(f'base: {Path(CONFIG).resolve()}\nsteps: 9\n')
+    words = ['--only', 'base', 'labelled only', 'base + CCAM', f'--run_dir={tmp_path}']
+    assert ablate.main([CONFIG, '--start', str(file), '--seeds', '3', '4', *words]) == 0
+    starts = {name: each for name, each in trained.items() if name.startswith('start')}
+    assert set(starts) == {f'start/{e}/seed_{s}' for e in ('ccam', 'pad') for s in (3, 4)}
+    for name, start in starts.items():
+        assert start.steps == 9 and f'start/{start.network.config().exchange}' in name
+    for line in (each for name, each in trained.items() if name not in starts):
+        start = tmp_path / 'start' / line.network.config().exchange / f'seed_{line.seed}'
+        assert line.init_from == f'{start}/states/step_00000004.pt'
+    assert len(trained) == 4 + 6
 
 
 def test_the_table_tells_of_the_start_and_lies_in_the_folder_of_its_runs(
@@ -262,7 +200,8 @@ def test_the_table_tells_of_the_start_and_lies_in_the_folder_of_its_runs(
     assert ablate.main([CONFIG, '--start', str(file), '--seeds', '3', *words]) == 0
     table = tmp_path / 'runs/evidence.md'
     assert capsys.readouterr().out == f'{table}\n'
-    assert f'* start: {file}, 9 steps, 2 labels\n' in table.read_text()
+    told = f'* start: {file}, 9 steps, 2 labels, with the exchange of the line\n'
+    assert told in table.read_text()
 
 
 @pytest.mark.parametrize('start', [False, True])
