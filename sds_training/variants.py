@@ -100,6 +100,12 @@ VARIANTS = (
         (SOME_AFFINE_MIX, FROM_LABELLED, DEBIASED),
     ),
     Variant(
+        'everything but CCAM',
+        'everything with PAD in place of CCAM',
+        'pad',
+        (SOME_AFFINE_MIX, FROM_LABELLED, DEBIASED),
+    ),
+    Variant(
         'everything but ground',
         'everything without the ground terms',
         'ccam',

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sds_training.variants import VARIANTS, Variant, config_of, different, start
 
 CONFIG = 'config/training/smoke.yaml'
 BY_NAME = {variant.name: variant for variant in VARIANTS}
+WITH_GROUND = ('base + ground', 'everything', 'everything but CCAM')
 
 
 @pytest.mark.parametrize('variant', VARIANTS, ids=lambda variant: variant.name)
@@ -33,7 +35,7 @@ def test_each_part_alone_differs_from_the_base_in_that_part() -> None:
 def test_only_the_ground_and_everything_have_the_grounds_terms() -> None:
     for variant in VARIANTS:
         loss = config_of('config/training/streets_ablation.yaml', [], variant, 0).loss
-        wanted = 0.15 if variant.name in ('base + ground', 'everything') else 0.0
+        wanted = 0.15 if variant.name in WITH_GROUND else 0.0
         assert (loss.road, loss.standing) == (wanted, wanted)
 
 
@@ -51,6 +53,15 @@ def test_everything_is_all_parts_together() -> None:
     assert config.color_aug.probability == 0.5
     assert (config.mix.affine_mix, config.mix.givers) == (0.25, 'labelled')
     assert config.teacher.debias == 1.0
+
+
+def test_everything_but_ccam_is_everything_with_pad() -> None:
+    config, other = (
+        config_of(CONFIG, [], BY_NAME[name], 0) for name in ('everything', 'everything but CCAM')
+    )
+    with_ccam = replace(other.network, changes={**other.network.changes, 'exchange': 'ccam'})
+    assert other.network.config().exchange == 'pad'
+    assert replace(other, network=with_ccam, run_dir=config.run_dir) == config
 
 
 def test_changes_of_the_config_survive_in_every_line(tmp_path: Path) -> None:
