@@ -117,15 +117,18 @@ VARIANTS = (
 def config_of(file: str, words: list[str], variant: Variant, seed: int) -> TrainingConfig:
     """The config of one run of the ablation."""
     plain = read_config([file, *words], 'ablate')
-    changes = {**plain.network.changes, 'exchange': variant.exchange}
-    run_dir = Path(plain.run_dir, variant.folder, f'seed_{seed}')
-    more = [
-        f'--network.changes={json.dumps(changes)}',
-        f'--run_dir={run_dir}',
+    own = own_words(plain, variant.exchange, Path(plain.run_dir, variant.folder), seed)
+    return read_config([file, *words, *variant.words, *own], 'ablate')
+
+
+def own_words(config: TrainingConfig, exchange: str, folder: Path, seed: int) -> list[str]:
+    """The overrides that make one run of a file: its exchange, its seed and where it lies."""
+    return [
+        f'--network.changes={json.dumps({**config.network.changes, "exchange": exchange})}',
+        f'--run_dir={folder / f"seed_{seed}"}',
         f'--seed={seed}',
         f'--data.split_seed={seed}',
     ]
-    return read_config([file, *words, *variant.words, *more], 'ablate')
 
 
 def different(variants: list[Variant], file: str, words: list[str]) -> list[Variant]:
@@ -152,13 +155,8 @@ def start_config(
     """
     plain = read_config([file], 'ablate')
     folder = Path(run_dir, 'start') if run_dir else Path(plain.run_dir)
-    more = [
-        f'--network.changes={json.dumps({**plain.network.changes, "exchange": exchange})}',
-        f'--run_dir={folder / exchange / f"seed_{seed}"}',
-        f'--seed={seed}',
-        f'--data.split_seed={seed}',
-    ]
-    return read_config([file, *shared_words(words), *more], 'ablate')
+    own = own_words(plain, exchange, folder / exchange, seed)
+    return read_config([file, *shared_words(words), *own], 'ablate')
 
 
 def shared_words(words: list[str]) -> list[str]:
