@@ -38,6 +38,7 @@ from sds_training.run.processes import (
     OtherProcessError,
     by_all_or_none,
     by_first_alone,
+    first_speaks_for_all,
     in_any,
     same_in_all,
 )
@@ -71,6 +72,7 @@ def train(config: TrainingConfig) -> Path | None:
     Returns the release; None in all processes but the first.
     """
     fabric = launched(config)
+    first_speaks_for_all(fabric)
     with ExitStack() as stack:
 
         def prepare() -> None:
@@ -85,10 +87,9 @@ def train(config: TrainingConfig) -> Path | None:
 def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     """The same on launched devices, alone in the run's folder; the path of the release."""
     run_dir = Path(config.run_dir)
-    pools = training_pools(config.data)
-    passport = data_passport(config, pools)
+    pools, passport = by_all_or_none(fabric, lambda: data_of(config), PROBLEMS)
     learner = Learner(config, fabric, passport['camera']['fy'])
-    passport['started_from'] = begin(learner, passport)
+    passport['started_from'] = by_all_or_none(fabric, lambda: begin(learner, passport), PROBLEMS)
     require_one_folder(learner)
     told = {'config': asdict(config), 'passport': passport}
     by_first_alone(fabric, lambda: describe_run(run_dir, told))
@@ -101,6 +102,12 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
             save_state(fabric, config, learner.state(), passport)
             raise
     return finish(learner, passport)
+
+
+def data_of(config: TrainingConfig) -> tuple[Pools, dict[str, Any]]:
+    """The frames to learn from, and what the run's passport tells of them."""
+    pools = training_pools(config.data)
+    return pools, data_passport(config, pools)
 
 
 def walk(

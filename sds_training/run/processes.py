@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -30,6 +31,12 @@ class OtherProcessError(ElsewhereError):
     """One failed at its share of what all do; they all know, and still answer each other."""
 
 
+def first_speaks_for_all(fabric: Fabric) -> None:
+    """Let the others of the same training keep to themselves what all of them find."""
+    if not fabric.is_global_zero:
+        logging.getLogger('sds_training').setLevel(logging.ERROR)
+
+
 def by_first_alone(fabric: Fabric, work: Callable[[], object]) -> None:
     """Let the first process do `work`; the others wait until it is done.
 
@@ -51,22 +58,27 @@ def by_first_alone(fabric: Fabric, work: Callable[[], object]) -> None:
 
 
 def by_all_or_none(
-    fabric: Fabric, work: Callable[[], Result], refusals: type[Exception]
+    fabric: Fabric,
+    work: Callable[[], Result],
+    refusals: type[Exception] | tuple[type[Exception], ...],
 ) -> Result:
     """What each process gets from its own `work`, if none of them fails.
 
+    `work` must not wait for other processes: one that has failed does not come.
+
     Raises:
-        refusals: here, where it failed here.
-        OtherProcessError: where it failed elsewhere only.
+        refusals: where it failed here; not where the first process failed as well and tells it.
+        OtherProcessError: in all others.
     """
     problem: Exception | None = None
     try:
         result = work()
     except refusals as raised:
         problem = raised
-    if in_any(fabric, problem is not None):
-        raise problem or OtherProcessError(REFUSED)
-    return result
+    if not in_any(fabric, problem is not None):
+        return result
+    told = fabric.broadcast(problem is not None) and not fabric.is_global_zero
+    raise OtherProcessError(REFUSED) if told or problem is None else problem
 
 
 def in_any(fabric: Fabric, so: bool) -> bool:
@@ -79,7 +91,4 @@ def in_any(fabric: Fabric, so: bool) -> bool:
 
 def same_in_all(fabric: Fabric, number: int) -> bool:
     """Whether all processes have the same number; each must come by here."""
-    if fabric.world_size == 1:
-        return True
-    told = fabric.all_gather(torch.tensor(number, device=fabric.device))
-    return bool((told == number).all())
+    return not in_any(fabric, fabric.broadcast(number) != number)

@@ -63,16 +63,21 @@ def test_no_process_goes_on_before_a_state_is_in_place(tiny_run: Callable) -> No
 
 
 def test_states_of_different_steps_are_refused_and_equal_ones_not() -> None:
-    steps = torch.tensor([3, 0])  # of machines whose folders are not one
-    found = SimpleNamespace(world_size=2, device='cpu', all_gather=lambda ours: steps)
-    assert not same_in_all(found, 3)
-    assert same_in_all(SimpleNamespace(world_size=2, device='cpu', all_gather=torch.atleast_1d), 3)
+    second_of_two: Any = SimpleNamespace(
+        world_size=2,
+        device='cpu',
+        global_rank=1,
+        broadcast=lambda ours: 3,  # what the first found, on a machine of its own
+        all_reduce=lambda ours, reduce_op: ours,  # the first agrees with itself
+    )
+    assert not same_in_all(second_of_two, 0)
+    assert same_in_all(second_of_two, 3)
     learner: Any = SimpleNamespace(
-        fabric=SimpleNamespace(**vars(found), global_rank=0),
-        step=3,
+        fabric=second_of_two,
+        step=0,
         config=SimpleNamespace(run_dir='runs/a'),
     )
-    with pytest.raises(RunStateError, match='runs/a stands at step 3 for process 0.*one folder'):
+    with pytest.raises(RunStateError, match='runs/a stands at step 0 for process 1.*one folder'):
         require_one_folder(learner)
 
 
@@ -82,12 +87,14 @@ def test_a_picture_that_one_process_cannot_read_ends_both_and_is_told_once(
     root = tmp_path / 'own'
     shutil.copytree(drive, root)
     words = [f'--data.root={root}', '--fabric.devices=2', '--steps=50']
+    words += ['--data.extra_unlabelled=all']  # of which some lack a neighbour
     config = tiny_run(*words, '--journal.save_every=1000')
     spoilt = sorted((root / 'leftImg8bit_sequence/train').rglob('*_000021_*.png'))[0]
     spoilt.write_bytes(spoilt.read_bytes()[:200])
     ended = train_in_processes(tmp_path / 'tiny.yaml', *words, '--journal.save_every=1000')
     assert ended.returncode == 2, ended.stderr[-2000:]
     assert ended.stderr.count(f'sds-train: {spoilt}') == 1
+    assert ended.stderr.count('frames that data.extra_unlabelled asks for') == 1
     assert 'Traceback' not in ended.stderr
     assert newest_state(config)['step'] < 50  # both were there to save what was done
 
@@ -103,4 +110,15 @@ def test_a_refusal_of_the_first_is_told_once_and_without_tracebacks(
         ended = train_in_processes(*words)
     assert ended.returncode == 2
     assert ended.stderr.count('another process is writing the run') == 1
+    assert 'Traceback' not in ended.stderr
+
+
+def test_data_that_are_not_there_are_told_once_and_without_tracebacks(
+    tiny_run: Callable, tmp_path: Path
+) -> None:
+    tiny_run()
+    words = ['--fabric.devices=2', f'--data.root={tmp_path / "nowhere"}']
+    ended = train_in_processes(tmp_path / 'tiny.yaml', *words)
+    assert ended.returncode == 2
+    assert ended.stderr.count('nowhere') == 1, ended.stderr
     assert 'Traceback' not in ended.stderr
