@@ -26,6 +26,7 @@ from sds_training.evidence import Outcome, write_evidence
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.run.interruption import Interrupted
 from sds_training.run.origin import read_origin
+from sds_training.run.own_streets import render_streets
 from sds_training.run.passport import data_passport
 from sds_training.run.run_state import (
     RunStateError,
@@ -35,7 +36,7 @@ from sds_training.run.run_state import (
     saved_states,
 )
 from sds_training.scoring import RELEASE, SCORES, frames_to_score
-from sds_training.train import PROBLEMS, render_streets, train
+from sds_training.train import PROBLEMS, train
 from sds_training.variants import (
     VARIANTS,
     Variant,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from sds_training.run.devices import launched
 from sds_training.run.interruption import Interrupted, stop_requests
 from sds_training.run.journal import Journal, Lap
 from sds_training.run.origin import read_origin
+from sds_training.run.own_streets import render_streets
 from sds_training.run.passport import data_passport
 from sds_training.run.pictures import step_pictures
 from sds_training.run.processes import (
@@ -148,30 +148,6 @@ def report(journal: Journal, learner: Learner, terms: dict[str, Tensor], lap: La
     if (step % often.picture_every == 0 or last) and learner.views is not None:
         for name, picture in step_pictures(learner.views).items():
             journal.picture(step, name, picture)
-
-
-def render_streets(config: TrainingConfig) -> None:
-    """Render the streets the config asks for as its data root, unless something is there."""
-    root = Path(config.data.root).resolve()  # of a link, what it points to
-    if not config.streets or (root.is_dir() and any(root.iterdir())):
-        return
-    if root.is_mount():
-        raise ConfigError(f'data.root {root} is a mount point, wanted a folder in it for streets')
-    from sds_training.streets.cli import main as streets
-
-    part = root.with_name(f'{root.name}.part')  # nobody takes a half-rendered root for data
-    shutil.rmtree(part, ignore_errors=True)
-    width, height = config.data.size
-    reach = f'--window={config.data.neighbour_gap + 1}'
-    for split, snippets in (('train', config.streets), ('val', max(1, config.streets // 4))):
-        first = 0 if split == 'train' else config.streets
-        words = [f'--snippets={snippets}', f'--first={first}', f'--seed={config.seed}']
-        words += [f'--size={width}x{height}', f'--split={split}', reach]
-        code = streets([str(part), *words])
-        if code:
-            problem = Interrupted if code == STOPPED else ConfigError
-            raise problem(f'streets for {root} could not be rendered to the end')
-    part.replace(root)
 
 
 def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
