@@ -86,7 +86,8 @@ class JointObjective:
         believed, demand = self.pseudo_labels(batch, teacher, step, generator)
         known = torch.cat((batch.labelled.label.long(), believed))
 
-        # ColorAug: the network sees movable things and background in colours of their own.
+        # ColorAug: the network sees movable things and background in colours of their own. The
+        # clean pool is seen even where it teaches nothing: BatchNorm's statistics come from it.
         colours, seen = self.recoloured(image, known, len(batch.labelled.image), step, generator)
         rows = self.rows_with_neighbours(clean)
         frames = self.frames_for_pose(image, neighbours, colours, rows)
