@@ -55,7 +55,8 @@ def read_config(arguments: Sequence[str], program: str = 'sds-train') -> Trainin
     parser = training_parser(program)
     try:
         if words and not words[0].startswith('-'):
-            words[:1] = ['--config', json.dumps(layered(Path(words[0])))]
+            # As it is: YAML does not know how JSON writes what lies outside 16 bits.
+            words[:1] = ['--config', json.dumps(layered(Path(words[0])), ensure_ascii=False)]
         plain = parser.parse_args(words)
         _require_no_null(plain, parser)
         parsed = parser.instantiate(plain)

@@ -174,6 +174,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         require_at_least(1, self, '', 'steps')
         require_at_least(0, self, '', 'seed', 'streets')
+        require(self.seed < 2**63, 'seed', self.seed, 'less than 2 to the 63rd')
         multiple = self.network.config().size_multiple
         for name in ('size', 'crop'):
             sides = getattr(self.data, name)

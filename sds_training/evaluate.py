@@ -90,6 +90,8 @@ def _evaluate_and_write(options: argparse.Namespace) -> None:
     perceiver = Perceiver.from_release(
         options.release, device=options.device, **engine_asked_for(options)
     )
+    if options.output.is_file():
+        raise NotADirectoryError(f'--output {options.output} is a file, wanted a folder to write')
     options.output.mkdir(parents=True, exist_ok=True)  # told now, not after all frames
     rows = PictureRows(len(frames), options.pictures, fold, protocol)
     with tqdm(total=len(frames), disable=not sys.stderr.isatty(), unit='frame') as bar:

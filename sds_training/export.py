@@ -129,6 +129,10 @@ def require_new(output: Path, place: str) -> None:
     `place` is where the command line names it: the paths of another command in its place would
     otherwise cost a file.
     """
+    if output.suffix != '.safetensors':
+        raise ReleaseError(
+            f'the {place} path is {output}, wanted a release to write (.safetensors)'
+        )
     if output.exists():
         raise ReleaseError(
             f'{output} exists already; the {place} path is the file to write: name a new one'
@@ -148,7 +152,7 @@ def student_weights(networks: dict[str, Tensor]) -> dict[str, Tensor]:
 def config_of(state: dict[str, Any]) -> TrainingConfig:
     """The config a state was saved under."""
     words = [
-        f'--{name}={json.dumps(value) if not isinstance(value, str) else value}'
+        f'--{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}'
         for name, value in json.loads(state['config']).items()
         if value is not None
     ]

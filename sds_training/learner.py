@@ -109,6 +109,7 @@ class Learner:
         """All randomness of a step follows from seed, step and rank: resuming needs no state."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
         number = (self.config.seed * 1_000_003 + self.step) * world + rank
+        number %= 2**63  # torch takes no more
         torch.manual_seed(number)  # dropout draws from torch's own generator
         return torch.Generator().manual_seed(number)
 

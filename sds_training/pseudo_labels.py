@@ -49,7 +49,7 @@ class PseudoLabels:
         """
         pool = batch.unlabelled
         if self.debiases:
-            teacher.bias.learn_of(batch.labelled.label)
+            teacher.bias.learn_of(torch.cat((batch.labelled.label, pool.label)))
         known = pool.label.long()
         if not self.wanted(pool, step):
             return known, None

@@ -22,6 +22,7 @@ from sds_training.config import TrainingConfig
 from sds_training.config_error import ConfigError
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Pools, training_pools
+from sds_training.data.loader_workers import lost_workers_told
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch
 from sds_training.exit_codes import REFUSED, STOPPED
@@ -49,6 +50,7 @@ from sds_training.run.run_state import (
     only_run,
     require_same_data,
     save_state,
+    writing,
 )
 from sds_training.scoring import finish, scored
 from sds_training.warm_start import comparable, semantics_from_depth
@@ -80,7 +82,8 @@ def train(config: TrainingConfig) -> Path | None:
             render_streets(config)
 
         by_first_alone(fabric, prepare)
-        path = train_on(fabric, config)
+        with lost_workers_told():
+            path = train_on(fabric, config)
     return path if fabric.is_global_zero else None
 
 
@@ -93,15 +96,16 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     require_one_folder(learner)
     told = {'config': asdict(config), 'passport': passport}
     by_first_alone(fabric, lambda: describe_run(run_dir, told))
-    journal = Journal(run_dir, learner.step, config.steps) if fabric.is_global_zero else None
-    with stop_requests() as stop:
-        try:
-            with closing(journal) if journal else nullcontext():
-                walk(learner, pools, journal, passport, stop)
-        except (DataError, DivergedError, Interrupted, OtherProcessError):
-            save_state(fabric, config, learner.state(), passport)
-            raise
-    return finish(learner, passport)
+    with writing(run_dir):
+        journal = Journal(run_dir, learner.step, config.steps) if fabric.is_global_zero else None
+        with stop_requests() as stop:
+            try:
+                with closing(journal) if journal else nullcontext():
+                    walk(learner, pools, journal, passport, stop)
+            except (DataError, DivergedError, Interrupted, OtherProcessError):
+                save_state(fabric, config, learner.state(), passport)
+                raise
+        return finish(learner, passport)
 
 
 def data_of(config: TrainingConfig) -> tuple[Pools, dict[str, Any]]:

@@ -134,8 +134,16 @@ def _files(root: Path, split: str, kind: Kind) -> dict[str, Path]:
         ending = kind.ending + suffix
         for path in (root / kind.folder / split).glob(f'*/*{ending}'):
             name = path.name[: -len(ending)]
-            if _NAME.fullmatch(name):
-                found[name] = path
+            if not _NAME.fullmatch(name):
+                continue
+            other = found.setdefault(name, path)
+            if other.parent != path.parent:  # files are matched by name: one would be lost
+                first, second = sorted((other, path))
+                raise DataError(
+                    f'{first} and {second} are of one name, wanted one frame of it in a split: '
+                    'begin names with the name of their folder'
+                )
+            found[name] = path
     return dict(sorted(found.items()))
 
 

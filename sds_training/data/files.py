@@ -89,6 +89,8 @@ def read_camera(path: Path) -> StereoCamera:
         intrinsic = numbers['intrinsic']
         fx, fy, u0, v0 = (_finite(key, intrinsic[key]) for key in ('fx', 'fy', 'u0', 'v0'))
         extrinsic = numbers.get('extrinsic', {})
+        if not isinstance(extrinsic, dict):
+            raise TypeError(f'extrinsic is {extrinsic!r}, wanted a map')
         told = {n: _finite(n, each) for n, each in extrinsic.items() if n in EXTRINSIC}
         place = (told.get(key, 0.0) for key in ('x', 'y', 'yaw', 'pitch', 'roll'))
         baseline_m = told.get('baseline', math.nan)
@@ -96,7 +98,7 @@ def read_camera(path: Path) -> StereoCamera:
         camera = StereoCamera(fx, fy, u0, v0, baseline_m, mounting)
         camera.at(1, 1)
     except (AttributeError, KeyError, TypeError, ValueError, CameraError) as problem:
-        raise FileError(f'{path} is not a Cityscapes camera file: {problem}') from problem
+        raise _not_a(path, 'Cityscapes camera file', problem) from problem
     return camera
 
 
@@ -122,7 +124,7 @@ def read_vehicle(path: Path) -> VehicleState:
     try:
         return VehicleState(*(_finite(name, numbers[name]) for name in ('speed', 'yawRate')))
     except (KeyError, TypeError, ValueError) as problem:
-        raise FileError(f'{path} is not a Cityscapes vehicle file: {problem}') from problem
+        raise _not_a(path, 'Cityscapes vehicle file', problem) from problem
 
 
 def read_disparity_depth_m(path: Path, camera: StereoCamera) -> NDArray[np.float32]:
@@ -157,6 +159,12 @@ def _unchanged(path: Path) -> NDArray | None:
         return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # such as a header that claims more pixels than OpenCV allows
         return None
+
+
+def _not_a(path: Path, kind: str, problem: Exception) -> FileError:
+    """What is said of a JSON file in which something is missing or wrong."""
+    what = f'{problem} is missing' if isinstance(problem, KeyError) else str(problem)
+    return FileError(f'{path} is not a {kind}: {what}')
 
 
 def _finite(name: str, told: Any) -> float:

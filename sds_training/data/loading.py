@@ -10,14 +10,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from sds_training.data.cache import CachedFiles, OriginalFiles, Resized
-from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Clip, Pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import FileError
@@ -28,6 +26,7 @@ from sds_training.data.geometric import (
     apply_to_picture,
     draw_geometric,
 )
+from sds_training.data.loader_workers import ErrorsAsItems, begin_worker, reraised
 from sds_training.data.odometry import mirrored, mirrored_road
 from sds_training.data.rare_classes import SHOWN_PX, TRIES, RareClasses, pixels_of
 from sds_training.data.samples import Batch, Sample, Samples, collate
@@ -60,36 +59,9 @@ def batches(
             num_workers=config.workers,
             persistent_workers=True,
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_one_thread,
+            worker_init_fn=begin_worker,
         )
     )
-
-
-class ErrorsAsItems(Dataset):
-    """Batches for a worker, whose problem with a file must reach the person as one sentence.
-
-    What a worker raises arrives as a page of traceback; so it hands the problem over.
-    """
-
-    def __init__(self, steps: StepBatches) -> None:
-        self._steps = steps
-
-    def __getitem__(self, step: int) -> Batch | DataError:
-        try:
-            return self._steps[step]
-        except DataError as problem:
-            return problem
-
-
-def reraised(items: Iterable[Batch | DataError]) -> Iterator[Batch]:
-    """The batches, and in this process what a worker had to say instead of one."""
-    for each in items:
-        if isinstance(each, DataError):
-            try:
-                raise each
-            finally:
-                del each  # it knows this frame: together they would keep the workers alive
-        yield each
 
 
 class StepBatches(Dataset):
@@ -167,12 +139,12 @@ def load_sample(
     label = label_of(clip, files, image)
     plan = _plan_for(label, wanted, (width, height), config, rng)
     frame = apply_to_picture(image.pixels, plan)
-    others = (apply_to_picture(files.read(p).pixels, plan) for p in clip.neighbours or ())
+    others = tuple(apply_to_picture(each, plan) for each in neighbours_of(clip, files, image))
     camera = clip.camera_at(*image.recorded).resized(width, height)
     driven = clip.driven(config.neighbour_gap * config.frame_period_s)
     return Sample(
         image=frame,
-        neighbours=tuple(others) if clip.neighbours else (frame, frame),
+        neighbours=others or (frame, frame),
         has_neighbours=clip.neighbours is not None,
         label=None if label is None else apply_to_label(label, plan),
         depth_only=clip.depth_only,
@@ -189,11 +161,26 @@ def label_of(
     """The label of the clip, whose picture is `image`; None without one."""
     if clip.label is None:
         return None
-    label = files.read(clip.label)
-    if label.recorded != image.recorded:  # else it would be stretched over the picture and learnt
-        there, wanted = (f'{each[0]}x{each[1]}' for each in (label.recorded, image.recorded))
-        raise FileError(f'{clip.label} is {there}, its picture is {wanted}')
-    return label.pixels
+    return of_same_size(clip.label, files, image, 'its picture').pixels
+
+
+def neighbours_of(
+    clip: Clip, files: CachedFiles | OriginalFiles, image: Resized
+) -> list[NDArray[np.uint8]]:
+    """The pictures beside that of the clip, which is `image`; none without any."""
+    beside = f'the frame beside it, {clip.image},'
+    return [of_same_size(each, files, image, beside).pixels for each in clip.neighbours or ()]
+
+
+def of_same_size(
+    path: Path, files: CachedFiles | OriginalFiles, image: Resized, name: str
+) -> Resized:
+    """What the file holds; refused where it would be stretched over the picture and learnt."""
+    found = files.read(path)
+    if found.recorded != image.recorded:
+        there, wanted = (f'{each[0]}x{each[1]}' for each in (found.recorded, image.recorded))
+        raise FileError(f'{path} is {there}, {name} is {wanted}')
+    return found
 
 
 def _plan_for(
@@ -221,9 +208,3 @@ def _plan_for(
 @lru_cache(maxsize=8)
 def _epoch_order(size: int, seed: tuple[int, int], epoch: int) -> np.ndarray:
     return np.random.default_rng([*seed, 0, epoch]).permutation(size)
-
-
-def _one_thread(worker: int) -> None:
-    """Workers are the parallelism: threads inside them would only fight each other."""
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

@@ -20,7 +20,7 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import FileError
-from sds_training.data.loading import files_of, label_of
+from sds_training.data.loading import files_of, label_of, neighbours_of
 from sds_training.exit_codes import REFUSED, STOPPED
 
 PLAIN_LINE_EVERY_S = 10.0
@@ -36,8 +36,10 @@ def prepare(
     paths = files_of(pools.clips)
     added = build_cache(paths, config, processes or os.cpu_count() or 1, on_progress)
     files = CachedFiles(config, paths)
-    for clip in pools.labelled:
-        label_of(clip, files, files.read(clip.image))  # refuses what would end the training
+    for clip in pools.clips:  # what would end the training is refused here
+        image = files.read(clip.image)
+        label_of(clip, files, image)
+        neighbours_of(clip, files, image)
     return added
 
 

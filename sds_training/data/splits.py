@@ -48,7 +48,7 @@ def label_split(candidates: Iterable[str], labels: int | str, seed: int) -> Labe
 def listed_split(candidates: Iterable[str], file: Path) -> LabelSplit:
     """The candidate frame names that a text file lists.
 
-    The first word of each line is a frame's name, or the path of its picture as published lists
+    Each line, or its first word, is a frame's name, or the path of its picture as published lists
     have it ('leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png'); lines that are empty or
     begin with '#' say nothing.
 
@@ -56,15 +56,15 @@ def listed_split(candidates: Iterable[str], file: Path) -> LabelSplit:
         DataError: where there is no such file, it lists nothing, or a frame that has no label.
     """
     try:
-        lines = file.read_text().splitlines()
+        lines = file.read_text(encoding='utf-8-sig').splitlines()  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as problem:
         raise DataError(
             f"data.labels is {str(file)!r}, wanted a number, 'all', or a text file of frame names "
             f'({problem})'
         ) from problem
     names = set(candidates)
-    words = [line.split()[0] for line in lines if line.strip() and not line.startswith('#')]
-    listed = {Path(word).name.split('_leftImg8bit')[0] for word in words}
+    told = [line.strip() for line in lines if line.strip() and not line.startswith('#')]
+    listed = {_name_in(line, names) for line in told}
     if not listed:
         raise DataError(f'data.labels is {str(file)!r}, which lists no frames')
     lost = sorted(listed - names)
@@ -74,6 +74,12 @@ def listed_split(candidates: Iterable[str], file: Path) -> LabelSplit:
             f'{lost[0]}); mend data.labels or data.root'
         )
     return LabelSplit(tuple(sorted(listed)), tuple(sorted(names - listed)), seed=None)
+
+
+def _name_in(line: str, names: set[str]) -> str:
+    """The frame that a line of a list means; a city's name may have spaces in it."""
+    whole, word = (Path(each).name.split('_leftImg8bit')[0] for each in (line, line.split()[0]))
+    return whole if whole in names else word
 
 
 def choose_labelled(candidates: Iterable[str], count: int | str, seed: int) -> LabelSplit:

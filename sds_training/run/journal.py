@@ -70,7 +70,8 @@ class Journal:
         """Keep a picture, (H, W, 3) RGB, as pictures/NAME_STEP.png and in TensorBoard."""
         folder = self.run_dir / 'pictures'
         folder.mkdir(exist_ok=True)
-        cv2.imwrite(str(folder / f'{name}_{step:08d}.png'), rgb[..., ::-1])
+        _, png = cv2.imencode('.png', rgb[..., ::-1])
+        (folder / f'{name}_{step:08d}.png').write_bytes(png.tobytes())  # imwrite fails silently
         self._board.add_image(name, rgb, step, dataformats='HWC')
 
     def _left(self, step: int) -> str:

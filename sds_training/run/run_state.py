@@ -6,6 +6,7 @@ the step; no generator and no loader position has to be kept.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -26,6 +27,7 @@ from sds_training.run.processes import by_first_alone
 
 logger = logging.getLogger(__name__)
 
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 KEPT = 2  # states on disk; the older one is there if the newest cannot be read
 # These may change between the parts of one run. Which frames there are is in its passport.
 UNIMPORTANT = ('run_dir', 'journal', 'fabric')
@@ -87,6 +89,20 @@ def describe_run(run_dir: Path, documents: dict[str, dict[str, Any]]) -> None:
 def unwritable(run_dir: Path, problem: OSError) -> RunStateError:
     """What is said of a folder that no run can be written to."""
     return RunStateError(f'run_dir {run_dir} cannot be written ({problem}); choose another')
+
+
+@contextmanager
+def writing(run_dir: Path) -> Iterator[None]:
+    """Tell in a sentence of a disk that takes no more of a run."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in DISK_FAULTS:
+            raise
+        raise RunStateError(
+            f'run_dir {run_dir} cannot be written any more ({problem}); saved states are '
+            'untouched, and the same command continues once that is mended'
+        ) from problem
 
 
 def save_state(

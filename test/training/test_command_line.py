@@ -77,6 +77,7 @@ def test_files_that_name_each_other_as_base_are_told_with_the_way_round(
         (['--data.size', '[256,100]'], 'data.size is (256, 100), wanted multiples of 32'),
         (['--journal.picture_every', '0'], 'journal.picture_every is 0, wanted 1 or more'),
         (['--seed=-1'], 'seed is -1, wanted 0 or more'),
+        ([f'--seed={2**63}'], 'seed is 9223372036854775808, wanted less than 2 to the 63rd'),
         (['--streets=-3'], 'streets is -3, wanted 0 or more'),
         (['--color_aug.start_step=-5'], 'color_aug.start_step is -5, wanted 0 or more'),
         (['--teacher.start_step=-5'], 'teacher.start_step is -5, wanted 0 or more'),

@@ -183,13 +183,14 @@ def test_a_page_that_cannot_be_written_to_its_end_leaves_the_one_before(
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_first_frame(
-    root: Path, release_file: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, release_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     seen: list[object] = []
     monkeypatch.setattr(Perceiver, '__call__', lambda *frame: seen.append(frame))
     (root / 'file').write_text('no folder')
     assert main([str(release_file), str(root), '--output', str(root / 'file')]) == 2
     assert not seen
+    assert f'{root / "file"} is a file, wanted a folder to write' in capsys.readouterr().err
 
 
 def test_less_than_no_pictures_are_refused(capsys: pytest.CaptureFixture) -> None:

@@ -125,3 +125,11 @@ def test_processes_wait_for_each_other_whatever_their_teachers_see(
         waits.append(0)
         judged(tiny_run(), depth_only, mean_of_all)
     assert len(set(waits)) == 1 and waits[0] > 0
+
+
+def test_a_class_that_only_the_pool_shows_is_taught_as_well(tiny_run: Make) -> None:
+    batch, teacher, labels = parts_of(tiny_run('--teacher.debias=0.5'))
+    batch.labelled.label.fill_(UNLABELLED)
+    batch.unlabelled.label[0, 0, 0] = SKY
+    labels(batch, teacher, 0, torch.Generator().manual_seed(0))
+    assert bool(teacher.bias.taught[SKY])

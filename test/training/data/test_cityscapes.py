@@ -69,3 +69,14 @@ def test_a_folder_without_pictures_is_refused_with_the_layout_wanted(tmp_path) -
 @pytest.mark.parametrize(('by', 'wanted'), [(1, 'a_b_0_000020'), (-19, 'a_b_0_000000')])
 def test_shifting_a_name_keeps_city_sequence_and_digits(by: int, wanted: str) -> None:
     assert shifted('a_b_0_000019', by) == wanted
+
+
+def test_two_frames_of_one_name_are_refused_by_both(street) -> None:
+    """Files are matched by name: one folder's label would be learnt with the other's picture."""
+    name = 'aachen_000000_000019'
+    first = street.path('leftImg8bit', name, '_leftImg8bit.png')
+    second = first.parents[1] / 'other' / first.name
+    second.parent.mkdir()
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(DataError, match=f'{first} and {second} are of one name'):
+        scan(street.root, 'train')

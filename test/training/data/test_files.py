@@ -58,12 +58,16 @@ def test_a_vehicle_file_that_is_no_json_is_told_in_one_sentence(tmp_path: Path) 
     assert told.startswith(f'{file} cannot be read as JSON') and told.count(str(file)) == 1
 
 
-@pytest.mark.parametrize('more', ['', ', "extrinsic": null', ', "extrinsic": []'])
-def test_a_camera_file_that_is_none_is_named(tmp_path: Path, more: str) -> None:
+@pytest.mark.parametrize(('content', 'told'), [
+    ('{"intrinsic": null}', ''),
+    ('{"intrinsic": {"fx": 9, "fy": 9, "u0": 4}}', "'v0' is missing"),
+    ('{"intrinsic": {"fx": 9, "fy": 9, "u0": 4, "v0": 4}, "extrinsic": null}', 'wanted a map'),
+    ('{"intrinsic": {"fx": 9, "fy": 9, "u0": 4, "v0": 4}, "extrinsic": []}', 'wanted a map'),
+])  # fmt: skip
+def test_a_camera_file_that_is_none_is_named(tmp_path: Path, content: str, told: str) -> None:
     file = tmp_path / 'street_camera.json'
-    intrinsic = '{"fx": 9, "fy": 9, "u0": 4, "v0": 4}' if more else 'null'
-    file.write_text(f'{{"intrinsic": {intrinsic}{more}}}')
-    with pytest.raises(FileError, match='street_camera.json is not a Cityscapes camera file'):
+    file.write_text(content)
+    with pytest.raises(FileError, match=f'{file} is not a Cityscapes camera file: .*{told}'):
         read_camera(file)
 
 

@@ -98,6 +98,15 @@ def test_a_label_of_another_size_than_its_picture_is_named_whichever_it_is(
         next(drawn(everything, 0, 0, 1))
 
 
+def test_a_neighbour_of_another_size_is_never_stretched_over_the_frame(config, street) -> None:
+    every = replace(config, unlabelled_batch=0, labels='all', labelled_batch=8)
+    clip = next(each for each in training_pools(every).labelled if each.neighbours)
+    cv2.imwrite(str(clip.neighbours[1]), np.zeros((24, 64, 3), np.uint8))
+    told = f'{clip.neighbours[1]} is 64x24, the frame beside it, {clip.image}, is 64x32'
+    with pytest.raises(DataError, match=told):
+        next(drawn(every, 0, 0, 1))
+
+
 def test_two_processes_share_the_batch_that_one_would_draw(config) -> None:
     double = replace(config, labelled_batch=4, unlabelled_batch=4)
     one = list(drawn(double, 1, 0, 5))

@@ -145,6 +145,15 @@ def test_a_label_of_another_size_is_told_though_the_check_did_not_look_at_it(
     assert capsys.readouterr().err.endswith(f'{path} is 32x64, its picture is 64x32\n')
 
 
+def test_a_neighbour_of_another_size_is_told_though_the_check_did_not_look_at_it(
+    street, capsys
+) -> None:
+    path = street.image('bonn_000001_000163', 'leftImg8bit_sequence')
+    cv2.imwrite(str(path), np.zeros((24, 64, 3), np.uint8))
+    assert main([str(street.root), '--size', '32x16', '--workers', '1']) == 1
+    assert f'{path} is 64x24, the frame beside it, ' in capsys.readouterr().err
+
+
 def resized(root: Path, folder: str, frames: str, width: int, height: int) -> None:
     """Pictures of bonn at another size; their labels, of the size of before, go."""
     for path in root.glob(f'{folder}/train/bonn/{frames}'):

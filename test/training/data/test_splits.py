@@ -81,3 +81,10 @@ def test_a_list_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, sente
 def test_labels_that_are_no_number_and_no_file_are_refused() -> None:
     with pytest.raises(DataError, match="data.labels is 'al', wanted a number, 'all', or a text"):
         label_split(NAMES, 'al', seed=0)
+
+
+def test_a_list_may_begin_with_a_mark_and_a_city_have_a_space_in_its_name(tmp_path: Path) -> None:
+    names = ['new york_000000_000019', 'ulm_000000_000019']
+    listed = tmp_path / 'labeled.txt'
+    listed.write_text('\n'.join(names), encoding='utf-8-sig')
+    assert label_split(names, str(listed), seed=0).labelled == tuple(names)
