@@ -54,11 +54,11 @@ class BagSource:
         with open_bag(path) as reader:
             self._pictures = _picture_topic(path, reader.connections, topic)
             info = None if choice else info_topic(reader.connections, self._pictures.topic)
-            self._infos = _Infos(self._readable(reader, info), lens)
-            same = [each for each in reader.connections if _same(each, self._pictures)]
-            self.count = sum(each.msgcount for each in same)
+            infos = alike(reader, info)
+            self._infos = _Infos(self._readable(reader, infos), lens)
+            self.count = messages_on(alike(reader, self._pictures))
         self.has_camera = choice is not None or bool(self._infos)
-        lost = info.msgcount - len(self._infos) if info else 0
+        lost = messages_on(infos) - len(self._infos)
         damage = f'{lost} CameraInfo of the bag cannot be read' if lost else ''
         notes = info_note(self._pictures.topic, info), damage, self._infos.note
         self.note = choice.note if choice else '; '.join(filter(None, notes))
@@ -66,7 +66,7 @@ class BagSource:
     def frames(self) -> Iterator[Frame | Skipped]:
         """Every picture once, in the bag's order."""
         with open_bag(self._path) as reader:
-            wanted = [each for each in reader.connections if _same(each, self._pictures)]
+            wanted = alike(reader, self._pictures)
             for number, (_, logged_ns, data) in enumerate(read(reader, wanted)):
                 try:
                     yield self._frame(f'{number:06d}', logged_ns, data)
@@ -94,8 +94,8 @@ class BagSource:
                 log.warning('%s: such pictures have no camera', problem)
             return None
 
-    def _readable(self, reader: Reader, wanted: Connection | None) -> Iterator[Any]:
-        for connection, _, data in read(reader, [wanted] if wanted else []):
+    def _readable(self, reader: Reader, wanted: list[Connection]) -> Iterator[Any]:
+        for connection, _, data in read(reader, wanted):
             with suppress(SerdeError):  # damaged; its neighbours say the same
                 yield self._types.deserialize_cdr(data, connection.msgtype)
 
@@ -133,6 +133,8 @@ def open_bag(path: Path) -> Iterator[Reader]:
         reader.open()
     except Exception as problem:  # rosbags lets those of its parsers through, of many kinds
         said = str(problem).partition('\n')[0]  # YAML's goes on over lines, with the text it read
+        if 'end magic' in said:
+            said += '; nobody closed it, `mcap recover` saves what it holds'
         raise OfflineError(f'{path} is not a readable ROS 2 bag: {said}') from problem
     try:
         yield reader
@@ -188,5 +190,12 @@ def _sibling(picture_topic: str) -> str:
     return picture_topic.removesuffix('/compressed').rsplit('/', 1)[0] + '/camera_info'
 
 
-def _same(one: Connection, other: Connection) -> bool:
-    return (one.topic, one.msgtype) == (other.topic, other.msgtype)
+def alike(reader: Reader, one: Connection | None) -> list[Connection]:
+    """All of its topic and type: a publisher that came back with another QoS has its own."""
+    wanted = (one.topic, one.msgtype) if one else None
+    return [each for each in reader.connections if (each.topic, each.msgtype) == wanted]
+
+
+def messages_on(connections: list[Connection]) -> int:
+    """How many they hold together."""
+    return sum(each.msgcount for each in connections)

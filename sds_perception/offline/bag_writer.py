@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from rosbags.typesys import Stores, get_typestore
 
 from sds_perception.calibration import Calibration
@@ -28,6 +31,7 @@ from sds_perception.image_codec import encode_jpeg, image_bytes
 from sds_perception.offline.frames import Frame, OfflineError
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+_TOGETHER = 50  # messages that SQLite keeps or loses together
 _VERSION = 9  # of the metadata: Jazzy and newer write it
 _FOREVER = QosTime(9223372036, 854775807)  # as recorders write it
 
@@ -47,8 +51,16 @@ def offer(depth: int, *, reliable: bool, latched: bool) -> Qos:
     )
 
 
+class UnknownTypeError(OfflineError):
+    """A type of messages that nothing here can describe."""
+
+
 class BagWriter:
-    """Writes messages made from frames, with a digest of (topic, time, bytes), or as they came."""
+    """Writes messages made from frames, with a digest of (topic, time, bytes), or as they came.
+
+    All of it raises OfflineError where the disk takes no more. What is written then is not whole;
+    with SQLite most of it can be read.
+    """
 
     def __init__(
         self, path: Path, storage: str = 'mcap', custom: Mapping[str, str] | None = None
@@ -58,13 +70,12 @@ class BagWriter:
         self._connections: dict[str, Connection] = {}
         self._digest = hashlib.sha256()
         self.counts: dict[str, int] = {}
-        try:
+        self._path = path
+        with self._told():
             self._writer = Writer(path, version=_VERSION, storage_plugin=STORAGES[storage])
             self._writer.open()
             for name, said in (custom or {}).items():
                 self._writer.set_custom_data(name, said)
-        except (WriterError, OSError) as problem:
-            raise OfflineError(f'cannot write the bag {path}: {problem}') from problem
 
     def __enter__(self) -> BagWriter:
         return self
@@ -74,7 +85,21 @@ class BagWriter:
 
     def close(self) -> None:
         """Finish the bag; after a fault too, so that what was written can be read."""
-        self._writer.close()
+        try:
+            with self._told():
+                self._writer.close()
+        except OfflineError:
+            with suppress(OSError, sqlite3.Error):
+                self._writer.abort()
+            raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Name the bag where it cannot be written."""
+        try:
+            yield
+        except (WriterError, OSError, sqlite3.Error) as problem:
+            raise OfflineError(f'cannot write the bag {self._path}: {problem}') from problem
 
     @property
     def digest(self) -> str:
@@ -129,21 +154,28 @@ class BagWriter:
         """Begin a topic of messages of type `kind`; nothing where it has begun.
 
         Raises:
-            OfflineError: the type is not known.
+            UnknownTypeError: the type is not known.
         """
         if topic in self._connections:
             return
         if kind not in self._types.fielddefs:
-            raise OfflineError(f'{topic} cannot be written: unknown type {kind}')
-        self._connections[topic] = self._writer.add_connection(
-            topic, kind, typestore=self._types, offered_qos_profiles=qos
-        )
+            raise UnknownTypeError(f'{topic} cannot be written: unknown type {kind}')
+        with self._told():
+            self._connections[topic] = self._writer.add_connection(
+                topic, kind, typestore=self._types, offered_qos_profiles=qos
+            )
         self.counts[topic] = 0
 
     def write(self, topic: str, data: bytes | memoryview, logged_ns: int) -> None:
         """Write a message of an announced topic as it came, and spend no time on a digest."""
-        self._writer.write(self._connections[topic], logged_ns, data)
+        with self._told():
+            self._writer.write(self._connections[topic], logged_ns, data)
+            if isinstance(self._writer.storage, Sqlite3Writer) and self._is_due():
+                self._writer.storage.conn.commit()  # rosbags itself keeps all or nothing
         self.counts[topic] += 1
+
+    def _is_due(self) -> bool:
+        return sum(self.counts.values()) % _TOGETHER == 0
 
     def _write(self, topic: str, kind: str, message: Any, logged_ns: int) -> None:
         self.announce(topic, kind)

@@ -106,7 +106,8 @@ def open_sink(wanted: argparse.Namespace) -> FileSink | BagSink:
     """A bag of the input's storage, or files."""
     if makes_bag(wanted):
         require_rosbags(wanted.output)
-        is_db3 = wanted.input.suffix == '.db3' or any(wanted.input.glob('*.db3'))
+        # One that is compressed as a whole ends in .db3.zstd.
+        is_db3 = wanted.input.suffix == '.db3' or any(wanted.input.glob('*.db3*'))
         return BagSink(wanted.output, 'sqlite3' if is_db3 else 'mcap')
     return FileSink(wanted.output, pictures=wanted.pictures, depth_png=wanted.depth_png)
 

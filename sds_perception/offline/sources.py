@@ -29,6 +29,7 @@ def open_source(
     choice = CameraChoice(camera, lens) if camera else None
     if not path.exists():
         raise OfflineError(f'{path} does not exist')
+    refuse_lone_files(path)
     if is_bag(path):
         require_rosbags(path)
         from sds_perception.offline.bag_source import BagSource
@@ -42,6 +43,18 @@ def open_source(
 def is_bag(path: Path) -> bool:
     """Whether this is a ROS 2 bag: a file with such a suffix, or a folder that describes one."""
     return path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').exists()
+
+
+def refuse_lone_files(path: Path) -> None:
+    """Refuse a folder of bag files that nothing describes, as a killed recorder leaves it."""
+    lone = [] if is_bag(path) else [each for s in BAG_SUFFIXES for each in path.glob(f'*{s}')]
+    if lone:
+        raise OfflineError(
+            f'{path} has {lone[0].name} and no metadata.yaml: give {lone[0]} itself, or make the '
+            'other with `ros2 bag reindex`'
+        )
+    if path.suffix == '.bag' and path.is_file():
+        raise OfflineError(f'{path} is a ROS 1 bag; `rosbags-convert` makes a ROS 2 bag of it')
 
 
 def require_rosbags(path: Path) -> None:

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from sds_perception.calibration import bends
 from sds_perception.metric_scale import LATE_S
+from sds_perception.ros.clock_watch import ClockWatch
 from sds_perception.ros.health import CameraHealth, Fate, Surroundings
 from sds_perception.ros.messages import stamp_s
 from sds_perception.ros.node_config import NodeConfig
@@ -70,7 +71,7 @@ class CameraInput:
         self._offer: Callable[[Arrival], bool] = lambda _: False
         self._frame_id: str | None = None  # of the newest frame
         self._last_stamp_s, self._epoch = 0.0, 0
-        self._rate_cap = RateCap()
+        self._rate_cap, self._clock = RateCap(), ClockWatch(node)
 
     def open(self, offer: Callable[[Arrival], bool]) -> None:
         """Subscribe; `offer` takes each frame, and is True where it took another one's place."""
@@ -106,7 +107,7 @@ class CameraInput:
             foreign_type=self._foreign_type({each.topic_type for each in publishers}),
             incompatible_qos=self._incompatible(),
             camera_fault=self._camera_fault(),
-            clock_stopped=self._clock_stopped(),
+            clock_stopped=self._clock.stopped(),
             max_age_s=self._config().max_age_s,
             wanted=self._wanted() or self._config().always_run,
         )
@@ -190,7 +191,3 @@ class CameraInput:
             return f'uncalibrated CameraInfo on {self.info_topic}, {name} is {focal:g}'
         fault = self.health.lens_fault
         return fault and f'{fault} ({self.info_topic})'
-
-    def _clock_stopped(self) -> bool:
-        sim = self._node.get_parameter('use_sim_time').value
-        return bool(sim) and self._node.get_clock().now().nanoseconds == 0

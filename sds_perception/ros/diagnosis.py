@@ -9,6 +9,7 @@ from collections import Counter
 
 from sds_perception.ros.health import PATIENCE_S, CameraHealth, Fate, Level, Surroundings
 
+PAST_S = 60.0  # older frames are of another time, though nothing asks for newer ones
 FUTURE_S = 1.0  # frames may be ahead of a /clock that ticks seldom, not by more
 NO_CLOCK = 'use_sim_time is true and no /clock arrives'
 CLOCKS = 'the clocks differ, or use_sim_time is missing'
@@ -82,8 +83,8 @@ def _why_time_is_wrong(health: CameraHealth, news: Counter[str]) -> tuple[Level,
         many = around.publishers
         cause = f': {many} publishers on {around.topic}' if many > 1 else ''
         return Level.WARN, f'stamps jumped back, filters and latency start anew{cause}'
-    if news[Fate.PROCESSED] and health.age_s < -FUTURE_S:
-        return Level.WARN, NO_CLOCK if around.clock_stopped else ahead(health.age_s)
+    if news[Fate.PROCESSED] and (wrong := _of_another_time(health.age_s, around)):
+        return Level.WARN, NO_CLOCK if around.clock_stopped else wrong
     return None
 
 
@@ -93,7 +94,7 @@ def wrong_time(age_s: float, around: Surroundings) -> str:
         return NO_CLOCK
     if 0 < around.max_age_s < age_s:
         return f'frames are too old, {too_old(age_s, around)}'
-    return ahead(age_s) if age_s < -FUTURE_S else ''
+    return _of_another_time(age_s, around)
 
 
 def too_old(age_s: float, around: Surroundings) -> str:
@@ -101,9 +102,13 @@ def too_old(age_s: float, around: Surroundings) -> str:
     return f'the last {age_s:.1f} s where max_age_s is {around.max_age_s:g}: {CLOCKS}'
 
 
-def ahead(age_s: float) -> str:
-    """That frames come from the future, and why."""
-    return f'frames are stamped {-age_s:.1f} s ahead of our clock: {CLOCKS}'
+def _of_another_time(age_s: float, around: Surroundings) -> str:
+    """That frames come from the past or the future, and why, or ''."""
+    if age_s > PAST_S and not around.max_age_s:
+        return f'frames are stamped {age_s:.0f} s ago: {CLOCKS}'
+    if age_s < -FUTURE_S:
+        return f'frames are stamped {-age_s:.1f} s ahead of our clock: {CLOCKS}'
+    return ''
 
 
 def _why_nothing_comes_out(health: CameraHealth, news: Counter[str]) -> tuple[Level, str] | None:

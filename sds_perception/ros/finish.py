@@ -32,6 +32,8 @@ class Finisher:
         self._told: tuple[object, ...] = ()
         self._scales = FirstKnown(())
         self._epoch = 0
+        topic = f'~/{camera_name}/depth_relative' if camera_name else '~/depth_relative'
+        self._relative = f'depth is relative, on {topic}'
         self.scale = 'depth is relative'  # a sentence for diagnostics
 
     def require_fits(self, rgb: NDArray[np.uint8]) -> None:
@@ -48,7 +50,7 @@ class Finisher:
         scene, estimate = finished(
             scene, calibration, self._hood, self._scales, config.max_depth_m or None
         )
-        self.scale = _sentence(estimate) if estimate else 'depth is relative, on ~/depth_relative'
+        self.scale = _sentence(estimate) if estimate else self._relative
         return scene
 
     def follow(self, epoch: int) -> None:

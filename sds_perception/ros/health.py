@@ -80,7 +80,7 @@ class Surroundings:
     foreign_type: str = ''  # why what is published there cannot be heard, as a sentence
     incompatible_qos: str = ''  # the policy that keeps a publisher from reaching us
     camera_fault: str = ''  # why the CameraInfo cannot be used, as a sentence
-    clock_stopped: bool = False  # use_sim_time without /clock
+    clock_stopped: bool = False  # use_sim_time, and /clock never began or says nothing new
     max_age_s: float = 0.0  # older frames are left out; 0 takes any
     wanted: bool = True  # somebody subscribes to an output
 

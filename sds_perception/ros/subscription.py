@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
@@ -17,21 +17,24 @@ class MatchedSubscription:
 
     def __init__(
         self,
-        node: LifecycleNode,
+        node: Node,
         kind: type,
         topic: str,
         callback: Callable[[Any], None],
         request: Callable[[Sequence[QoSProfile]], QoSProfile],
+        *,
+        raw: bool = False,
     ) -> None:
         """`request` makes what we ask for of what the publishers offer, which may be nothing.
 
+        `raw` hands the callback messages as they came over the wire.
         `topic` is a name before remapping: rules that swap two names would undo themselves where
         what they made went through them again.
         """
         self.topic: str = node.resolve_topic_name(topic)
         self._asked = topic
         self._node, self._kind, self._callback, self._request = node, kind, callback, request
-        self._made: Any = None
+        self._raw, self._made = raw, cast(Any, None)
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +83,12 @@ class MatchedSubscription:
 
     def _subscribe(self, qos: QoSProfile) -> None:
         self._made = self._node.create_subscription(
-            self._kind, self._asked, self._callback, qos, event_callbacks=NO_EVENTS
+            self._kind,
+            self._asked,
+            self._callback,
+            qos,
+            event_callbacks=NO_EVENTS,
+            raw=self._raw,
         )
 
 

@@ -11,6 +11,7 @@ from sds_perception.calibration import pinhole
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID
 from sds_perception.offline.bag_writer import BagWriter
 from sds_perception.offline.frames import Frame as Recorded
+from sds_perception.offline.frames import OfflineError
 from sds_training.streets.drive import Drive, Frame
 from sds_training.streets.files import frame_name
 from sds_training.streets.motion import RATE_HZ
@@ -35,9 +36,14 @@ class DriveBag:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *fault: object) -> None:
-        self._bag.__exit__(kind, *fault)
-        if kind is not None:  # half a bag would be in the way of the next try
-            shutil.rmtree(self._path)
+        try:
+            self._bag.__exit__(kind, *fault)
+        except OfflineError as problem:
+            kind = type(problem)
+            raise
+        finally:
+            if kind is not None:  # half a bag would be in the way of the next try
+                shutil.rmtree(self._path)
 
     def add(self, drive: Drive, number: int, frame: Frame) -> None:
         """Write frame `number`: picture, CameraInfo, train ids (mono8), metres (32FC1)."""

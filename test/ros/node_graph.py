@@ -22,13 +22,14 @@ from sds_perception.ros.qos import LATCHED, OUTPUT
 
 
 def image(
-    width: int = 64, height: int = 48, *, stamp: tuple[int, int] = (7, 5), frame: str = 'cam'
+    width: int = 64, height: int = 48, *, stamp: tuple[int, int] | None = None, frame: str = 'cam'
 ) -> Image:
-    """A random bgr8 picture; its seed is its stamp."""
+    """A random bgr8 picture; its seed is the stamp it is given, else it is taken now."""
     message = Image(height=height, width=width, step=width * 3, encoding='bgr8')
-    message.header.stamp.sec, message.header.stamp.nanosec = stamp
+    now = divmod(time.time_ns(), 1_000_000_000)
+    message.header.stamp.sec, message.header.stamp.nanosec = stamp or now
     message.header.frame_id = frame
-    pixels = np.random.default_rng(stamp).integers(0, 255, height * width * 3, np.uint8)
+    pixels = np.random.default_rng(stamp or 0).integers(0, 255, height * width * 3, np.uint8)
     message.data.frombytes(pixels.data)
     return message
 

@@ -123,6 +123,15 @@ def test_frames_of_the_future_are_told_unless_our_clock_stands_still(stopped: bo
     assert level is Level.WARN and sentence in said
 
 
+@pytest.mark.parametrize(('max_age_s', 'level'), [(0.0, Level.WARN), (100.0, Level.OK)])
+def test_frames_of_long_ago_are_told_unless_they_may_be_as_old(max_age_s, level) -> None:
+    health = arriving(30, 30, max_age_s=max_age_s)
+    health.age_s = 90.4
+    told = diagnose(health)
+    assert told[0] is level
+    assert ('stamped 90 s ago: the clocks differ' in told[1]) == (level is Level.WARN)
+
+
 @pytest.mark.parametrize(('publishers', 'told'), [(1, False), (2, True)])
 def test_stamps_that_jump_back_are_told_with_the_second_publisher(publishers, told) -> None:
     health = arriving(30, 30, publishers=publishers)

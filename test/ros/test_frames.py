@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -36,7 +37,8 @@ def test_every_output_carries_the_stamp_and_frame_of_its_image(graph: Graph) -> 
         'depth_color/compressed': CompressedImage,
     }
     received = {topic: graph.collect(topic, kind) for topic, kind in kinds.items()}
-    send_until(graph, lambda: all(received.values()), 'every output came')
+    picture = image(stamp=(7, 5))
+    send_until(graph, lambda: all(received.values()), 'every output came', picture=picture)
     for messages in received.values():
         header = messages[0].header
         assert header.frame_id == 'cam'
@@ -261,13 +263,19 @@ def test_pictures_that_come_rectified_are_taken_by_p_which_bends_nothing(graph: 
     assert received[0].k[0] == received[0].p[0] == 45.0
 
 
-def send_until(graph: Graph, condition, what: str, info: CameraInfo | None = None) -> None:
+def send_until(
+    graph: Graph,
+    condition: Callable[[], bool],
+    what: str,
+    info: CameraInfo | None = None,
+    picture: Image | None = None,
+) -> None:
     """Publish the same image and its CameraInfo until the condition holds."""
     infos, images = graph.publisher('/camera_info', CameraInfo), graph.publisher()
 
     def sent_enough() -> bool:
         infos.publish(info or camera_info())
-        images.publish(image())
+        images.publish(picture or image())
         return condition()
 
     until(sent_enough, what)

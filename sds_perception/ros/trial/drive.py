@@ -8,7 +8,14 @@ from pathlib import Path
 
 from rosbags.interfaces import Connection
 
-from sds_perception.offline.bag_source import COMPRESSED, IMAGE, info_topic, open_bag
+from sds_perception.offline.bag_source import (
+    COMPRESSED,
+    IMAGE,
+    alike,
+    info_topic,
+    messages_on,
+    open_bag,
+)
 from sds_perception.offline.bag_writer import write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import OfflineError, without_holes
@@ -72,6 +79,7 @@ def drive_in(bag: Path) -> Drive:
             raise OfflineError(f'{bag} holds no Image or CompressedImage')
         camera = cameras[0]
         info = info_topic(reader.connections, camera.topic)
+        frames = messages_on(alike(reader, camera))
     note = '' if info else f'{bag.name} has no CameraInfo of {camera.topic}: no cloud, no metres'
     known = tuple(truth[name] for name in TRUTH) if len(truth) == len(TRUTH) else ()
     return Drive(
@@ -79,7 +87,7 @@ def drive_in(bag: Path) -> Drive:
         camera.topic,
         info.topic if info else None,
         compressed=camera.msgtype == COMPRESSED,
-        frames=camera.msgcount,
+        frames=frames,
         truth_topics=known,
         note=note,
     )

@@ -34,6 +34,12 @@ def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys
         (['missing'], 'does not exist'),
         (['text.txt'], 'no picture, no bag and no video'),
         (['empty'], 'holds no picture'),
+        (
+            ['killed'],
+            'killed has killed.mcap and no metadata.yaml: give killed/killed.mcap itself',
+        ),
+        (['old.bag'], 'old.bag is a ROS 1 bag; `rosbags-convert` makes'),
+        (['killed/killed.mcap'], 'nobody closed it, `mcap recover` saves what it holds'),
         (['bad.png'], 'no frame of .* could be used'),
         (['good', '--scale', 'guess'], 'wanted release, height'),
         (['good', '--camera', 'text.txt'], "neither 'intrinsic' nor 'camera_matrix'"),
@@ -61,6 +67,11 @@ def test_what_cannot_work_is_refused_in_one_sentence(
     monkeypatch.chdir(tmp_path)
     write_bag(tmp_path / 'blind', [replace(each, calibration=None) for each in frames])
     folder.rename(tmp_path / 'good')
+    write_bag(tmp_path / 'killed', frames)
+    (tmp_path / 'killed' / 'metadata.yaml').unlink()
+    cut = tmp_path / 'killed' / 'killed.mcap'
+    cut.write_bytes(cut.read_bytes()[:-100])
+    (tmp_path / 'old.bag').write_bytes(b'#ROSBAG V2.0')
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'text.txt').write_text('{}')
     (tmp_path / 'bad.png').write_bytes(b'no picture')

@@ -6,17 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drives import write_drive
-from node_graph import until
 
 rclpy = pytest.importorskip('rclpy')
 
-from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
-from rclpy.serialization import deserialize_message  # noqa: E402
 from rosbags.rosbag2 import Reader  # noqa: E402
-from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
 
 from sds_perception.calibration import pinhole  # noqa: E402
 from sds_perception.camera import Camera  # noqa: E402
@@ -31,14 +26,12 @@ from sds_perception.ros.bags.bag_topics import (  # noqa: E402
     offered_qos,
 )
 from sds_perception.ros.bags.replay import Player, ReplayPlan  # noqa: E402
-from sds_perception.ros.qos import LATCHED, matching_qos  # noqa: E402
+from sds_perception.ros.qos import matching_qos  # noqa: E402
 from sds_perception.ros.tool_node import BadTopic, full_name  # noqa: E402
 from sds_perception.ros.trial.drive import as_drive, drive_in  # noqa: E402
 from sds_perception.ros.trial.recorded import messages  # noqa: E402
 from sds_perception.ros.trial.vehicle_process import (  # noqa: E402
     ChildProcess,
-    VehicleError,
-    wait_until,
 )
 
 pytestmark = pytest.mark.ros
@@ -49,43 +42,6 @@ FRAMES, RATE_HZ = 12, 20.0
 def bag(tmp_path) -> Path:
     pictures = (np.full((24, 32, 3), number, np.uint8) for number in range(FRAMES))
     return write_drive(tmp_path / 'drive', pictures, RATE_HZ)
-
-
-def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -> None:
-    context, sim = graph.context, Parameter('use_sim_time', value=True)
-    node = rclpy.create_node('keeper', context=context, parameter_overrides=[sim])
-    graph.executor.add_node(node)
-    said = graph.observer.create_publisher(String, '/said', LATCHED)
-    said.publish(String(data='early'))
-    with record.Recorder(node, tmp_path / 'bag', ['/said'], 'mcap') as recorder:
-        until(lambda: recorder.counts['/said'] == 1, 'the latched message came')
-        ticks, tick = graph.observer.create_publisher(Clock, '/clock', 1), Clock()
-        tick.clock.sec = 100
-
-        def begun() -> bool:
-            ticks.publish(tick)
-            return node.get_clock().now().nanoseconds > 0
-
-        until(begun, 'sim time began')
-    graph.executor.remove_node(node)
-    node.destroy_node()
-    with Reader(tmp_path / 'bag') as reader:
-        assert (reader.message_count, reader.start_time, reader.duration) == (1, 100 * 10**9, 1)
-
-
-def test_two_topics_whose_names_are_swapped_are_recorded_under_their_own(graph, tmp_path) -> None:
-    swap = ['--ros-args', '-r', '/left:=/right', '-r', '/right:=/left']
-    node = rclpy.create_node('keeper', context=graph.context, cli_args=swap)
-    graph.executor.add_node(node)
-    for name in ('/left', '/right'):
-        graph.observer.create_publisher(String, name, LATCHED).publish(String(data=name))
-    with record.Recorder(node, tmp_path / 'bag', ['/left'], 'mcap') as recorder:
-        until(lambda: recorder.counts['/right'] == 1, 'the latched message came')
-    graph.executor.remove_node(node)
-    node.destroy_node()
-    with Reader(tmp_path / 'bag') as reader:
-        (told,) = reader.messages()
-    assert (told[0].topic, deserialize_message(told[2], String).data) == ('/right', '/right')
 
 
 def play_and_record(bag: Path, output: Path, *options: str) -> float:
@@ -187,16 +143,6 @@ def test_a_name_that_cannot_be_a_topic_is_refused_in_one_sentence(node, topic):
     assert '\n' not in str(refusal.value)
 
 
-def test_the_recorder_refuses_such_a_name_without_a_traceback(tmp_path):
-    log = tmp_path / 'record.log'
-    arguments = [str(tmp_path / 'bag'), '--topics', 'bad topic']
-    process = ChildProcess('sds_perception.ros.bags.record', arguments, log)
-    refusal = "record ended with 2: record: 'bad topic' cannot be"
-    with pytest.raises(VehicleError, match=refusal), process:
-        wait_until(lambda: not process.running, 20.0, 'its end')
-    assert 'Traceback' not in log.read_text()
-
-
 @pytest.mark.parametrize('command', [record, replay])
 def test_what_ros_cannot_read_of_a_command_line_is_refused_in_one_sentence(command, capsys):
     told = ['bag', '--topics', '/a', '--ros-args', '-r', 'image:=a:b']
@@ -208,13 +154,6 @@ def test_what_ros_cannot_read_of_a_command_line_is_refused_in_one_sentence(comma
 def test_a_folder_without_a_bag_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(OfflineError, match='not a readable ROS 2 bag'), open_bag(tmp_path):
         pass
-
-
-def test_a_recording_never_replaces_a_bag(bag, tmp_path):
-    log = tmp_path / 'record.log'
-    process = ChildProcess('sds_perception.ros.bags.record', [str(bag), '--topics', '/x'], log)
-    with pytest.raises(Exception, match='exists already'), process:
-        wait_until(lambda: not process.running, 20.0, 'its end')
 
 
 def test_an_unknown_message_type_is_refused_by_name():
