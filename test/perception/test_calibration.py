@@ -125,11 +125,20 @@ def test_a_smaller_output_has_smaller_intrinsics_and_the_same_baseline_in_metres
     assert p[0, 3] / p[0, 0] == pytest.approx(P[3] / P[0])
 
 
-def test_binning_and_regions_move_the_camera() -> None:
+def test_binning_and_regions_move_the_camera_and_its_projection() -> None:
     region = SimpleNamespace(x_offset=40, y_offset=20, width=240, height=200)
     seen = calibration_from_info(info(roi=region, binning_x=2, binning_y=2), 120, 100)
-    whole = Camera.from_matrix(K, 320, 240)
-    assert seen.camera == whole.cropped(40, 20, 240, 200).resized(120, 100)
+    camera, moved = (
+        Camera.from_matrix(each, 320, 240).cropped(40, 20, 240, 200).resized(120, 100)
+        for each in (K, np.reshape(P, (3, 4))[:, :3])
+    )
+    assert seen.camera == camera
+    np.testing.assert_allclose(seen.p[:, :3], moved.matrix)
+
+
+def test_rows_and_columns_are_binned_each_by_its_own_number() -> None:
+    seen = calibration_from_info(info(binning_x=4, binning_y=2), 80, 120)
+    assert seen.camera == Camera.from_matrix(K, 320, 240).resized(80, 120)
 
 
 def test_a_p_nobody_filled_in_is_k() -> None:
@@ -169,3 +178,20 @@ def test_the_lens_maps_are_made_anew_only_when_the_calibration_changes() -> None
     other = reader.read(info(k=[201.0, *K[1:]]), 320, 240)
     assert other is not first
     assert reader.read(info(), 320, 240) is not first  # one is kept: a drive may bring thousands
+
+
+@pytest.mark.parametrize(
+    'change',
+    [{'p': [181.0, *P[1:]]}, {'r': [0.0] * 9}, {'d': [-0.1, 0, 0, 0, 0]}, {'binning_x': 1}],
+)
+def test_whatever_changes_in_a_calibration_is_heard(change: dict) -> None:
+    reader = CalibrationReader('rectify')
+    first = reader.read(info(), 320, 240)
+    assert reader.read(info(**change), 320, 240) is not first
+
+
+def test_what_was_read_for_one_size_says_nothing_of_another() -> None:
+    reader = CalibrationReader('raw')
+    reader.read(info(), 320, 240)
+    with pytest.raises(CameraError, match='the image is 160x120'):
+        reader.read(info(), 160, 120)

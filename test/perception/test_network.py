@@ -180,3 +180,23 @@ def test_far_depths_keep_their_steps_where_the_rest_is_computed_in_bfloat16():
         found = head(feature)
     assert found.dtype == torch.float32
     assert torch.equal(found, wanted)
+
+
+def test_a_fresh_network_begins_at_the_geometric_middle_of_its_depths():
+    network = build_network(SMALL)
+    nearest, farthest = network.config.depth_range
+    for head in network.depth_heads:
+        start = depth_from_disparity(torch.sigmoid(head.score.bias), network.config.depth_range)
+        assert start.item() == pytest.approx((nearest * farthest) ** 0.5, rel=1e-4)
+
+
+@torch.no_grad()
+def test_the_side_head_reads_what_was_there_before_the_exchange(tiny_network):
+    made, read = [], []
+    hooks = [tiny_network.side_head.register_forward_pre_hook(lambda _, given: read.extend(given))]
+    for level in tiny_network.semantic_levels:
+        hooks.append(level.register_forward_hook(lambda _, __, out: made.append(out)))
+    tiny_network(picture())
+    for hook in hooks:
+        hook.remove()
+    assert len(read) == 1 and any(read[0] is each for each in made)

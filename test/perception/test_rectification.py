@@ -21,6 +21,7 @@ LENSES = {
     'equidistant': [-0.02, 0.004, -0.002, 0.0005],
     'fisheye': [0.03, -0.01, 0.002, 0.0],
 }
+UNCHANGED = np.hstack((K, np.zeros((3, 1))))
 POINTS = np.array([[0.1, 0.2, 2.0], [-1.2, 0.7, 2.0], [1.1, -0.9, 2.1], [0.6, 0.6, 1.5]])
 
 
@@ -80,16 +81,22 @@ def test_colour_pictures_are_rectified_alike() -> None:
     ('model', 'D'), [('plumb_bob', [0] * 5), ('plumb_bob', []), ('', []), ('none', [0.0] * 5)]
 )
 def test_without_distortion_the_picture_is_passed_through(model, D) -> None:
-    unchanged = np.hstack((K, np.zeros((3, 1))))
-    rectify = Rectifier(K, D, np.eye(3), unchanged, model, SIZE)
+    rectify = Rectifier(K, D, np.eye(3), UNCHANGED, model, SIZE)
     picture = np.zeros((*SIZE[::-1], 3), np.uint8)
     assert rectify(picture) is picture
 
 
+@pytest.mark.parametrize(
+    ('turn', 'pinhole'), [(TURNED, UNCHANGED), (np.eye(3), UNCHANGED * [[0.5], [0.5], [1]])]
+)
+def test_a_turn_or_another_pinhole_makes_another_picture_also_without_distortion(
+    turn, pinhole
+) -> None:
+    assert not Rectifier(K, [0] * 5, turn, pinhole, 'plumb_bob', SIZE).is_identity
+
+
 def test_a_fisheye_with_zero_coefficients_still_bends() -> None:
-    assert not Rectifier(
-        K, [0] * 4, np.eye(3), np.hstack((K, np.zeros((3, 1)))), 'equidistant', SIZE
-    ).is_identity
+    assert not Rectifier(K, [0] * 4, np.eye(3), UNCHANGED, 'equidistant', SIZE).is_identity
 
 
 def test_r_and_p_of_zeros_mean_not_given() -> None:

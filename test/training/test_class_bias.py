@@ -53,6 +53,12 @@ def test_the_mean_becomes_the_probabilities_that_are_said() -> None:
     assert float(bias.mean.sum()) == pytest.approx(1.0)
 
 
+def test_a_step_moves_the_mean_by_a_fiftieth() -> None:
+    bias = ClassBias(2)
+    bias.follow(scores(50.0, 0.0), EVERY)
+    assert bias.mean[0].item() == pytest.approx(0.98 * 0.5 + 0.02, abs=1e-6)
+
+
 def test_a_class_that_no_label_shows_is_not_raised_above_one_that_labels_show() -> None:
     bias = ClassBias(3)
     bias.learn_of(torch.tensor([[[0, 1, 255]]], dtype=torch.uint8))
@@ -95,6 +101,22 @@ def test_the_mean_is_that_of_all_processes() -> None:
     mine = ClassBias(2, lambda ours: (ours + seen[0]) / 2)
     mine.follow(scores(4.0, 0.0), EVERY)
     torch.testing.assert_close(mine.mean, torch.tensor([0.5, 0.5]))
+
+
+def test_what_labels_have_shown_once_any_process_remembers() -> None:
+    bias = ClassBias(4)
+    for number in (0, 2):
+        bias.learn_of(torch.full((1, 2, 2), number, dtype=torch.uint8))
+    assert bias.taught.tolist() == [True, False, True, False]
+    of_other = torch.eye(256)[3]
+    mine = ClassBias(4, lambda ours: (ours + of_other[: len(ours)]) / 2)
+    mine.learn_of(torch.zeros(1, 2, 2, dtype=torch.uint8))
+    assert mine.taught.tolist() == [True, False, False, True]
+
+
+def test_a_state_that_says_nothing_of_labels_takes_every_class_as_taught() -> None:
+    mean = torch.tensor([0.7, 0.2, 0.1])
+    assert torch.equal(ClassBias.restored({'mean': mean}).prior, mean)
 
 
 def test_the_teacher_is_believed_without_it_only_where_asked(

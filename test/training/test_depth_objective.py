@@ -3,19 +3,36 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import pytest
 import torch
 from lightning_fabric import Fabric
 
+from sds_training import neighbour_terms as module
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
 from sds_training.data.loading import batches
+from sds_training.data.samples import Batch, concatenated
 from sds_training.depth_objective import DepthObjective, passes_of
 from sds_training.learner import build_student
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
+from sds_training.objective import Losses, Views
 from sds_training.teacher import MeanTeacher
 
 Make = Callable[..., TrainingConfig]
+
+
+def networks_of(config: TrainingConfig) -> LearnerNetworks:
+    return LearnerNetworks(build_student(config), PoseNetwork(config.pose)).train()
+
+
+def first_step(
+    config: TrainingConfig, networks: LearnerNetworks, reference: torch.nn.Module | None = None
+) -> tuple[Losses, Views, Batch]:
+    objective = DepthObjective(config, 90.0, reference)
+    batch = next(batches(config.data, training_pools(config.data), 0, 0, 1))
+    teacher, draw = MeanTeacher(networks.student), torch.Generator().manual_seed(0)
+    return *objective(batch, networks, teacher, 0, draw), batch
 
 
 def test_features_of_equal_weights_are_at_no_distance(tiny_run: Make) -> None:
@@ -51,12 +68,30 @@ def test_features_are_at_no_distance_in_half_precision_either(tiny_run: Make) ->
 
 def test_a_step_of_depth_sees_each_frame_once(tiny_run: Make) -> None:
     config = tiny_run('--stage=depth')
-    networks = LearnerNetworks(build_student(config), PoseNetwork(config.pose)).train()
+    networks = networks_of(config)
     reference = copy.deepcopy(networks.student.encoder).requires_grad_(False)
-    objective = DepthObjective(config, 90.0, reference)
-    batch = next(batches(config.data, training_pools(config.data), 0, 0, 1))
-    teacher, draw = MeanTeacher(networks.student), torch.Generator().manual_seed(0)
-    losses, _ = objective(batch, networks, teacher, 0, draw)
+    losses, _, _ = first_step(config, networks, reference)
     losses.total.backward()
     passes = {int(each) for name, each in networks.student.named_buffers() if 'tracked' in name}
     assert passes == {1} and 'feature_distance' in losses.terms
+
+
+def test_depth_pretraining_compares_frames_as_they_are_and_recolours_what_is_seen(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_run('--stage=depth', '--color_aug.global_probability=1')
+    networks, shown, compared = networks_of(config), [], []
+    networks.student.register_forward_pre_hook(lambda _, given: shown.extend(given))
+    real = module.self_supervised_depth_loss
+
+    def watching(*given: object) -> object:
+        compared.extend(given[1:3])
+        return real(*given)
+
+    monkeypatch.setattr(module, 'self_supervised_depth_loss', watching)
+    _, views, batch = first_step(config, networks)
+    clips, (target, sources) = concatenated(*batch), compared
+    assert torch.equal(target, clips.image.float() / 255)
+    assert torch.equal(sources, clips.neighbours.float() / 255)
+    assert torch.equal(shown[0], views.seen)
+    assert not torch.allclose(views.seen, target, atol=0.01)

@@ -131,6 +131,13 @@ def test_median_scaling_forgives_a_wrong_scale_and_nothing_else() -> None:
     assert depth_errors(truth, truth**0.5, FULL, median_scaling=True)['abs_rel'] > 0.1
 
 
+def test_scaling_goes_by_the_median_and_not_by_one_wild_pixel() -> None:
+    truth, guess = np.full((1, 5), 10.0, np.float32), np.full((1, 5), 5.0, np.float32)
+    guess[0, 0] = 60.0
+    errors = depth_errors(truth, guess, FULL, median_scaling=True)
+    assert errors['abs_rel'] == pytest.approx((80 / 10 - 1) / 5)  # clipped to 80 m, the rest exact
+
+
 def test_the_cityscapes_window_is_that_of_the_published_protocol() -> None:
     assert CITYSCAPES.window(1024, 2048) == (slice(256, 768), slice(192, 1856))
     assert CITYSCAPES.window(256, 512) == (slice(64, 192), slice(48, 464))
@@ -160,6 +167,13 @@ def test_pixels_without_a_prediction_are_left_out_and_lower_the_coverage() -> No
     scores.add(truth, guess)
     assert scores.coverage == pytest.approx(3 / 7)
     assert scores.mean(median_scaling=True)['abs_rel'] == 0.0
+
+
+def test_depth_where_there_is_no_truth_covers_nothing() -> None:
+    scores = DepthScores(FULL)
+    truth = np.array([[10.0, 10.0, np.nan, 100.0]], np.float32)
+    scores.add(truth, np.array([[10.0, np.nan, 10.0, 10.0]], np.float32))
+    assert scores.coverage == 0.5
 
 
 def test_a_picture_without_truth_is_no_picture() -> None:

@@ -1,48 +1,21 @@
+"""What a step sees, believes and compares."""
+
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 from lightning_fabric import Fabric
+from objective_setting import FOCAL_PX, NO_DEPTH, Make, Setting
 
 from sds_training import neighbour_terms as module
-from sds_training.config import TrainingConfig
-from sds_training.data.clips import training_pools
-from sds_training.data.loading import StepBatches
-from sds_training.data.samples import Batch, concatenated
-from sds_training.learner import build_student
-from sds_training.networks.joint import LearnerNetworks
-from sds_training.networks.pose import PoseNetwork
-from sds_training.objective import JointObjective, Losses, Views
+from sds_training import objective as objective_module
+from sds_training.augment.color_aug import draw_color_aug, ground_mask
+from sds_training.augment.objects import movable_mask
+from sds_training.data.samples import concatenated
+from sds_training.objective import JointObjective
 from sds_training.run.pictures import step_pictures
-from sds_training.teacher import MeanTeacher
-
-Make = Callable[..., TrainingConfig]
-FOCAL_PX = 90.0
-NO_DEPTH = ('--loss.depth=0', '--loss.speed=0')
-
-
-class Setting:
-    """A learner's parts at a known start, and the loss of its first batch."""
-
-    def __init__(self, config: TrainingConfig) -> None:
-        torch.manual_seed(0)
-        self.config = config
-        student = build_student(config)
-        self.networks = LearnerNetworks(student, PoseNetwork(config.pose))
-        self.teacher = MeanTeacher(student)
-        self.batch: Batch = StepBatches(config.data, training_pools(config.data), config.seed)[0]
-
-    def loss(self, focal_px: float = FOCAL_PX, step: int = 0) -> Losses:
-        return self.loss_and_views(focal_px, step)[0]
-
-    def loss_and_views(self, focal_px: float = FOCAL_PX, step: int = 0) -> tuple[Losses, Views]:
-        generator = torch.Generator().manual_seed(1)
-        torch.manual_seed(2)
-        call = JointObjective(self.config, focal_px)
-        return call(self.batch, self.networks, self.teacher, step, generator)
 
 
 def test_the_three_sources_of_knowledge_all_reach_the_student(tiny_run: Make) -> None:
@@ -77,20 +50,6 @@ def test_no_gradient_reaches_the_teacher(tiny_run: Make) -> None:
     )
 
 
-def test_the_total_is_the_weighted_sum_of_the_terms(tiny_run: Make) -> None:
-    config = tiny_run()
-    weights = config.loss
-    losses = Setting(config).loss()
-    told = losses.terms
-    wanted = (
-        weights.supervised * told['supervised']
-        + weights.consistency * told['consistency']
-        + weights.depth * (told['photometric'] + weights.smoothness * told['smoothness'])
-        + weights.speed * told['speed']
-    )
-    torch.testing.assert_close(losses.total, wanted)
-
-
 def test_color_aug_never_touches_the_frames_that_the_depth_loss_compares(
     tiny_run: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,34 +70,16 @@ def test_color_aug_never_touches_the_frames_that_the_depth_loss_compares(
     assert torch.equal(with_target, target) and torch.equal(with_sources, sources)
 
 
+def test_what_is_known_of_a_frame_is_known_of_that_frame(tiny_run: Make) -> None:
+    setting = Setting(tiny_run(*NO_DEPTH))
+    views, labelled = setting.loss_and_views()[1], setting.batch.labelled
+    assert torch.equal(views.label[: len(labelled.label)], labelled.label.long())
+
+
 def test_color_aug_changes_what_the_network_sees(tiny_run: Make) -> None:
     plain = Setting(tiny_run('--color_aug.probability=0', '--color_aug.global_probability=0'))
     coloured = Setting(tiny_run('--color_aug.probability=1'))
     assert plain.loss().terms['supervised'] != coloured.loss().terms['supervised']
-
-
-def test_without_labels_the_supervised_term_is_zero(tiny_run: Make) -> None:
-    setting = Setting(tiny_run())
-    labelled = setting.batch.labelled
-    setting.batch = setting.batch._replace(
-        labelled=labelled._replace(label=torch.full_like(labelled.label, 255))
-    )
-    assert setting.loss().terms['supervised'] == 0
-
-
-def test_aligned_neighbours_fit_better_and_need_no_pose_network(tiny_run: Make) -> None:
-    words = ('--pose.odometry=true', '--loss.speed=0')
-    told = Setting(tiny_run(*words)).loss().terms
-    setting = Setting(tiny_run(*words, '--pose.align=true'))
-    losses = setting.loss()
-    assert losses.terms['photometric'] < told['photometric']
-    losses.total.backward()
-    assert all(each.grad is None for each in setting.networks.pose.parameters())
-
-
-def test_a_term_of_weight_zero_is_not_computed(tiny_run: Make) -> None:
-    terms = Setting(tiny_run(*NO_DEPTH, '--loss.consistency=0')).loss().terms
-    assert terms.keys() == {'total', 'supervised'}
 
 
 @pytest.mark.parametrize('trust', ['batch', 'pixel'])
@@ -151,17 +92,6 @@ def test_the_pictures_show_how_much_each_mixed_label_counted(tiny_run: Make, tru
     sheet = step_pictures(views)['mixed']
     shown = sheet[: weight.shape[1], -weight.shape[2] :, 0]
     assert (shown == (weight[0] * 255).byte().numpy()).all()
-
-
-def test_the_ground_speaks_in_metres_of_the_true_lens(tiny_run: Make) -> None:
-    words = ('--loss.road=1', '--loss.standing=1', '--loss.jaccard=1', *NO_DEPTH)
-    setting = Setting(tiny_run(*words))
-    terms = setting.loss(FOCAL_PX).terms
-    assert {'road', 'standing', 'jaccard'} <= terms.keys()
-    assert terms['road'] > 0 and terms['standing'] > 0
-    other = setting.loss(FOCAL_PX / 2).terms
-    assert other['road'] != terms['road']
-    torch.testing.assert_close(other['standing'], terms['standing'])
 
 
 def test_belief_takes_peoples_labels_where_there_are_some(tiny_run: Make) -> None:
@@ -184,25 +114,42 @@ def test_network_depth_behind_twice_the_focal_length_means_twice_the_metres(
     torch.testing.assert_close(far.depth, 2 * near.depth)
 
 
-def test_a_longer_lens_and_a_faster_car_look_alike(tiny_run: Make) -> None:
-    setting = Setting(tiny_run('--loss.consistency=0'))
-    once = setting.loss(FOCAL_PX).terms['photometric']
-    translation = setting.networks.pose.head[-1]
-    with torch.no_grad():  # doubled motion against doubled depth: the warp stays what it was
-        translation.weight[3:] *= 2
-        translation.bias[3:] *= 2
-    torch.testing.assert_close(setting.loss(FOCAL_PX / 2).terms['photometric'], once)
-
-
-def test_orthogonality_ends_at_three_quarters_of_the_run(tiny_run: Make) -> None:
-    setting = Setting(tiny_run('--loss.orthogonality=0.0001', *NO_DEPTH))
-    assert 'orthogonality' in setting.loss(step=2).terms
-    assert 'orthogonality' not in setting.loss(step=3).terms
-
-
 def test_teacher_labels_start_when_told(tiny_run: Make) -> None:
     config = tiny_run(*NO_DEPTH)
     config = replace(config, teacher=replace(config.teacher, start_step=2))
     setting = Setting(config)
     assert 'consistency' not in setting.loss(step=1).terms
     assert 'consistency' in setting.loss(step=2).terms
+
+
+def test_pictures_whose_labels_are_asked_for_are_seen_whole(tiny_run: Make) -> None:
+    words = ('--color_aug.probability=1', '--color_aug.global_probability=0')
+    setting = Setting(tiny_run(*words, *NO_DEPTH))
+    seen, (labelled, pool) = setting.loss_and_views()[1].seen, setting.batch
+    asked, rest = seen.split((len(labelled.image), len(pool.image)))
+    torch.testing.assert_close(asked, labelled.image / 255, rtol=0, atol=1e-5)
+    assert bool(((rest - pool.image / 255).abs() > 0.01).any())
+
+
+def test_the_parts_that_are_recoloured_apart_are_those_that_are_known(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = []
+    monkeypatch.setattr(
+        objective_module, 'apply_color_aug', lambda image, *given: (masks.append(given), image)[1]
+    )
+    words = ('--color_aug.probability=1', '--color_aug.groups=ground', *NO_DEPTH)
+    views = Setting(tiny_run(*words)).loss_and_views()[1]
+    ((movable, _, ground),) = masks
+    assert torch.equal(movable, movable_mask(views.label)) and movable.any() and not movable.all()
+    assert torch.equal(ground, ground_mask(views.label)) and ground.any()
+
+
+def test_the_pose_network_sees_all_frames_in_the_backgrounds_colours(tiny_run: Make) -> None:
+    config = tiny_run('--color_aug.probability=1')
+    image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    plan = draw_color_aug(2, config.color_aug, torch.Generator().manual_seed(1), step=0)
+    objective, rows = JointObjective(config, FOCAL_PX), torch.tensor([1])
+    frames = objective.frames_for_pose(image, image[:, None].repeat(1, 2, 1, 1, 1), plan, rows)
+    assert all(torch.equal(frames[:, 0], each) for each in frames.unbind(dim=1))
+    assert not torch.allclose(frames[0, 0], image[1], atol=0.01)

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 
+import pytest
 import torch
 
 from sds_perception.labels import SKY, UNLABELLED
+from sds_training import pseudo_labels as module
+from sds_training.augment.mix_config import AffineMixConfig
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
@@ -16,6 +19,7 @@ from sds_training.learner import build_student
 from sds_training.pseudo_labels import PseudoLabels
 from sds_training.teacher import MeanTeacher
 
+SHARES = {'none': 0.0, 'class_mix': 0.0, 'depth_mix': 0.0, 'affine_mix': 0.0}
 Make = Callable[..., TrainingConfig]
 MeanOfAll = Callable[[torch.Tensor], torch.Tensor]
 
@@ -30,14 +34,22 @@ def parts_of(
     return batch, teacher, PseudoLabels(config, camera)
 
 
+def only(config: TrainingConfig, kind: str, **changes: object) -> TrainingConfig:
+    """With one kind of mixing alone."""
+    return replace(config, mix=replace(config.mix, **{**SHARES, kind: 1.0}, **changes))
+
+
+def drawn() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
 def mixed_by(config: TrainingConfig, givers: str) -> tuple[Batch, torch.Tensor, torch.Tensor]:
     """A batch, the labels of its mixed pictures, and what was believed of its pool."""
-    mix = replace(config.mix, givers=givers, class_mix=1.0, depth_mix=0.0, affine_mix=0.0)
-    batch, teacher, labels = parts_of(replace(config, mix=mix))
+    batch, teacher, labels = parts_of(only(config, 'class_mix', givers=givers))
     unknown = torch.zeros_like(batch.unlabelled.labelled)
     batch = batch._replace(unlabelled=batch.unlabelled._replace(labelled=unknown))
     belief = labels.belief(teacher, labels.teacher_input(batch))
-    mixed = labels.demand(belief, batch, torch.Generator().manual_seed(1)).mixed
+    mixed = labels.demand(belief, batch, drawn()).mixed
     return batch, mixed.label, belief.label[: len(mixed.label)]
 
 
@@ -60,6 +72,14 @@ def test_the_sky_is_behind_everything_also_in_pictures_judged_apart(tiny_run: Ma
     sky = (first.label == SKY)[:, None]
     assert bool(first.depth[sky].amin() > second.depth[~sky].amax())
     assert bool(first.depth[sky].amin() > labels.camera.depth_range[1])
+
+
+def test_what_people_left_void_is_believed_nowhere(tiny_run: Make) -> None:
+    batch, teacher, labels = parts_of(tiny_run())
+    batch.labelled.label[:, :8] = UNLABELLED
+    belief = labels.belief(teacher, batch.labelled)
+    assert bool((belief.label[:, :8] == UNLABELLED).all())
+    assert not bool(belief.confidence[:, :8].any())
 
 
 def test_scores_that_are_no_numbers_are_believed_nowhere(tiny_run: Make) -> None:
@@ -91,7 +111,7 @@ def judged(
         depth_only=torch.tensor(depth_only),
     )
     batch = batch._replace(unlabelled=pool)
-    return batch, teacher, labels(batch, teacher, 0, torch.Generator().manual_seed(1))
+    return batch, teacher, labels(batch, teacher, 0, drawn())
 
 
 def test_the_teacher_says_nothing_of_frames_that_are_for_depth_alone(tiny_run: Make) -> None:
@@ -133,3 +153,67 @@ def test_a_class_that_only_the_pool_shows_is_taught_as_well(tiny_run: Make) -> N
     batch.unlabelled.label[0, 0, 0] = SKY
     labels(batch, teacher, 0, torch.Generator().manual_seed(0))
     assert bool(teacher.bias.taught[SKY])
+
+
+def test_the_bias_hears_what_the_teacher_said_and_not_what_was_made_of_it(tiny_run: Make) -> None:
+    batch, teacher, labels = parts_of(tiny_run('--teacher.debias=1'))
+    pool = batch.unlabelled._replace(labelled=torch.zeros_like(batch.unlabelled.labelled))
+    teacher.bias.taught.fill_(True)
+    teacher.bias.mean.copy_(torch.linspace(0.01, 1, 19) / torch.linspace(0.01, 1, 19).sum())
+    alone = MeanTeacher(teacher.network)
+    alone.bias.load_state_dict(teacher.bias.state_dict())
+    alone.bias.follow(teacher(pool.image / 255).logits, ~pool.labelled)
+    labels.belief(teacher, pool)
+    torch.testing.assert_close(teacher.bias.mean, alone.bias.mean)
+
+
+@pytest.mark.parametrize(('words', 'known'), [((), True), (('--loss.speed=0',), False)])
+def test_how_high_a_camera_hangs_is_told_to_depth_in_metres_only(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], known: bool
+) -> None:
+    told: list[torch.Tensor] = []
+    real = module.draw_mix
+    monkeypatch.setattr(
+        module, 'draw_mix', lambda *given: (told.append(given[5]), real(*given))[1]
+    )
+    config = tiny_run(*words)
+    batch, teacher, labels = parts_of(config)
+    labels(batch, teacher, 0, drawn())
+    (roads,) = told
+    assert config.metric is known and bool(roads[:, :3].isfinite().all())
+    assert bool(roads[:, 3].isfinite().all()) is known
+
+
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_mixed_pictures_are_altered_as_often_as_asked(tiny_run: Make, share: float) -> None:
+    config = only(tiny_run(), 'none')
+    strong = replace(config.strong, jitter_probability=share, blur_probability=share)
+    batch, teacher, labels = parts_of(replace(config, strong=strong))
+    _, demand = labels(batch, teacher, 0, drawn())
+    changed = (demand.mixed.image - batch.unlabelled.image / 255).abs().amax(dim=(1, 2, 3))
+    assert bool(((changed > 0.01) == bool(share)).all())
+
+
+@pytest.mark.parametrize(('trust', 'apart'), [('batch', False), ('pixel', True)])
+def test_trust_in_mixed_labels_is_one_share_or_pixel_by_pixel_as_asked(
+    tiny_run: Make, trust: str, apart: bool
+) -> None:
+    config = tiny_run(f'--teacher.trust={trust}', '--teacher.threshold=0.9')
+    batch, teacher, labels = parts_of(only(config, 'class_mix'))
+    batch.labelled.label[:, 8:12] = batch.labelled.label[0, :8] = UNLABELLED
+    batch = batch._replace(unlabelled=batch.labelled)
+    _, demand = labels(batch, teacher, 0, drawn())
+    sure = (demand.mixed.confidence >= 0.9).float()
+    assert 0 < sure.mean() < 1
+    assert torch.equal(demand.weight, sure if apart else sure.mean().expand_as(sure))
+
+
+@pytest.mark.parametrize(('kind', 'share'), [('depth_mix', 0.0), ('affine_mix', 1.0)])
+def test_the_journal_tells_how_many_pictures_received_a_thing(
+    tiny_run: Make, kind: str, share: float
+) -> None:
+    anywhere = AffineMixConfig(percentiles=(0, 100), area_range=(0, 1), scale_range=(1, 1))
+    batch, teacher, labels = parts_of(only(tiny_run(), kind, affine=anywhere))
+    batch = batch._replace(unlabelled=batch.labelled)  # a car in each
+    _, demand = labels(batch, teacher, 0, drawn())
+    assert demand.placed == demand.told['affine_mix'] == share

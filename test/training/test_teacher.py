@@ -95,3 +95,7 @@ def test_trust_is_a_share_of_the_batch_or_a_mark_on_each_pixel() -> None:
     assert torch.equal(trust_in(confidence, 0.9, per_pixel=False), torch.full((2, 2, 2), 0.5))
     pixels = trust_in(confidence, 0.9, per_pixel=True)
     assert pixels[0].eq(1).all() and pixels[1].eq(0).all()
+
+
+def test_a_belief_as_sure_as_asked_is_trusted() -> None:
+    assert trust_in(torch.ones(1, 2, 2), 1.0, per_pixel=True).all()

@@ -146,6 +146,11 @@ def test_an_engine_that_agrees_runs_with_its_report(small_release, cache):
     assert report is not None and report.passed and 'agrees' in str(report)
 
 
+def test_an_engine_that_agrees_is_no_reason_to_warn(small_release, cache):
+    perceiver = Perceiver.from_release(small_release, engine='onnxruntime', cache=cache)
+    assert perceiver.parity.passed and perceiver.refusal == ''
+
+
 def test_an_engine_that_disagrees_is_replaced_by_the_reference_loudly(
     small_release, cache, caplog, disagreeing
 ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -98,6 +100,13 @@ def test_pictures_that_are_not_active_get_one_jitter_all_over() -> None:
         assert torch.equal(one[rest], other[rest]) and not torch.equal(one, other)
     jittered = (plan.background.brightness != 1)[rest]
     assert 0.35 < jittered.float().mean() < 0.65
+
+
+def test_both_parts_of_a_picture_recoloured_apart_are_recoloured() -> None:
+    plan = drawn(replace(ALWAYS, global_probability=0.0), batch=8)
+    for jitter in (plan.foreground, plan.background):
+        assert bool((jitter.contrast != 1).all()) and bool((jitter.hue != 0).all())
+    assert not torch.equal(plan.foreground.contrast, plan.background.contrast)
 
 
 def test_pictures_whose_labels_are_asked_for_stay_whole() -> None:

@@ -112,6 +112,12 @@ def test_blur_is_drawn_as_often_and_as_wide_as_asked() -> None:
     assert drawn.min() >= 0.15 and drawn.max() <= 1.15
 
 
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_blur_is_for_all_or_none_where_so_asked(share: float) -> None:
+    sigma = draw_strong(50, StrongConfig(blur_probability=share), generator()).sigma_px
+    assert bool(((sigma > 0) == bool(share)).all())
+
+
 def test_impossible_colours_are_refused_by_the_name_that_a_training_file_gives_them() -> None:
     for config, group in ((StrongConfig, 'strong'), (ColorAugConfig, 'color_aug')):
         with pytest.raises(ConfigError, match=f'^{group}.jitter.hue is 0.7, wanted'):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
+from affine_streets import CAR, Lenses, Scenes, affine, generator, pasted
 
 from sds_perception.labels import TRAIN_ID, UNLABELLED
 from sds_training.augment.class_mix import class_mask
 from sds_training.augment.depth_mix import depth_mask, relative_nearness
-from sds_training.augment.mix import MixConfig, MixPlan, MixScene, apply_mix, draw_mix
+from sds_training.augment.mix import MixConfig, MixPlan, apply_mix, draw_mix
 from sds_training.config_error import ConfigError
 
-CAR = ('car', 20, 14, 34, 10)
 FAR_CAR = ('car', 60, 8, 26, 6)
 ONLY = {
     'none': MixConfig(none=1, depth_mix=0, affine_mix=0),
@@ -21,12 +21,6 @@ ONLY = {
     'depth': MixConfig(depth_mix=1, affine_mix=0),
     'affine': MixConfig(depth_mix=0, affine_mix=1),
 }
-Scenes = Callable[..., MixScene]
-Lenses = Callable[[int], torch.Tensor]
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize('kind', ONLY)
@@ -160,6 +154,30 @@ def test_chained_affine_mix_lays_its_objects_over_depth_mix(
     taken = below.mask & ~covered
     assert torch.equal(mixed.image[0][:, taken], scene.image[1][:, taken])
     assert (mixed.label[0][covered] == TRAIN_ID['car']).all()
+
+
+def test_what_depth_mix_laid_before_it_hides_a_chained_thing(
+    batch_of: Scenes, lenses: Lenses
+) -> None:
+    scene = batch_of([], [CAR, ('building', 13, 5, 44, 30)])  # a pillar beside the car
+    plan = draw_mix(scene, lenses(2), replace(affine(0.8), chain=True), generator())
+    below, thing = plan.pastes[0]
+    covered = torch.zeros_like(below.mask)
+    covered[thing.placement.window] = thing.mask
+    assert bool(below.mask[14:44, 13:18].all() and covered.any())
+    assert not bool(covered[14:44, 13:18].any())
+
+
+@pytest.mark.parametrize('kind', ['class', 'depth', 'affine'])
+def test_what_is_pasted_is_as_sure_as_where_it_came_from(
+    kind: str, batch_of: Scenes, lenses: Lenses
+) -> None:
+    scene = batch_of([], [CAR])
+    scene.confidence[0], scene.confidence[1] = 0.5, 0.95
+    plan = draw_mix(scene, lenses(2), ONLY[kind], generator())
+    mask, sure = pasted(plan, scene), apply_mix(scene, plan).confidence[0]
+    assert bool(mask.any()) and torch.allclose(sure[mask], torch.tensor(0.95))
+    assert bool((sure[~mask] == 0.5).all())
 
 
 @pytest.mark.parametrize('seed', range(4))

@@ -38,6 +38,16 @@ def test_a_sequence_without_a_camera_file_uses_one_of_its_city(street) -> None:
     assert layout.camera('kiel_000000_000007') is None
 
 
+def test_of_several_cameras_of_a_sequence_the_nearest_serves(city_folder) -> None:
+    city_folder.image('ulm_000000_000001')
+    for number in (0, 40, 90):
+        city_folder.camera(f'ulm_000000_{number:06d}')
+    layout = scan(city_folder.root, 'train')
+    for frame, wanted in ((10, 0), (30, 40), (64, 40), (200, 90)):
+        there = layout.cameras[f'ulm_000000_{wanted:06d}']
+        assert layout.camera(f'ulm_000000_{frame:06d}') == there
+
+
 def test_snippet_positions_count_from_the_labelled_frame_at_nineteen(street) -> None:
     layout = scan(street.root, 'train')
     names = layout.snippet_frames((20,))

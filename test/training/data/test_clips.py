@@ -6,11 +6,13 @@ import json
 import logging
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import training_pools
+from sds_training.data.clips import Clip, training_pools
 from sds_training.data.config import DataConfig
+from sds_training.data.files import read_camera, read_vehicle
 
 
 @pytest.fixture
@@ -19,6 +21,12 @@ def config(street) -> DataConfig:
     return DataConfig(
         root=str(street.root), size=(64, 32), crop=(24, 16), labels=4, use_cache=False
     )
+
+
+@pytest.fixture
+def moving(config) -> Clip:
+    """A labelled frame with neighbours."""
+    return next(each for each in training_pools(config).labelled if each.neighbours)
 
 
 def test_the_pool_can_be_kept_free_of_labelled_frames(config) -> None:
@@ -41,6 +49,38 @@ def test_positions_asked_for_in_vain_are_counted(config, caplog) -> None:
     assert any(clip.name.endswith('_000018') for clip in pools.unlabelled)
     told = 'of 32 frames that data.extra_unlabelled asks for 14 are not in leftImg8bit_sequence'
     assert f'{told} and 6 lack a neighbour' in caplog.text  # 8 snippets, 2 without a sequence
+
+
+def test_no_frame_is_in_the_pool_twice(config) -> None:
+    pool = training_pools(replace(config, labels=2, extra_unlabelled=(18, 19, 20))).unlabelled
+    names = [clip.name for clip in pool]
+    assert len(names) == len(set(names)) and 'aachen_000000_000018' in names
+
+
+def test_where_clips_alone_are_wanted_the_pool_has_no_other_frames(config) -> None:
+    some = training_pools(replace(config, clips_only=True)).unlabelled
+    assert some and all(clip.neighbours for clip in some)
+    assert len(some) < len(training_pools(config).unlabelled)
+
+
+def test_how_a_camera_is_mounted_decides_how_it_moves(moving) -> None:
+    told = json.loads(moving.camera.read_text())
+    moving.camera.write_text(json.dumps({**told, 'extrinsic': {'yaw': np.pi / 2}}))
+    read_camera.cache_clear()
+    _, later = moving.driven(0.1)  # looks left: what it sees moves to its left, backwards
+    assert later[:3, 3] == pytest.approx((-1.0, 0.0, 0.0), abs=1e-9)
+
+
+def test_speeds_are_those_of_the_neighbour_that_is_reached(street, moving) -> None:
+    pictures = (moving.image, *moving.neighbours)
+    for picture, speed in zip(pictures, (10.0, 6.0, 20.0), strict=True):
+        name = picture.name.removesuffix('_leftImg8bit.png')
+        vehicle = street.path('vehicle_sequence', name, '_vehicle.json')
+        vehicle.write_text(json.dumps({'speed': speed, 'yawRate': 0.0}))
+    read_vehicle.cache_clear()
+    earlier, later = moving.driven(0.1)
+    assert (earlier[2, 3], later[2, 3]) == pytest.approx((0.8, -1.5))
+    assert moving.travel_m(0.1) == pytest.approx(1.5)
 
 
 def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:

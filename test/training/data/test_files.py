@@ -71,6 +71,13 @@ def test_a_camera_file_that_is_none_is_named(tmp_path: Path, content: str, told:
         read_camera(file)
 
 
+def test_a_height_that_a_camera_file_does_not_tell_is_unknown(tmp_path: Path) -> None:
+    file = tmp_path / 'street_camera.json'
+    intrinsic = '{"fx": 9, "fy": 9, "u0": 4, "v0": 4}'
+    file.write_text(f'{{"intrinsic": {intrinsic}, "extrinsic": {{"baseline": 0.2}}}}')
+    assert np.isnan(read_camera(file).mounting.z_m)
+
+
 @pytest.mark.parametrize('value', ['NaN', '-Infinity', '1e999'])
 @pytest.mark.parametrize('name', ['speed', 'yawRate'])
 def test_a_motion_that_is_no_number_is_named(tmp_path: Path, name: str, value: str) -> None:

@@ -82,3 +82,9 @@ def test_the_same_generator_state_draws_the_same_plan() -> None:
 def test_shrinking_a_label_by_three_takes_the_pixel_in_the_middle() -> None:
     label = np.arange(9 * 9, dtype=np.uint8).reshape(9, 9)
     np.testing.assert_array_equal(resize_label(label, (3, 3)), label[1::3, 1::3])
+
+
+@pytest.mark.parametrize('size', [(32, 16), (48, 20), (100, 60)])
+def test_a_label_of_another_size_has_no_class_that_it_did_not_have(size: tuple[int, int]) -> None:
+    label = np.random.default_rng(0).choice(np.array([0, 13, 255], np.uint8), (32, 64))
+    assert set(np.unique(resize_label(label, size))) == {0, 13, 255}

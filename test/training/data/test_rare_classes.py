@@ -76,3 +76,13 @@ def test_crops_are_cut_where_the_rare_class_is(config) -> None:
     assert supply._rare is not None
     rarest = int(supply._rare.probability.argmax())
     assert shown(rare)[rarest] > 1.2 * shown(config)[rarest]
+
+
+def test_rare_classes_draw_no_frame_of_the_pool(config) -> None:
+    plain, rare = (
+        list(batches(each, training_pools(each), 0, 0, 4))
+        for each in (DataConfig(**config), DataConfig(**config, rare_class_temperature=0.5))
+    )
+    pairs = list(zip(plain, rare, strict=True))
+    assert all(one.unlabelled.names == other.unlabelled.names for one, other in pairs)
+    assert any(one.labelled.names != other.labelled.names for one, other in pairs)

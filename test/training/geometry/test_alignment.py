@@ -96,3 +96,22 @@ def test_the_motion_keeps_its_graph() -> None:
     way = AHEAD.clone().requires_grad_()
     found(wall_from(rigid(BUMP, AHEAD)), rigid(STILL, way)).sum().backward()
     assert way.grad is not None and way.grad.abs().sum() > 0
+
+
+def test_a_turn_too_large_for_neighbouring_frames_is_not_believed() -> None:
+    large = torch.tensor([[0.03, 0.0, 0.0]])
+    seen = found(wall_from(rigid(large, STILL)), rigid(STILL, STILL))
+    assert 0.015 < seen[0, 2, 1] < 0.0201  # the sine of pitch
+
+
+def test_each_clip_of_a_batch_is_turned_as_it_is_alone() -> None:
+    bumps = torch.tensor([[0.004, 0.0, -0.003], [-0.003, 0.002, 0.004]])
+    target = wall_from(rigid(STILL, STILL)).expand(2, -1, -1, -1)
+    motion = rigid(STILL, AHEAD).expand(2, 2, 4, 4)
+    sources = torch.stack([wall_from(rigid(bump[None], AHEAD)) for bump in bumps], dim=1)
+    sources = torch.cat((sources, sources.flip(1)))
+    given = (target, sources, torch.cat((DEPTH, DEPTH / 2)), motion, INTRINSICS.expand(2, 3, 3))
+    both = turned_to_fit(*given)
+    for place in (0, 1):
+        alone = turned_to_fit(*(each[place : place + 1] for each in given))
+        torch.testing.assert_close(both[place : place + 1], alone, rtol=0, atol=1e-5)

@@ -8,7 +8,7 @@ import torch
 
 from sds_perception.camera import Camera
 from sds_training.geometry.motion import invert_rigid, rigid_transform, transform_points
-from sds_training.geometry.projection import backproject, project
+from sds_training.geometry.projection import backproject, project, resized_intrinsics
 
 CAMERA = Camera(fx=30.0, fy=33.0, cx=17.25, cy=9.5, width=40, height=24)
 
@@ -79,3 +79,9 @@ def test_no_motion_is_the_identity_and_has_a_finite_gradient() -> None:
     torch.testing.assert_close(motion[0], torch.eye(4), rtol=0, atol=1e-6)
     motion[0, 2, 1].backward()
     torch.testing.assert_close(still.grad, torch.tensor([[1.0, 0.0, 0.0]]), rtol=0, atol=1e-5)
+
+
+def test_resized_intrinsics_are_those_of_the_resized_camera() -> None:
+    small = resized_intrinsics(intrinsics(), (24, 40), (18, 16))
+    wanted = torch.tensor(CAMERA.resized(16, 18).matrix, dtype=torch.float32)
+    torch.testing.assert_close(small[0], wanted)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from sds_perception.network import disparity_from_depth
-from sds_training.geometry import invert_rigid, rigid_transform, warp
+from sds_training.geometry import invert_rigid, resized_intrinsics, rigid_transform, warp
 from sds_training.losses.depth import DepthLoss, self_supervised_depth_loss
 from sds_training.losses.smoothness import edge_aware_smoothness
 
@@ -48,6 +48,26 @@ def loss_of(depth: float, scales: int = 4) -> DepthLoss:
     )
 
 
+def uneven(scale: int) -> torch.Tensor:
+    """(1, 1, h, w) sigmoid disparity that differs from pixel to pixel."""
+    size = (1, 1, SIZE[0] >> scale, SIZE[1] >> scale)
+    return 0.05 + 0.1 * torch.rand(size, generator=torch.Generator().manual_seed(scale))
+
+
+def loss_by(compare: str, *disparities: torch.Tensor, reduced: int = 1) -> DepthLoss:
+    """Of the wall; of pictures `reduced` times smaller."""
+    target, sources, motions = wall_clip()
+    size = (SIZE[0] // reduced, SIZE[1] // reduced)
+    at = resized_intrinsics(INTRINSICS, SIZE, size)
+    target, *sources = (
+        F.interpolate(each, size=size, mode='area') for each in (target, *sources.unbind(dim=1))
+    )
+    generator = torch.Generator().manual_seed(0)
+    return self_supervised_depth_loss(
+        disparities, target, torch.stack(sources, 1), motions, at, RANGE, generator, compare
+    )
+
+
 def test_the_true_depth_explains_the_neighbours_best() -> None:
     errors = {depth: loss_of(depth).photometric.item() for depth in (3.5, 4.5, 5.0, 5.5, 7.0)}
     assert min(errors, key=errors.get) == 5.0
@@ -71,6 +91,25 @@ def test_scales_count_alike_in_the_photometric_term() -> None:
     )
 
 
+def test_scales_are_compared_in_full_in_their_own_size_or_but_for_the_finest() -> None:
+    scales = (1, 2)  # a network that ends at half size
+    full = [loss_by('full', uneven(scale)).photometric for scale in scales]
+    own = [loss_by('full', uneven(scale), reduced=1 << scale).photometric for scale in scales]
+    wanted = {'full': full, 'own': own, 'finest': [full[0], own[1]]}
+    assert all(abs(one - other) > 1e-3 for one, other in zip(full, own, strict=True))
+    for compare, of_each in wanted.items():
+        found = loss_by(compare, *map(uneven, scales)).photometric
+        torch.testing.assert_close(found, sum(of_each) / 2, rtol=0, atol=2e-5)
+
+
+def test_a_coarse_disparity_is_enlarged_bilinearly() -> None:
+    coarse = uneven(2)
+    large = F.interpolate(coarse, size=SIZE, mode='bilinear', align_corners=False)
+    torch.testing.assert_close(
+        loss_by('full', coarse).photometric, loss_by('full', large).photometric
+    )
+
+
 def test_the_loss_repeats_itself_with_the_same_generator() -> None:
     assert torch.equal(loss_of(4.0).photometric, loss_of(4.0).photometric)
 
@@ -83,6 +122,12 @@ def test_coarse_smoothness_counts_by_its_stride() -> None:
     )
     image = F.interpolate(target, scale_factor=0.25, mode='area')
     torch.testing.assert_close(found.smoothness, edge_aware_smoothness(slope, image) / 4)
+
+
+def test_scales_count_alike_in_smoothness() -> None:
+    fine, coarse = uneven(0), uneven(2)
+    alone = [loss_by('full', each).smoothness for each in (fine, coarse)]
+    torch.testing.assert_close(loss_by('full', fine, coarse).smoothness, sum(alone) / 2)
 
 
 def test_a_constant_disparity_is_perfectly_smooth() -> None:
@@ -103,3 +148,19 @@ def test_a_step_in_disparity_is_forgiven_where_the_picture_has_one() -> None:
     edge = (step - 1).expand(-1, 3, -1, -1)
     flat = torch.zeros_like(edge)
     assert edge_aware_smoothness(step, edge) < 0.5 * edge_aware_smoothness(step, flat)
+
+
+def test_the_smoothness_of_a_batch_is_the_mean_of_its_pictures() -> None:
+    disparity, image = torch.cat((uneven(0), 0.1 + 9 * uneven(0).flip(-1))), texture()
+    alone = [edge_aware_smoothness(each[None], image) for each in disparity]
+    both = edge_aware_smoothness(disparity, image.expand(2, -1, -1, -1))
+    torch.testing.assert_close(both, sum(alone) / 2)
+
+
+def test_an_edge_between_colours_of_one_grey_is_an_edge() -> None:
+    step = torch.ones(1, 1, 8, 8)
+    step[..., 4:] = 2
+    flat = torch.full((1, 3, 8, 8), 0.5)
+    edge = flat.clone()
+    edge[:, 0, :, 4:], edge[:, 1, :, 4:] = 1.0, 0.0
+    assert edge_aware_smoothness(step, edge) < 0.8 * edge_aware_smoothness(step, flat)

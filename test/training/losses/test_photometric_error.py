@@ -93,3 +93,10 @@ def test_the_tie_breaking_noise_is_as_small_as_stated_and_repeatable() -> None:
     )
     assert torch.equal(first, again)
     assert 0.9e-5 < first.std() < 1.1e-5
+
+
+def test_one_unwarped_source_that_fits_is_enough_to_mask_a_pixel() -> None:
+    target = noise(1, 3, 16, 16)
+    identity = torch.cat((UNLIKE, 0 * UNLIKE), dim=1)
+    views = noise(1, 2, 3, 16, 16, seed=1)
+    assert not minimum_reprojection(views, moments_of(target), identity).any()

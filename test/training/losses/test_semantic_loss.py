@@ -55,6 +55,12 @@ def test_scores_are_enlarged_to_the_labels_size() -> None:
     )
 
 
+def test_cross_entropy_keeps_the_digits_of_single_precision() -> None:
+    scores, truth = logits(1, 19, 8, 8).bfloat16(), label(1, 8, 8)
+    found = labelled_cross_entropy(scores, truth)
+    assert torch.equal(found, labelled_cross_entropy(scores.float(), truth))
+
+
 @pytest.mark.parametrize('frames', [0, 2])
 def test_nothing_labelled_costs_nothing_and_still_has_a_graph(frames: int) -> None:
     scores = logits(frames, 19, 4, 4)
@@ -121,6 +127,13 @@ def test_unlabelled_pixels_do_not_count_in_it_and_nothing_is_zero() -> None:
     nothing = soft_jaccard_loss(scores, torch.full_like(truth, 255))
     nothing.backward()
     assert nothing.item() == 0
+
+
+def test_the_jaccard_loss_asks_the_middle_of_a_coarse_pixel() -> None:
+    scores, small = logits(1, 19, 8, 8), label(1, 8, 8)
+    truth = torch.full((1, 16, 16), 255)
+    truth[:, 1::2, 1::2] = small
+    torch.testing.assert_close(soft_jaccard_loss(scores, truth), soft_jaccard_loss(scores, small))
 
 
 def test_orthonormal_rows_or_columns_cost_nothing() -> None:

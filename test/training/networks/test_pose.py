@@ -154,3 +154,24 @@ def test_where_motions_are_aligned_the_vehicles_word_is_not_discussed(pose: Pose
     found = motions(aligned, a, b, c, ahead(2.0))
     torch.testing.assert_close(found, ahead(2.0))
     assert not aligned.config.learned and PoseConfig(align=True).learned
+
+
+def test_the_pose_network_looks_at_pictures_as_encoders_are_used_to_them(
+    pose: PoseNetwork,
+) -> None:
+    seen: list[torch.Tensor] = []
+    hook = pose.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    pose(torch.full((1, 3, 32, 64), 0.45), torch.full((1, 3, 32, 64), 0.675))
+    hook.remove()
+    earlier, later = seen[0].chunk(2, dim=1)
+    torch.testing.assert_close(earlier, torch.zeros_like(earlier))
+    torch.testing.assert_close(later, torch.ones_like(later))
+
+
+def test_the_camera_turns_as_the_vehicle_says_and_then_as_the_network_says() -> None:
+    turn = torch.tensor([[0.3, 0.0, 0.0], [0.0, 0.0, 0.2]])
+    by_vehicle = rigid_transform(torch.tensor([[0.0, 0.4, 0.0]]), torch.tensor([[0.0, 0.0, -2.0]]))
+    driven, said = by_vehicle[:, None].expand(1, 2, 4, 4), (turn, torch.zeros(2, 3))
+    found = source_from_target(said, driven, odometry=True)
+    wanted = rigid_transform(turn[1:], torch.zeros(1, 3)) @ by_vehicle
+    torch.testing.assert_close(found[:, 1, :3, :3], wanted[:, :3, :3])
