@@ -12,7 +12,7 @@ from sds_perception.engines.graph import Detail
 from sds_perception.engines.precision import NATIVE, bf16_pays, require_precision
 from sds_perception.release import Release
 
-MODULES = {'mnn': 'MNN', 'onnxruntime': 'onnxruntime'}  # of the engines quick in float32
+MODULES = {'mnn': 'MNN'}  # where the module has another name than the engine
 
 
 def build_engine(
@@ -87,15 +87,15 @@ def require_int8(engine: str, device: str, provider: str | None = None) -> None:
 def quickest_engine(device: str) -> tuple[str, str]:
     """Engine and precision that need least time here; '' is the engine's own precision.
 
-    On the CPU OpenVINO in bfloat16, where that is quick, takes less than half of torch's time; of
-    the shipped release MNN takes nine tenths of ONNX Runtime's with AVX2, and that five to nine
-    tenths of torch's; with AVX512, which MNN's wheels do not use, MNN takes 1.4 times as long
-    (docs/performance.md). Elsewhere it is torch.
+    On the CPU OpenVINO in bfloat16, where that is quick, takes a fifth to a half of torch's time;
+    in float32 with AVX512, which MNN's wheels do not use, OpenVINO takes eight tenths of ONNX
+    Runtime's for the shipped release, with AVX2 MNN nine tenths (docs/performance.md). Elsewhere
+    it is torch.
     """
     if device != 'cpu':
         return 'torch', ''
     if find_spec('openvino') and bf16_pays():
         return 'openvino', 'bf16'
     wide = torch.backends.cpu.get_cpu_capability() == 'AVX512'
-    order = ('onnxruntime', 'mnn') if wide else ('mnn', 'onnxruntime')
-    return next((name for name in order if find_spec(MODULES[name])), 'torch'), ''
+    order = ('openvino', 'onnxruntime', 'mnn') if wide else ('mnn', 'onnxruntime')
+    return next((name for name in order if find_spec(MODULES.get(name, name))), 'torch'), ''
