@@ -49,8 +49,8 @@ class VehicleGraph(nn.Module):
 def winner(logits: Tensor) -> tuple[Tensor, Tensor]:
     """(B, K, h, w) scores to the class of each pixel and its probability, (B, h w) float each.
 
-    One row per class: OpenVINO blocks planes of h x w by 16 channels, and takes ten times as long
-    to reduce over them.
+    One row per class: OpenVINO blocks planes of h x w by 16 channels, and takes fifteen times as
+    long to reduce over them (docs/performance_notes.md).
     """
     scores = logits.flatten(2)
     peak = scores.amax(dim=1, keepdim=True)

@@ -34,7 +34,7 @@ def test_no_runtime_is_asked_to_sort(small_release, cache):
 
 
 def test_classes_are_compared_in_rows_and_not_in_planes(small_release, cache):
-    """OpenVINO takes ten times as long for planes, whose channels it blocks by 16."""
+    """OpenVINO takes fifteen times as long for planes, whose channels it blocks by 16."""
     path = exported_onnx(small_release, GraphShape((64, 96), 'fast'), cache)
     graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
     rank = {each.name: len(each.type.tensor_type.shape.dim) for each in graph.value_info}
