@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -33,9 +35,10 @@ def test_what_is_no_frame_is_refused_by_type_and_shape(perceiver, rgb):
         perceiver(rgb)
 
 
-def test_a_camera_of_another_size_is_refused_with_both_sizes(perceiver):
-    with pytest.raises(FrameError, match='300x180 picture, the frame is 150x90'):
-        perceiver(FRAME, Camera.guess(300, 180))
+@pytest.mark.parametrize(('width', 'height'), [(300, 180), (300, 90), (150, 180)])
+def test_a_camera_of_another_size_is_refused_with_both_sizes(perceiver, width, height):
+    with pytest.raises(FrameError, match=f'{width}x{height} picture, the frame is 150x90'):
+        perceiver(FRAME, Camera.guess(width, height))
 
 
 @pytest.mark.parametrize(('options', 'named'), [
@@ -60,3 +63,13 @@ def test_cuda_without_cuda_is_refused(metric_release):
 def test_an_unknown_engine_is_refused_by_name(metric_release):
     with pytest.raises(EngineError, match="engine is 'tensorflow'"):
         Perceiver.from_release(metric_release, engine='tensorflow')
+
+
+@pytest.mark.parametrize('agrees', [True, False])
+def test_that_another_engine_runs_is_told_only_where_the_one_asked_for_disagrees(
+    perceiver, agrees
+):
+    report = Mock(passed=agrees)
+    refusal = Perceiver(perceiver.release, perceiver.engine, parity=report).refusal
+    assert refusal.endswith(f'{perceiver.engine.name} runs in its place') is not agrees
+    assert (refusal == '') is agrees

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sds_perception.resampling import fine_labels, resized_to
+from sds_perception.engines import EngineOutput
+from sds_perception.resampling import fine_labels, labels_of, nearest_to, resized_to
 
 SIZES = [(37, 61), (64, 128), (16, 32), (9, 20)]
 
@@ -52,3 +53,17 @@ def test_nearest_resampling_invents_no_label(size):
 def test_the_result_is_always_a_fresh_array(size):
     small = np.ones((16, 32), np.float32)
     assert not np.shares_memory(resized_to(small, size, cv2.INTER_LINEAR), small)
+
+
+@pytest.mark.parametrize('size', [*SIZES, (1, 1), (720, 1280), (719, 1279), (1021, 773)])
+def test_nearest_labels_are_those_that_opencv_takes(size):
+    small = np.random.default_rng(0).integers(0, 19, (16, 32), dtype=np.uint8)
+    wanted = cv2.resize(small, size[::-1], interpolation=cv2.INTER_NEAREST)
+    np.testing.assert_array_equal(nearest_to(small, size), wanted)
+
+
+def test_labels_outlive_what_the_engine_writes_next():
+    buffer = np.zeros((1, 4, 6), np.uint8)
+    kept = EngineOutput(buffer, buffer, np.ones((1, 4, 6), np.float32), None)
+    for output in (kept, kept._replace(labels_at=lambda place, size: buffer[place])):
+        assert not np.shares_memory(labels_of(output, 0, (4, 6)), buffer)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sds_perception.ros.diagnosis import diagnose
+from sds_perception.ros.diagnosis import diagnose, wrong_time
 from sds_perception.ros.health import CameraHealth, Fate, Level, Surroundings
 
 
@@ -112,6 +112,22 @@ def test_frames_that_are_all_too_old_are_told_with_age_limit_and_the_usual_cause
     )
 
 
+def test_frames_of_which_only_some_are_too_old_are_no_error() -> None:
+    health = arriving(30, 20, max_age_s=0.5)
+    health.count(Fate.TOO_OLD, 10)
+    assert diagnose(health)[0] is Level.OK
+
+
+@pytest.mark.parametrize(('processed', 'level'), [(0, Level.ERROR), (29, Level.WARN)])
+def test_rejected_frames_are_told_with_the_cause_and_weigh_less_beside_good_ones(
+    processed: int, level: Level
+) -> None:
+    health = arriving(30, processed)
+    health.reject('BrokenImage', 'the rows are too short')
+    assert diagnose(health) == (level, '1 frames rejected: the rows are too short')
+    assert health.counts['rejected: BrokenImage'] == 1
+
+
 @pytest.mark.parametrize('stopped', [False, True])
 def test_frames_of_the_future_are_told_unless_our_clock_stands_still(stopped: bool) -> None:
     health = arriving(30, 30, clock_stopped=stopped)
@@ -138,7 +154,7 @@ def test_stamps_that_jump_back_are_told_with_the_second_publisher(publishers, to
     health.count(Fate.JUMPED_BACK)
     level, said = diagnose(health)
     assert level is Level.WARN
-    assert ('2 publishers on /image' in said) is told
+    assert (f'{publishers} publishers on /image' in said) is told
 
 
 def test_idle_is_not_an_error() -> None:
@@ -155,6 +171,7 @@ def test_percentiles_are_of_the_frames_that_were_timed() -> None:
         health.processed({'network': milliseconds / 1e3})
     network = health.latency.percentiles_ms()['network']
     assert network['p50'] == pytest.approx(50.5)
+    assert network['p95'] == pytest.approx(95, abs=0.1)
     assert network['p99'] == pytest.approx(99, abs=0.1)
 
 
@@ -163,3 +180,21 @@ def test_a_publisher_that_is_seen_after_its_first_frame_makes_nobody_forget_that
     health.arrived()
     health.appeared()
     assert health.last_arrival_s is not None
+
+
+def test_a_camera_that_comes_back_is_given_time_for_its_first_frame_again() -> None:
+    health = listening()
+    health.arrived()
+    health.last_arrival_s -= 5.0
+    health.appeared()
+    assert diagnose(health) == (Level.OK, 'waiting for the first frame on /image')
+
+
+def test_what_was_wrong_before_the_node_began_to_listen_anew_is_forgotten() -> None:
+    health = CameraHealth('front', lens_fault='uncalibrated', age_s=-510.0)
+    health.opened()
+    assert (health.lens_fault, health.age_s) == ('', 0.0)
+
+
+def test_a_frame_of_any_age_below_a_minute_is_of_our_time_where_no_limit_is_set() -> None:
+    assert wrong_time(30.0, Surroundings()) == ''

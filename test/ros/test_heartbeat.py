@@ -42,11 +42,12 @@ def test_a_beat_that_fails_is_followed_by_the_next() -> None:
     heart.stop()
 
 
-def test_a_beat_may_stop_it() -> None:
+def test_a_beat_may_stop_it(caplog: pytest.LogCaptureFixture) -> None:
     hearts: list[Heartbeat] = []
     hearts.append(Heartbeat(lambda: hearts[0].stop(), lambda: 0.01))
     hearts[0]._thread.join(5)
     assert not hearts[0]._thread.is_alive()
+    assert not caplog.messages
 
 
 def test_a_message_that_waits_to_be_taken_does_not_keep_the_executor_turning(

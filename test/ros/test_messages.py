@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from node_graph import image
 from std_msgs.msg import Header
 
 from sds_perception.pointcloud import CLOUD_LAYOUT
-from sds_perception.ros.messages import CloudWriter, depth_picture, rgb_from_message
+from sds_perception.ros.messages import (
+    CloudWriter,
+    ImageWriter,
+    depth_picture,
+    rgb_from_message,
+    stamp_s,
+)
 
 METRES = np.array([[0.0004, 0.0016, 1.2346, 65.53], [65.54, 80.0, np.nan, np.inf]], np.float32)
 
@@ -32,5 +39,27 @@ def test_a_cloud_says_how_its_rows_lie_in_its_bytes() -> None:
     points = np.zeros((3, 5), CLOUD_LAYOUT.dtype)
     message = CloudWriter().fill(points, Header(frame_id='cam'))
     assert (message.height, message.width, message.header.frame_id) == (3, 5, 'cam')
+    assert not message.is_dense  # it has points that are NaN
     assert message.row_step == 5 * message.point_step
     assert len(message.data) == 3 * message.row_step
+
+
+@pytest.mark.parametrize(('shape', 'kind', 'step'), [
+    ((3, 5), np.uint8, 5), ((3, 5), np.uint16, 10), ((3, 5), np.float32, 20),
+    ((3, 5, 3), np.uint8, 15),
+])  # fmt: skip
+def test_a_picture_says_how_its_rows_lie_in_its_bytes(shape, kind, step) -> None:
+    message = ImageWriter().fill(np.zeros(shape, kind), 'any', Header())
+    assert (message.height, message.width, message.step) == (3, 5, step)
+    assert len(message.data) == 3 * step
+
+
+def test_a_writer_takes_pictures_of_one_size_after_another() -> None:
+    writer = ImageWriter()
+    for height, value in ((3, 1), (4, 2), (2, 3)):
+        message = writer.fill(np.full((height, 5), value, np.uint8), 'mono8', Header())
+        assert bytes(message.data) == bytes([value]) * 5 * height
+
+
+def test_a_stamp_is_known_to_the_nanosecond() -> None:
+    assert stamp_s(image(stamp=(3, 250_000_000)).header) == 3.25

@@ -47,6 +47,7 @@ def test_every_parameter_says_what_it_is_and_its_default_is_allowed() -> None:
         {'cameras': ('_front',)},
         {'camera_heights': ('front',)},
         {'camera_heights': ('front=nan',), 'cameras': ('front',)},
+        {'fixed_scales': ('front=0',), 'cameras': ('front',)},
         {'camera_heights': ('rear=1.0',), 'cameras': ('front',)},
         {'camera_height_m': 1.65, 'cameras': ('front', 'rear')},
         {'fixed_scale': 2.0, 'cameras': ('front', 'rear')},
@@ -55,6 +56,10 @@ def test_every_parameter_says_what_it_is_and_its_default_is_allowed() -> None:
 def test_an_impossible_value_is_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         NodeConfig(**wrong)
+
+
+def test_outputs_may_be_of_the_whole_size() -> None:
+    assert NodeConfig(output_size='1').output_size == '1'
 
 
 def test_each_of_several_cameras_has_its_own_height_and_scale() -> None:

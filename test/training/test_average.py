@@ -83,6 +83,15 @@ def test_lenses_that_differ_have_no_mean(tmp_path: Path, metric_release: Release
         mean_release([first, longer])
 
 
+def test_a_mean_is_a_new_release_with_no_camera_where_a_part_has_none(
+    tmp_path: Path, metric_release: Release
+) -> None:
+    runs = [read_release(grown(tmp_path, metric_release, seed, 'origin')) for seed in (0, 1)]
+    assert mean_release(runs).digest == '' and mean_release(runs).camera == runs[0].camera
+    relative = [replace(each, depth_kind='relative') for each in runs]
+    assert mean_release([relative[0], replace(relative[1], camera=None)]).camera is None
+
+
 @pytest.mark.parametrize(
     ('change', 'named'),
     [({'depth_scale': 2.0}, 'depth_scale'), ({'depth_kind': 'relative'}, 'depth_kind')],

@@ -13,7 +13,7 @@ from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseConfig, PoseNetwork
 from sds_training.run.origin import Origin
 from sds_training.run.run_state import RunStateError
-from sds_training.warm_start import comparable, grown, inherit
+from sds_training.warm_start import comparable, grown, inherit, semantics_from_depth
 
 
 def networks(
@@ -136,7 +136,23 @@ def test_weights_that_fit_and_would_mean_something_else_are_refused(
         RunStateError, match=r'depth_range \(1.0, 200.0\), this run \(0.1, 100.0\)'
     ):
         comparable(farther, config)
+    for name in ('pixel_mean', 'pixel_std'):
+        brighter = origin._replace(network=replace(same, **{name: (0.9, 0.9, 0.9)}))
+        with pytest.raises(RunStateError, match=f'network.changes.{name}'):
+            comparable(brighter, config)
     asked_otherwise = origin._replace(pose={**origin.pose, 'odometry': not config.pose.odometry})
     assert list(comparable(asked_otherwise, config)) == ['student.a']
     older = {name: value for name, value in origin.pose.items() if name != 'translation_scale'}
     assert list(comparable(origin._replace(pose=older), config)) == ['student.a']
+
+
+def test_semantics_that_nobody_taught_begin_as_the_depth_decoder_and_prefer_no_class(
+    narrow: LearnerNetworks,
+) -> None:
+    weights = narrow.state_dict()
+    weights['student.semantic_head.score.bias'] = torch.arange(19.0)
+    begun = semantics_from_depth(weights)
+    for name, each in weights.items():
+        if name.startswith('student.depth_levels.'):
+            torch.testing.assert_close(begun[name.replace('depth_', 'semantic_')], each)
+    assert not begun['student.semantic_head.score.bias'].any()

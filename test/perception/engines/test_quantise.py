@@ -10,7 +10,13 @@ from sds_perception.engines import EngineError, quantise
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.parity import measure_parity
-from sds_perception.engines.quantise import METHODS, calibrate, calibrated_path, kept_frames
+from sds_perception.engines.quantise import (
+    METHODS,
+    calibrate,
+    calibrated_onnx,
+    calibrated_path,
+    kept_frames,
+)
 from sds_perception.engines.reference_frames import synthetic_frames
 
 SHAPE = GraphShape((64, 96))
@@ -18,7 +24,9 @@ SHAPE = GraphShape((64, 96))
 
 @pytest.mark.parametrize('method', METHODS)
 def test_int8_is_calibrated_on_frames_and_stays_near_the_reference(small_release, cache, method):
-    calibrate(small_release, SHAPE, synthetic_frames((64, 96), 8), cache, method)
+    frames = synthetic_frames((64, 96), 8)
+    graph = calibrate(small_release, SHAPE, frames, cache, method)
+    np.testing.assert_array_equal(kept_frames(graph), frames[::2])  # spread over all
     engine = OnnxEngine(small_release, precision='int8', cache=cache)
     report = measure_parity(engine, small_release, synthetic_frames((64, 96), 2))
     assert 0.75 < report.labels < 1  # eight-channel layers are coarse; real ones come nearer
@@ -59,6 +67,16 @@ def test_damaged_frames_of_a_calibration_are_refused_by_name(tmp_path, content):
         kept_frames(tmp_path / 'graph.onnx')
 
 
-def test_frames_of_another_size_cannot_calibrate(small_release, cache):
+@pytest.mark.parametrize('shape', [(1, 32, 32, 3), (0, 64, 96, 3)])
+def test_frames_of_another_size_and_no_frames_cannot_calibrate(small_release, cache, shape):
     with pytest.raises(EngineError, match='calibration frames'):
-        calibrate(small_release, SHAPE, np.zeros((1, 32, 32, 3), np.uint8), cache)
+        calibrate(small_release, SHAPE, np.zeros(shape, np.uint8), cache)
+
+
+def test_a_graph_that_was_not_calibrated_is_refused_with_the_command_that_does(
+    small_release, tmp_path
+):
+    shape = GraphShape((32, 160), 'fine')
+    options = f'--input-size 160x32 --detail fine --cache {tmp_path} --calibrate FRAMES'
+    with pytest.raises(EngineError, match=f'build RELEASE --precision int8 {options}$'):
+        calibrated_onnx(small_release, shape, tmp_path)

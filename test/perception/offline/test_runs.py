@@ -11,8 +11,9 @@ import pytest
 
 from sds_perception.metric_scale import FirstKnown, ReleaseScale
 from sds_perception.network import NETWORKS
+from sds_perception.offline.frames import Skipped
 from sds_perception.offline.pictures import PictureFiles
-from sds_perception.offline.run import perceive_all
+from sds_perception.offline.run import Tally, perceive_all
 from sds_perception.offline.sinks import FileSink
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import untrained_release
@@ -46,6 +47,29 @@ def test_ctrl_c_and_sigterm_finish_the_frame_and_list_what_there_is(
     for product in ('labels', 'depth_relative', 'overlay'):
         assert len(list((tmp_path / 'seen' / product).iterdir())) == 3
     assert len((tmp_path / 'seen' / 'frames.jsonl').read_text().splitlines()) == 3
+
+
+def test_a_second_ctrl_c_ends_at_once(folder, tmp_path) -> None:
+    class Impatient(PictureFiles):
+        def frames(self):
+            for item in super().frames():
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+                yield item
+
+    before = signal.getsignal(signal.SIGINT)
+    perceiver = Perceiver.from_release(untrained_release(NETWORKS['tiny'], (32, 64)))
+    with FileSink(tmp_path / 'seen') as sink, pytest.raises(KeyboardInterrupt):
+        perceive_all(Impatient(folder, None), perceiver, FirstKnown([]), sink)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not (tmp_path / 'seen').exists()
+
+
+def test_frames_that_were_skipped_count_as_seen_and_only_some_are_named() -> None:
+    skipped = [Skipped(str(number), 'damaged') for number in range(7)]
+    told = list(Tally(expected=9, done=2, skipped=skipped).lines())
+    assert told[0] == 'perceived 2 frames'
+    assert told[-2:] == ['skipped 4: damaged', 'skipped 2 more']
 
 
 def test_frames_are_listed_as_they_are_written_so_that_a_power_cut_leaves_the_list(

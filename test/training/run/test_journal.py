@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import torch
 
 from sds_training.config import TrainingConfig
-from sds_training.run.journal import Journal
+from sds_training.run import journal as module
+from sds_training.run.journal import Journal, Lap
 from sds_training.run.run_state import RunStateError
 from sds_training.train import train
 
@@ -26,6 +31,49 @@ def test_people_are_told_on_stderr_alone(
     journal.close()
     told = capsys.readouterr()
     assert 'mean_iou 0.25' in told.err and not told.out
+
+
+def test_a_part_of_a_run_goes_on_from_its_first_step_and_drops_what_is_later_or_cut(
+    tmp_path: Path,
+) -> None:
+    lines = [json.dumps({'step': step, 'kind': 'train'}) for step in (1, 2, 3)]
+    (tmp_path / 'journal.jsonl').write_text('\n'.join(lines) + '\n{"step": 2, "ki')
+    journal = Journal(tmp_path, 2, 4)
+    journal.record(3, 'train', {'loss': 0.5})
+    journal.close()
+    records = [json.loads(line) for line in (tmp_path / 'journal.jsonl').read_text().splitlines()]
+    assert [each['step'] for each in records] == [1, 2, 3] and records[-1]['loss'] == 0.5
+
+
+def test_the_time_that_is_left_is_told_by_the_steps_of_this_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: False)
+    journal = Journal(tmp_path, 100, 200)
+    begun_s = module.time.monotonic()
+    monkeypatch.setattr(module.time, 'monotonic', lambda: begun_s + 600.0)
+    journal.record(110, 'train', {'loss': 0.5})
+    journal.close()
+    assert '60.0' in (told := capsys.readouterr().err) and '90 min left' in told
+
+
+def test_a_picture_is_kept_in_its_colours(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    journal = Journal(tmp_path, 0, 4)
+    journal.picture(3, 'street', rgb)
+    journal.close()
+    kept = cv2.imread(str(tmp_path / 'pictures/street_00000003.png'))
+    np.testing.assert_array_equal(kept[..., ::-1], rgb)
+
+
+def test_a_skipped_step_hides_no_other_and_a_lap_tells_nothing_of_the_one_before() -> None:
+    lap = Lap()
+    for value in (1.0, float('nan'), 3.0):
+        lap.add({'depth': torch.tensor(value)})
+    assert lap.finish()['depth'] == 2.0
+    lap.add({'speed': torch.tensor(5.0)})
+    told = lap.finish()
+    assert told['speed'] == 5.0 and 'depth' not in told
 
 
 def test_a_disk_that_is_full_for_the_journal_is_told_in_a_sentence(

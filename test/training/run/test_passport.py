@@ -3,11 +3,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
@@ -77,6 +79,13 @@ def test_depth_pretraining_draws_no_frame_without_neighbours(
         passport_of(tiny_run(*words))
     with pytest.raises(DataError, match=wanted):
         passport_of(tiny_run(*words, '--data.extra_unlabelled=all', '--data.clips_only=true'))
+
+
+def test_the_training_camera_is_that_of_the_frames_at_their_training_size_centred(
+    tiny_run: Make,
+) -> None:
+    camera = passport_of(tiny_run('--data.size=[192, 128]'))['camera']
+    assert camera == asdict(Camera(180.0, 180.0, 95.5, 63.5, 192, 128))
 
 
 @pytest.mark.parametrize(('words', 'said'), [

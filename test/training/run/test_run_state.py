@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -17,11 +18,14 @@ from sds_training.config import TrainingConfig
 from sds_training.run.devices import launched
 from sds_training.run.run_state import (
     RunStateError,
+    changed_fields,
     config_digest,
     newest_state,
     require_same_config,
+    require_same_data,
     save_state,
     saved_states,
+    writing,
 )
 from sds_training.train import train
 
@@ -71,12 +75,15 @@ def test_what_decides_what_is_learnt_does(word: str, field: str) -> None:
         require_same_config(config_with(word), plain(config_with()))
 
 
-def test_the_same_batch_over_more_devices_is_the_same_run_and_a_greater_batch_is_not() -> None:
+@pytest.mark.parametrize('more', [{'devices': 2}, {'num_nodes': 2}])
+def test_the_same_batch_over_more_devices_is_the_same_run_and_a_greater_batch_is_not(
+    more: dict[str, int],
+) -> None:
     one = config_with('--data.labelled_batch=4', '--data.unlabelled_batch=2')
     two = replace(
         one,
         data=replace(one.data, labelled_batch=2, unlabelled_batch=1),
-        fabric=replace(one.fabric, devices=2),
+        fabric=replace(one.fabric, **more),
     )
     assert config_digest(two) == config_digest(one)
     greater = replace(two, data=one.data)
@@ -128,6 +135,37 @@ def test_a_damaged_state_of_a_later_step_does_not_push_out_the_one_just_written(
     last.unlink()
     train(config)
     assert newest_state(config)['step'] == 4
+
+
+def test_a_damaged_state_of_a_later_step_takes_the_place_of_no_earlier_one(
+    tiny_run: Make,
+) -> None:
+    config = tiny_run()
+    damaged = Path(config.run_dir, 'states', 'step_00000099.pt')
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b'no state')
+    for step in (1, 2, 3):
+        save_state(launched(config), config, {'step': step}, {})
+    assert [each.stem[-2:] for each in saved_states(config.run_dir)] == ['02', '03', '99']
+
+
+def test_a_file_that_is_not_there_is_not_told_as_a_full_disk() -> None:
+    with pytest.raises(FileNotFoundError), writing(Path('run')):
+        raise FileNotFoundError(errno.ENOENT, 'No such file')
+
+
+@pytest.mark.parametrize('changed', ['data', 'camera'])
+def test_a_run_goes_on_with_other_code_and_not_with_other_data_or_another_camera(
+    changed: str,
+) -> None:
+    passport = {'data': {'pool': 3}, 'camera': {'fx': 90.0}, 'commit': 'one'}
+    require_same_data('run', passport, {**passport, 'commit': 'two'})
+    with pytest.raises(RunStateError, match=rf'began on other data \({changed}.* changed since'):
+        require_same_data('run', passport, {**passport, changed: {'fx': 91.0, 'pool': 4}})
+
+
+def test_a_field_that_only_one_of_two_has_has_changed() -> None:
+    assert changed_fields({'data': {'pool': 3}}, {'data': {'pool': 3, 'seed': 0}}) == ['data.seed']
 
 
 def test_what_a_killed_process_left_half_written_goes_with_the_next_state(tiny_run: Make) -> None:
