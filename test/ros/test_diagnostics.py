@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from builtin_interfaces.msg import Time
+from rclpy.time import Time
 
 from sds_perception.ros.diagnostics import Diagnostics
 from sds_perception.ros.health import CameraHealth, Level, Surroundings
@@ -21,7 +21,7 @@ def node() -> Mock:
     node = Mock(told=defaultdict(Mock))
     node.create_publisher = lambda kind, topic, qos: node.told[topic]
     node.get_fully_qualified_name.return_value = '/sds_perception'
-    node.get_clock.return_value.now.return_value.to_msg.return_value = Time(sec=7)
+    node.get_clock.return_value.now.return_value = Time(seconds=7)
     return node
 
 
