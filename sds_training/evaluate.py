@@ -85,13 +85,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _evaluate_and_write(options: argparse.Namespace) -> None:
     if in_vain := option_in_vain(options):
         raise EngineError(in_vain)
+    if options.output.is_file():
+        raise NotADirectoryError(f'--output {options.output} is a file, wanted a folder to write')
     fold, protocol = read_fold(options.fold), PROTOCOLS[options.depth_protocol]
     frames = validation_frames(DataConfig(root=str(options.root)), options.split)
     perceiver = Perceiver.from_release(
         options.release, device=options.device, **engine_asked_for(options)
     )
-    if options.output.is_file():
-        raise NotADirectoryError(f'--output {options.output} is a file, wanted a folder to write')
     options.output.mkdir(parents=True, exist_ok=True)  # told now, not after all frames
     rows = PictureRows(len(frames), options.pictures, fold, protocol)
     with tqdm(total=len(frames), disable=not sys.stderr.isatty(), unit='frame') as bar:

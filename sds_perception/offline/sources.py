@@ -29,7 +29,7 @@ def open_source(
     choice = CameraChoice(camera, lens) if camera else None
     if not path.exists():
         raise OfflineError(f'{path} does not exist')
-    refuse_lone_files(path)
+    refuse_near_bags(path)
     if is_bag(path):
         require_rosbags(path)
         from sds_perception.offline.bag_source import BagSource
@@ -45,8 +45,8 @@ def is_bag(path: Path) -> bool:
     return path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').exists()
 
 
-def refuse_lone_files(path: Path) -> None:
-    """Refuse a folder of bag files that nothing describes, as a killed recorder leaves it."""
+def refuse_near_bags(path: Path) -> None:
+    """Refuse what is no bag yet: files that nothing describes (of a killed recorder), ROS 1."""
     lone = [] if is_bag(path) else [each for s in BAG_SUFFIXES for each in path.glob(f'*{s}')]
     if lone:
         raise OfflineError(

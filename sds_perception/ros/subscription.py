@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -34,7 +34,8 @@ class MatchedSubscription:
         self.topic: str = node.resolve_topic_name(topic)
         self._asked = topic
         self._node, self._kind, self._callback, self._request = node, kind, callback, request
-        self._raw, self._made = raw, cast(Any, None)
+        self._raw = raw
+        self._made: Any = None
 
     @property
     def is_open(self) -> bool:
