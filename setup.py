@@ -59,6 +59,7 @@ setup(
             'sds-evaluate = sds_training.commands:evaluate',
             'sds-export = sds_training.commands:export',
             'sds-average = sds_training.commands:average',
+            'sds-adapt = sds_training.commands:adapt',
         ],
     },
 )

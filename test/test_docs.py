@@ -33,6 +33,7 @@ COMMANDS = {
     'sds-evaluate': 'sds_training.evaluate',
     'sds-export': 'sds_training.export',
     'sds-average': 'sds_training.average',
+    'sds-adapt': 'sds_training.adapt',
 }
 IN_PACKAGES = ('', 'sds_perception/', 'sds_training/', 'sds_training/data/', 'docs/')
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sds_perception.calibration import INTERPRETATIONS
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine, require_int8, require_size
 from sds_perception.engines.export import GraphShape
@@ -24,7 +23,7 @@ from sds_perception.engines.options import add_engine_options, engine_asked_for,
 from sds_perception.engines.parity import ParityReport, frames_for, measure_parity
 from sds_perception.engines.quantise import METHODS, calibrate
 from sds_perception.offline.frames import OfflineError
-from sds_perception.offline.samples import user_frames
+from sds_perception.offline.samples import add_sample_options, user_frames
 from sds_perception.offline.sources import is_bag
 from sds_perception.release import Release, ReleaseError, named_release
 
@@ -142,10 +141,7 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
         help='folder, video or bag to compare on (default: some of the calibration, or synthetic '
         'streets)',
     )
-    add('--topic', help='topic of the pictures, where a bag has several')
-    lens = "the node's parameter lens: how the network is to see these pictures (default: raw)"
-    add('--lens', choices=tuple(INTERPRETATIONS), default='raw', help=lens)
-    add('--camera', metavar='FILE', help='their calibration, for --lens, where no bag has it')
+    add_sample_options(command)
 
 
 if __name__ == '__main__':

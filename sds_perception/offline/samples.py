@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,8 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.calibration import INTERPRETATIONS
 from sds_perception.offline.frames import Frame, OfflineError, Source
 from sds_perception.offline.sources import is_bag, open_source
+
+
+def add_sample_options(parser: argparse.ArgumentParser) -> None:
+    """How frames of `user_frames` are to be seen: `topic`, `lens` and `camera`."""
+    parser.add_argument('--topic', help='topic of the pictures, where a bag has several')
+    lens = "the node's parameter lens: how the network is to see these pictures (default: raw)"
+    parser.add_argument('--lens', choices=tuple(INTERPRETATIONS), default='raw', help=lens)
+    calibration = 'their calibration, for --lens, where no bag has it'
+    parser.add_argument('--camera', metavar='FILE', help=calibration)
 
 
 def user_frames(
