@@ -52,6 +52,7 @@ setup(
             'record = sds_perception.ros.commands:record',
             'sds-perceive = sds_perception.commands:perceive',
             'sds-engine = sds_perception.commands:engine',
+            'sds-adapt = sds_perception.commands:adapt',
             'sds-bench = sds_perception.commands:bench',
             'sds-streets = sds_training.commands:streets',
             'sds-prepare = sds_training.commands:prepare',
@@ -59,7 +60,6 @@ setup(
             'sds-evaluate = sds_training.commands:evaluate',
             'sds-export = sds_training.commands:export',
             'sds-average = sds_training.commands:average',
-            'sds-adapt = sds_training.commands:adapt',
         ],
     },
 )

@@ -43,4 +43,5 @@ class Command:
 
 perceive = Command('sds_perception.offline.cli', 'sds-perceive')
 engine = Command('sds_perception.engines.cli', 'sds-engine')
+adapt = Command('sds_perception.offline.adapt', 'sds-adapt')
 bench = Command('sds_perception.bench.cli', 'sds-bench')

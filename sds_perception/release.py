@@ -213,6 +213,26 @@ def named_release(name: str | os.PathLike[str]) -> Release:
     return read_release(DEMO if str(name) == 'demo' else name)
 
 
+def require_new(output: Path, place: str) -> None:
+    """Refuse a release to write that would replace a file, or that has no folder to lie in.
+
+    `place` is where the command line names it: the paths of another command in its place would
+    otherwise cost a file.
+    """
+    if output.suffix != '.safetensors':
+        raise ReleaseError(
+            f'the {place} path is {output}, wanted a release to write (.safetensors)'
+        )
+    if output.exists():
+        raise ReleaseError(
+            f'{output} exists already; the {place} path is the file to write: name a new one'
+        )
+    if not output.parent.is_dir():
+        raise ReleaseError(
+            f'{output.parent} is not a folder, wanted one to write {output.name} to'
+        )
+
+
 def untrained_release(
     config: NetworkConfig,
     input_size: tuple[int, int],

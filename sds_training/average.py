@@ -19,9 +19,14 @@ from torch import Tensor
 
 from sds_perception.camera import Camera
 from sds_perception.network import NetworkConfig
-from sds_perception.release import Release, ReleaseError, read_release, write_release
+from sds_perception.release import (
+    Release,
+    ReleaseError,
+    read_release,
+    require_new,
+    write_release,
+)
 from sds_training.exit_codes import REFUSED
-from sds_training.export import require_new
 
 SAME_LENS = 0.02  # relative to the mean; medians of other frames of one data set differ by 0.01
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sds_perception.camera import Camera
 from sds_perception.labels import SKY
-from sds_perception.release import Release, ReleaseError, write_release
+from sds_perception.release import Release, ReleaseError, require_new, write_release
 from sds_training.class_bias import HEAD_BIAS, ClassBias, debiased_head
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
@@ -121,26 +121,6 @@ def export(
     passport = {**json.loads(state['passport']), 'step': state['step'], 'which': which}
     prior = ClassBias.restored(state['class_bias']).prior if config.release_debias else None
     return write_release(output, release_of(config, weights, passport, prior))
-
-
-def require_new(output: Path, place: str) -> None:
-    """Refuse a release to write that would replace a file, or that has no folder to lie in.
-
-    `place` is where the command line names it: the paths of another command in its place would
-    otherwise cost a file.
-    """
-    if output.suffix != '.safetensors':
-        raise ReleaseError(
-            f'the {place} path is {output}, wanted a release to write (.safetensors)'
-        )
-    if output.exists():
-        raise ReleaseError(
-            f'{output} exists already; the {place} path is the file to write: name a new one'
-        )
-    if not output.parent.is_dir():
-        raise ReleaseError(
-            f'{output.parent} is not a folder, wanted one to write {output.name} to'
-        )
 
 
 def student_weights(networks: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -27,13 +27,13 @@ COMMANDS = {
     'sds-perceive': 'sds_perception.offline.cli',
     'sds-engine build': 'sds_perception.engines.cli',
     'sds-engine check': 'sds_perception.engines.cli',
+    'sds-adapt': 'sds_perception.offline.adapt',
     'sds-bench': 'sds_perception.bench.cli',
     'sds-streets': 'sds_training.streets.cli',
     'sds-prepare': 'sds_training.data.prepare',
     'sds-evaluate': 'sds_training.evaluate',
     'sds-export': 'sds_training.export',
     'sds-average': 'sds_training.average',
-    'sds-adapt': 'sds_training.adapt',
 }
 IN_PACKAGES = ('', 'sds_perception/', 'sds_training/', 'sds_training/data/', 'docs/')
 

@@ -18,18 +18,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sds_perception.argument_types import count
 from sds_perception.network import SdsNetwork
 from sds_perception.offline.frames import OfflineError
 from sds_perception.offline.samples import add_sample_options, user_frames
 from sds_perception.offline.sources import is_bag
-from sds_perception.release import Release, ReleaseError, named_release, write_release
-from sds_training.exit_codes import REFUSED
-from sds_training.export import require_new
-from sds_training.networks.statistics import batch_norms
+from sds_perception.release import (
+    Release,
+    ReleaseError,
+    named_release,
+    require_new,
+    write_release,
+)
 
-FRAMES = 64  # 16 gain nearly as much, 234 hardly more (docs/demo_release.md)
+FRAMES = 64  # one gains most of it, 234 no more (docs/demo_release.md)
 BATCH = 8
 
 
@@ -42,14 +46,14 @@ def adapted_release(release: Release, frames: NDArray[np.uint8]) -> Release:
             see: where all show one place, that place is taken for the world.
 
     Raises:
-        ReleaseError: where the network has no BatchNorm, or the statistics are no numbers.
+        ReleaseError: where the network has no BatchNorm.
     """
     network = release.network()
     _follow(network, frames)
     now = network.state_dict()
     weights = {name: now[name].to(each.dtype) for name, each in release.weights.items()}
-    told = {'release': release.digest, 'frames': len(frames)}
-    told['frames_sha256'] = hashlib.sha256(frames.tobytes()).hexdigest()
+    seen = hashlib.sha256(frames.tobytes()).hexdigest()
+    told = {'release': release.digest, 'frames': len(frames), 'frames_sha256': seen}
     before = release.provenance.get('adapted', [])
     provenance = {**release.provenance, 'adapted': [*before, told], 'scores': {}}
     return replace(release, weights=weights, provenance=provenance, digest='')
@@ -58,7 +62,7 @@ def adapted_release(release: Release, frames: NDArray[np.uint8]) -> Release:
 @torch.inference_mode()
 def _follow(network: SdsNetwork, frames: NDArray[np.uint8]) -> None:
     """Have the network's BatchNorms remember these frames and no others."""
-    norms = batch_norms(network)
+    norms = [each for each in network.modules() if isinstance(each, _BatchNorm)]
     if not norms:
         raise ReleaseError('the network has no BatchNorm, so that nothing could be adapted')
     for each in norms:
@@ -86,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         digest = write_release(words.output, adapted_release(release, frames))
     except (OfflineError, ReleaseError, OSError) as problem:
         print(f'sds-adapt: {problem}', file=sys.stderr)
-        return REFUSED
+        return 2
     print(f'{words.output}  {digest}  adapted to {len(frames)} frames of {words.frames}')
     return 0
 

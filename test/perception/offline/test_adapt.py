@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.network import NetworkConfig, SdsNetwork
+from sds_perception.offline.adapt import BATCH, adapted_release, main
 from sds_perception.release import (
     Release,
     ReleaseError,
@@ -19,7 +20,6 @@ from sds_perception.release import (
     untrained_release,
     write_release,
 )
-from sds_training.adapt import BATCH, adapted_release, main
 
 Frames = NDArray[np.uint8]
 
