@@ -22,7 +22,7 @@ from sds_training.networks.pose import PoseNetwork
 from sds_training.networks.statistics import copied_buffers, put_back, share_statistics
 from sds_training.objective import JointObjective, Views
 from sds_training.schedule import rate_factor, teacher_decay
-from sds_training.teacher import MeanTeacher
+from sds_training.teacher import FrozenCopy, MeanTeacher
 from sds_training.warm_start import inherit
 
 logger = logging.getLogger(__name__)
@@ -50,8 +50,10 @@ class Learner:
         self.student, self.bare = student, networks
         self.networks, self.optimiser = fabric.setup(networks, optimiser)
         self.teacher = MeanTeacher(student, fabric.autocast, self._mean_of_all)
+        kept = config.loss.kept_depth > 0
+        self.start = FrozenCopy(student, fabric.autocast) if kept else None
         self.objective: JointObjective | DepthObjective = (
-            JointObjective(config, canonical_focal_px)
+            JointObjective(config, canonical_focal_px, self.start)
             if config.stage == 'joint'
             else DepthObjective(config, canonical_focal_px, reference_encoder(config, student))
         )
@@ -154,7 +156,9 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """Everything that must survive, besides the config."""
         precision = self.fabric.strategy.precision
+        start = {'start': self.start.network.state_dict()} if self.start else {}
         return {
+            **start,
             'step': self.step,
             'skipped': self.skipped,
             'networks': self.bare.state_dict(),
@@ -169,6 +173,8 @@ class Learner:
         self.step, self.skipped = state['step'], state['skipped']
         self.bare.load_state_dict(state['networks'])
         self.teacher.network.load_state_dict(state['teacher'])
+        if self.start:
+            self.start.network.load_state_dict(state['start'])
         if 'class_bias' in state:  # states of versions before it have none
             self.teacher.bias.restore(state['class_bias'])
         self.optimiser.load_state_dict(state['optimiser'])
@@ -180,7 +186,8 @@ class Learner:
         What may differ is told by `inherit`.
         """
         inherit(self.bare, networks)
-        self.teacher.network.load_state_dict(self.student.state_dict())
+        for each in filter(None, (self.teacher, self.start)):
+            each.network.load_state_dict(self.student.state_dict())
 
 
 def _mean_terms(told: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -44,6 +44,10 @@ class LossConfig:
     """Distance of a thing's depth from the ground's at its foot, where semantics knows both; each
     class counts as the root of its pixels."""
 
+    kept_depth: float = 0.0
+    """Distance from what `init_from` says of depth, on frames whose depth no neighbours teach:
+    else it is lost while labels change the encoder that both tasks share."""
+
     orthogonality: float = 0.0
     """Soft orthogonality of CCAM's linear layers (method.md 2.3), off after 75 % of the steps."""
 

@@ -25,6 +25,7 @@ from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
 from sds_training.geometry import resized_intrinsics
+from sds_training.losses.depth import depth_distance
 from sds_training.losses.ground import ground_loss
 from sds_training.losses.orthogonality import soft_orthogonality
 from sds_training.losses.semantic import (
@@ -35,7 +36,7 @@ from sds_training.losses.semantic import (
 from sds_training.neighbour_terms import NeighbourTerms, Terms
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.pseudo_labels import Demand, PseudoLabels
-from sds_training.teacher import MeanTeacher
+from sds_training.teacher import FrozenCopy, MeanTeacher
 
 
 class Losses(NamedTuple):
@@ -64,8 +65,11 @@ class Views(NamedTuple):
 class JointObjective:
     """The method: labelled, mixed and photometric terms of one batch."""
 
-    def __init__(self, config: TrainingConfig, canonical_focal_px: float) -> None:
-        self.config = config
+    def __init__(
+        self, config: TrainingConfig, canonical_focal_px: float, start: FrozenCopy | None = None
+    ) -> None:
+        """`start` is the network that a run began with, whose depth `loss.kept_depth` keeps."""
+        self.config, self.start = config, start
         self.camera = CanonicalCamera(canonical_focal_px, config.network.config().depth_range)
         self.pseudo_labels = PseudoLabels(config, self.camera)
         self.neighbour_terms = NeighbourTerms(config, self.camera)
@@ -102,6 +106,8 @@ class JointObjective:
             pictures = image[rows], neighbours[rows]
             driven, at = clean.driven[rows], clean.intrinsics[rows]
             terms |= self.neighbour_terms(nearness, *pictures, moved, driven, at, generator)
+        if self.start is not None:
+            terms |= self.kept_depth_term(prediction.disparity[0], image, rows, self.start)
         if weights.road or weights.standing:
             terms |= self.ground_terms(prediction.disparity[0], known, clean)
         if weights.orthogonality and step < 0.75 * self.config.steps:
@@ -147,6 +153,18 @@ class JointObjective:
         """Cross entropy on mixed pictures against what was believed of the clean ones."""
         error = pseudo_label_cross_entropy(logits, demand.mixed.label, demand.weight)
         return {'consistency': (self.config.loss.consistency, error)}
+
+    def kept_depth_term(
+        self, disparity: Tensor, image: Tensor, taught: Tensor, start: FrozenCopy
+    ) -> Terms:
+        """Distance from the depth of the start, in all frames but the `taught` ones."""
+        alone = torch.ones(len(image), dtype=torch.bool, device=image.device)
+        alone[taught] = False
+        if not alone.any():
+            return {}
+        before = start(image[alone]).disparity[0]
+        error = depth_distance(disparity[alone], before, self.camera.depth_range)
+        return {'kept_depth': (self.config.loss.kept_depth, error)}
 
     def ground_terms(self, disparity: Tensor, label: Tensor, frames: Samples) -> Terms:
         """What semantics knows of the ground, told to depth at the disparity's own size.

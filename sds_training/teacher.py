@@ -45,8 +45,27 @@ class TeacherConfig:
         require(self.start_step >= 0, 'teacher.start_step', self.start_step, '0 or more')
 
 
-class MeanTeacher:
-    """Follows a student; its only way to change is `follow`, and its call builds no graph.
+class FrozenCopy:
+    """A network as it was when it was copied: answers in eval mode, learns nothing."""
+
+    def __init__(
+        self,
+        student: SdsNetwork,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        """A copy of `student`, computing in the precision that `autocast` sets, as it does."""
+        self.network = copy.deepcopy(student).eval().requires_grad_(False)
+        self.autocast = autocast
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor) -> Prediction:
+        """What it believes of (B, 3, H, W) RGB in [0, 1]; builds no graph."""
+        with self.autocast():
+            return self.network(image)
+
+
+class MeanTeacher(FrozenCopy):
+    """Follows a student; its only way to change is `follow`.
 
     Deviation from method.md 1.6: buffers are copied and the teacher is in eval mode, because
     batch statistics of two frames are a poor description of a street (method.md 1.7).
@@ -58,16 +77,9 @@ class MeanTeacher:
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
         mean_of_all: Callable[[Tensor], Tensor] = lambda ours: ours,
     ) -> None:
-        """A copy of `student`, computing in the precision that `autocast` sets, as it does."""
-        self.network = copy.deepcopy(student).eval().requires_grad_(False)
+        """A copy of `student`; `mean_of_all` makes one tensor of those of all processes."""
+        super().__init__(student, autocast)
         self.bias = ClassBias(len(CLASSES), mean_of_all).to(student.pixel_mean.device)
-        self.autocast = autocast
-
-    @torch.no_grad()
-    def __call__(self, image: Tensor) -> Prediction:
-        """What the teacher believes of (B, 3, H, W) RGB in [0, 1]."""
-        with self.autocast():
-            return self.network(image)
 
     @torch.no_grad()
     def follow(self, student: nn.Module, decay: float) -> None:

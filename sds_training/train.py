@@ -179,6 +179,11 @@ def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
     if origin.stage == 'depth' and config.stage == 'joint':
         networks = semantics_from_depth(networks)
         logger.info('they know depth alone: the semantic decoder starts as a copy of its decoder')
+    elif config.stage == 'joint' and not (config.loss.depth or config.loss.kept_depth):
+        logger.warning(
+            'what init_from knows of depth is lost as labels teach: loss.depth and '
+            'loss.kept_depth are 0'
+        )
     learner.start_from(networks)
     return origin.passport
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sds_perception.network.disparity import depth_from_disparity
+from sds_perception.network.disparity import depth_from_disparity, inverse_depth
 from sds_training.geometry import resized_intrinsics, warp
 from sds_training.losses.photometric import Moments, moments_of
 from sds_training.losses.reprojection import identity_error, minimum_reprojection
@@ -31,6 +31,20 @@ class _Clip(NamedTuple):
     source_from_target: Tensor  # (B, S, 4, 4)
     intrinsics: Tensor  # (B, 3, 3)
     depth_range: tuple[float, float]
+
+
+def depth_distance(disparity: Tensor, other: Tensor, depth_range: tuple[float, float]) -> Tensor:
+    """How far two depths are apart: the mean of |log(one / other)|.
+
+    Args:
+        disparity, other: (B, 1, h, w), sigmoid disparity in [0, 1].
+        depth_range: nearest and farthest depth.
+
+    Returns:
+        Scalar without a unit: 0.1 is a tenth of the depth.
+    """
+    one, two = (inverse_depth(each.float(), depth_range) for each in (disparity, other))
+    return (one.log() - two.log()).abs().mean()
 
 
 def self_supervised_depth_loss(

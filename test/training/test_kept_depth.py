@@ -1,0 +1,95 @@
+"""Depth that nothing teaches stays what it was when the run began."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from objective_setting import FOCAL_PX, NO_DEPTH, Make, Setting
+
+from sds_perception.network import disparity_from_depth
+from sds_training.learner import Learner
+from sds_training.losses.depth import depth_distance
+from sds_training.objective import JointObjective
+from sds_training.run.devices import launched
+from sds_training.teacher import FrozenCopy
+from sds_training.train import train
+
+RANGE = (0.5, 50.0)
+NONE = torch.empty(0, dtype=torch.long)
+KEPT = ('--loss.kept_depth=1', '--init_from=start')
+
+
+def flat(depth: float) -> torch.Tensor:
+    return torch.full((1, 1, 4, 8), disparity_from_depth(depth, RANGE))
+
+
+@pytest.mark.parametrize(('one', 'other', 'apart'), [(5, 5, 0.0), (5, 10, 0.693), (10, 5, 0.693)])
+def test_depths_are_apart_by_the_logarithm_of_their_ratio(
+    one: float, other: float, apart: float
+) -> None:
+    found = depth_distance(flat(one), flat(other), RANGE)
+    torch.testing.assert_close(found, torch.tensor(apart), atol=1e-3, rtol=0)
+
+
+def test_who_says_what_the_start_said_has_nothing_to_learn(tiny_run: Make) -> None:
+    setting = Setting(tiny_run(*KEPT))
+    start = FrozenCopy(setting.networks.student)
+    objective = JointObjective(setting.config, FOCAL_PX, start)
+    image = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    said = start(image).disparity[0]
+    weight, error = objective.kept_depth_term(said, image, NONE, start)['kept_depth']
+    assert weight == 1 and error == 0
+    assert objective.kept_depth_term(0.9 * said, image, NONE, start)['kept_depth'][1] > 0.01
+
+
+def test_only_frames_that_neighbours_do_not_teach_are_held(tiny_run: Make) -> None:
+    setting = Setting(tiny_run(*KEPT))
+    start = FrozenCopy(setting.networks.student)
+    objective = JointObjective(setting.config, FOCAL_PX, start)
+    image = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    said = start(image).disparity[0]
+    said[1] *= 0.5
+    held = objective.kept_depth_term(said, image, torch.tensor([1]), start)
+    assert held['kept_depth'][1] == 0
+    assert objective.kept_depth_term(said, image, torch.arange(3), start) == {}
+
+
+def test_the_whole_objective_holds_depth_where_no_depth_is_taught(tiny_run: Make) -> None:
+    setting = Setting(tiny_run(*KEPT, *NO_DEPTH, '--loss.kept_depth=2', '--loss.consistency=0'))
+    start = FrozenCopy(setting.networks.student)
+    objective = JointObjective(setting.config, FOCAL_PX, start)
+    generator = torch.Generator().manual_seed(0)
+    losses, _ = objective(setting.batch, setting.networks, setting.teacher, 0, generator)
+    told = losses.terms
+    torch.testing.assert_close(losses.total, told['supervised'] + 2 * told['kept_depth'])
+    assert told['kept_depth'] > 0  # the student sees its batch's statistics, the start its own
+
+
+def test_the_start_is_what_the_run_began_with_and_survives_its_state(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    file = train(tiny_run('--steps=1', '--seed=5', run_dir=tmp_path / 'first'))
+    config = tiny_run(f'--init_from={file}', '--steps=2', '--loss.kept_depth=1', *NO_DEPTH)
+    batch = Setting(config).batch
+    learner = Learner(config, launched(config), FOCAL_PX)
+    other = Learner(tiny_run('--seed=5'), launched(config), FOCAL_PX)
+    learner.start_from(other.bare.state_dict())
+    began = {name: each.clone() for name, each in learner.student.state_dict().items()}
+    learner.advance([batch])
+    again = Learner(config, launched(config), FOCAL_PX)
+    again.load(learner.state())
+    for one in (learner, again):
+        assert one.start is not None
+        kept, now = one.start.network.state_dict(), one.student.state_dict()
+        assert all(torch.equal(kept[name], began[name]) for name in began)
+        assert not all(torch.equal(now[name], began[name]) for name in began)
+
+
+def test_a_run_from_nothing_has_no_depth_to_keep(
+    tiny_run: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        tiny_run('--loss.kept_depth=1')
+    assert 'wanted 0 where init_from is null: nothing is there to keep' in capsys.readouterr().err
