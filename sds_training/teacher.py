@@ -46,7 +46,7 @@ class TeacherConfig:
 
 
 class FrozenCopy:
-    """A network as it was when it was copied: answers in eval mode, learns nothing."""
+    """A copy of a network that answers in eval mode and receives no gradient."""
 
     def __init__(
         self,

@@ -11,13 +11,8 @@ from sds_training.config_error import require
 if TYPE_CHECKING:
     from sds_training.config import TrainingConfig
 
-JOINT_ONLY = (
-    'jaccard',
-    'road',
-    'standing',
-    'kept_depth',
-    'orthogonality',
-)  # terms the depth stage has not
+# Terms that the depth stage has not.
+JOINT_ONLY = ('jaccard', 'road', 'standing', 'kept_depth', 'orthogonality')
 
 
 def require_no_unused_weights(config: TrainingConfig) -> None:
@@ -36,11 +31,8 @@ def _rules(config: TrainingConfig) -> Iterator[tuple[str, bool, str]]:
     for name in ('supervised', 'jaccard'):
         unlabelled = not depth_alone and data.labelled_batch == 0
         yield f'loss.{name}', unlabelled, 'data.labelled_batch is 0: no label is seen'
-    yield (
-        'loss.kept_depth',
-        config.init_from is None,
-        'init_from is null: nothing is there to keep',
-    )
+    fresh = config.init_from is None
+    yield 'loss.kept_depth', fresh, 'init_from is null: nothing is there to keep'
     yield 'loss.speed', loss.depth == 0, 'loss.depth is 0: no motion is judged'
     told = config.pose.odometry and config.pose.align
     yield 'loss.speed', told, "pose.odometry and pose.align take the vehicle's word as it is"
