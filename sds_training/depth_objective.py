@@ -9,13 +9,13 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor, nn
 
+from sds_perception.network import batch_norms
 from sds_training.augment.color_aug import apply_background_jitter, draw_color_aug
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, concatenated
 from sds_training.neighbour_terms import NeighbourTerms
 from sds_training.networks.joint import LearnerNetworks
-from sds_training.networks.statistics import batch_norms
 from sds_training.objective import Losses, Views
 from sds_training.teacher import MeanTeacher
 

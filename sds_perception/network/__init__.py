@@ -2,13 +2,14 @@
 
 from sds_perception.network.config import NETWORKS, NetworkConfig
 from sds_perception.network.disparity import depth_from_disparity, disparity_from_depth
-from sds_perception.network.model import Prediction, SdsNetwork, build_network
+from sds_perception.network.model import Prediction, SdsNetwork, batch_norms, build_network
 
 __all__ = [
     'NETWORKS',
     'NetworkConfig',
     'Prediction',
     'SdsNetwork',
+    'batch_norms',
     'build_network',
     'depth_from_disparity',
     'disparity_from_depth',

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sds_perception.network.ccam import build_exchange
 from sds_perception.network.config import NetworkConfig
@@ -73,6 +74,11 @@ class SdsNetwork(nn.Module):
         disparity = tuple(head(feature) for head, feature in scales)[::-1]
         side = self.side_head(before_exchange[self._side])
         return Prediction(self.semantic_head(semantic), disparity, side)
+
+
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    """All layers of a network that normalise by the statistics of batches."""
+    return [each for each in network.modules() if isinstance(each, _BatchNorm)]
 
 
 def build_network(config: NetworkConfig, *, pretrained: bool = False) -> SdsNetwork:

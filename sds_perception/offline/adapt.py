@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from sds_perception.argument_types import count
-from sds_perception.network import SdsNetwork
+from sds_perception.network import SdsNetwork, batch_norms
 from sds_perception.offline.frames import OfflineError
 from sds_perception.offline.samples import add_sample_options, user_frames
 from sds_perception.offline.sources import is_bag
@@ -62,7 +61,7 @@ def adapted_release(release: Release, frames: NDArray[np.uint8]) -> Release:
 @torch.inference_mode()
 def _follow(network: SdsNetwork, frames: NDArray[np.uint8]) -> None:
     """Have the network's BatchNorms remember these frames and no others."""
-    norms = [each for each in network.modules() if isinstance(each, _BatchNorm)]
+    norms = batch_norms(network)
     if not norms:
         raise ReleaseError('the network has no BatchNorm, so that nothing could be adapted')
     for each in norms:

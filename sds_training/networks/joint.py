@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from sds_perception.network import Prediction, SdsNetwork
+from sds_perception.network import Prediction, SdsNetwork, batch_norms
 from sds_training.networks.pose import PoseNetwork, predict_motion
-from sds_training.networks.statistics import batch_norms, statistics_kept
+from sds_training.networks.statistics import statistics_kept
 
 
 class Answer(NamedTuple):

@@ -7,12 +7,8 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-
-def batch_norms(network: nn.Module) -> list[_BatchNorm]:
-    """All layers of a network that normalise by the statistics of batches."""
-    return [each for each in network.modules() if isinstance(each, _BatchNorm)]
+from sds_perception.network import batch_norms
 
 
 @contextmanager

@@ -9,8 +9,10 @@ import torch
 from objective_setting import FOCAL_PX, NO_DEPTH, Make, Setting
 
 from sds_perception.network import disparity_from_depth
+from sds_training.config import TrainingConfig
 from sds_training.learner import Learner
 from sds_training.losses.depth import depth_distance
+from sds_training.neighbour_terms import Terms
 from sds_training.objective import JointObjective
 from sds_training.run.devices import launched
 from sds_training.teacher import FrozenCopy
@@ -33,27 +35,33 @@ def test_depths_are_apart_by_the_logarithm_of_their_ratio(
     torch.testing.assert_close(found, torch.tensor(apart), atol=1e-3, rtol=0)
 
 
+class Kept:
+    """The term of three frames at a known start."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        setting = Setting(config)
+        self.start = FrozenCopy(setting.networks.student)
+        self.objective = JointObjective(setting.config, FOCAL_PX, self.start)
+        self.image = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        self.said = self.start(self.image).disparity[0]
+
+    def __call__(self, disparity: torch.Tensor, taught: torch.Tensor) -> Terms:
+        return self.objective.kept_depth_term(disparity, self.image, taught, self.start)
+
+
 def test_who_says_what_the_start_said_has_nothing_to_learn(tiny_run: Make) -> None:
-    setting = Setting(tiny_run(*KEPT))
-    start = FrozenCopy(setting.networks.student)
-    objective = JointObjective(setting.config, FOCAL_PX, start)
-    image = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    said = start(image).disparity[0]
-    weight, error = objective.kept_depth_term(said, image, NONE, start)['kept_depth']
+    kept = Kept(tiny_run(*KEPT))
+    weight, error = kept(kept.said, NONE)['kept_depth']
     assert weight == 1 and error == 0
-    assert objective.kept_depth_term(0.9 * said, image, NONE, start)['kept_depth'][1] > 0.01
+    assert kept(0.9 * kept.said, NONE)['kept_depth'][1] > 0.01
 
 
 def test_only_frames_that_neighbours_do_not_teach_are_held(tiny_run: Make) -> None:
-    setting = Setting(tiny_run(*KEPT))
-    start = FrozenCopy(setting.networks.student)
-    objective = JointObjective(setting.config, FOCAL_PX, start)
-    image = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    said = start(image).disparity[0]
-    said[1] *= 0.5
-    held = objective.kept_depth_term(said, image, torch.tensor([1]), start)
-    assert held['kept_depth'][1] == 0
-    assert objective.kept_depth_term(said, image, torch.arange(3), start) == {}
+    kept = Kept(tiny_run(*KEPT))
+    changed = kept.said.clone()
+    changed[1] *= 0.5
+    assert kept(changed, torch.tensor([1]))['kept_depth'][1] == 0
+    assert kept(changed, torch.arange(3)) == {}
 
 
 def test_the_whole_objective_holds_depth_where_no_depth_is_taught(tiny_run: Make) -> None:
@@ -85,6 +93,19 @@ def test_the_start_is_what_the_run_began_with_and_survives_its_state(
         kept, now = one.start.network.state_dict(), one.student.state_dict()
         assert all(torch.equal(kept[name], began[name]) for name in began)
         assert not all(torch.equal(now[name], began[name]) for name in began)
+
+
+@pytest.mark.parametrize(('words', 'times'), [(('--loss.depth=0', '--loss.speed=0'), 1), ((), 0)])
+def test_a_start_whose_depth_nothing_teaches_loses_it_and_says_so(
+    words: tuple[str, ...],
+    times: int,
+    tiny_run: Make,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = train(tiny_run('--steps=1', run_dir=tmp_path / 'first'))
+    train(tiny_run(f'--init_from={first}', '--steps=1', *words))
+    assert caplog.text.count('knows of depth is lost') == times
 
 
 def test_a_run_from_nothing_has_no_depth_to_keep(

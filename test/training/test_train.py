@@ -116,19 +116,6 @@ def test_a_run_may_start_from_a_release_and_says_so(tiny_run: Make, tmp_path: Pa
     assert second.provenance['started_from']['release'] == read_release(first).digest
 
 
-@pytest.mark.parametrize(('words', 'times'), [(('--loss.depth=0', '--loss.speed=0'), 1), ((), 0)])
-def test_a_start_whose_depth_nothing_teaches_loses_it_and_says_so(
-    words: tuple[str, ...],
-    times: int,
-    tiny_run: Make,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    first = train(tiny_run('--steps=1', run_dir=tmp_path / 'first'))
-    train(tiny_run(f'--init_from={first}', '--steps=1', *words))
-    assert caplog.text.count('knows of depth is lost') == times
-
-
 def test_a_continued_run_remembers_where_it_began(tiny_run: Make, tmp_path: Path) -> None:
     first = train(tiny_run('--steps=1', run_dir=tmp_path / 'first'))
     config = tiny_run(f'--init_from={first}', '--steps=1')
