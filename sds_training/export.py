@@ -22,6 +22,7 @@ from sds_training.exit_codes import REFUSED
 from sds_training.run.run_state import RunStateError, config_digest, newest_readable, read_state
 
 Which = Literal['teacher', 'student']
+NO_SCALE = 'none'  # the passport's word where nothing tells depth in metres
 NEVER = -1e4  # a score that no other falls below, within the reach of float16
 
 
@@ -47,6 +48,7 @@ def release_of(
         scores: of this very network, if it was evaluated.
     """
     width, height = config.data.size
+    scale = passport.get('depth_scale_source') or scale_source(config)
     if config.release_debias:
         assert class_mean is not None
         weights = debiased_head(weights, class_mean, config.release_debias)
@@ -61,17 +63,22 @@ def release_of(
         'config_digest': config_digest(config),
         'data': passport['data'],
         'started_from': passport.get('started_from'),
-        'depth_scale_source': ' and '.join(config.scale_sources) or 'none',
+        'depth_scale_source': scale,
         'scores': scores or {},
     }
     return Release(
         network_config=config.network.config(),
         weights=halved(weights) if config.release_weights == 'float16' else weights,
         input_size=(height, width),
-        depth_kind='metric' if config.metric else 'relative',
+        depth_kind='relative' if scale == NO_SCALE else 'metric',
         camera=Camera(**passport['camera']),
         provenance=provenance,
     )
+
+
+def scale_source(config: TrainingConfig) -> str:
+    """What tells a run of this config metres, by itself; `NO_SCALE` where nothing does."""
+    return ' and '.join(config.scale_sources) or NO_SCALE
 
 
 def without_sky(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -22,7 +22,8 @@ from sds_training.networks.pose import PoseNetwork
 from sds_training.networks.statistics import copied_buffers, put_back, share_statistics
 from sds_training.objective import JointObjective, Views
 from sds_training.schedule import rate_factor, teacher_decay
-from sds_training.teacher import FrozenCopy, MeanTeacher
+from sds_training.start import Start
+from sds_training.teacher import MeanTeacher
 from sds_training.warm_start import inherit
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,14 @@ class DivergedError(RuntimeError):
 class Learner:
     """Everything that changes while training, and the only code that changes it."""
 
-    def __init__(self, config: TrainingConfig, fabric: Fabric, canonical_focal_px: float) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        fabric: Fabric,
+        canonical_focal_px: float,
+        start_size: tuple[int, int] | None = None,
+    ) -> None:
+        """`start_size` is the (W, H) that the networks of `init_from` learnt at, if another."""
         self.config, self.fabric = config, fabric
         # What another run's networks lack starts fresh, and the same in runs of all seeds: they
         # begin as one network, and so can be averaged (sds-average).
@@ -50,8 +58,7 @@ class Learner:
         self.student, self.bare = student, networks
         self.networks, self.optimiser = fabric.setup(networks, optimiser)
         self.teacher = MeanTeacher(student, fabric.autocast, self._mean_of_all)
-        kept = config.loss.kept_depth > 0
-        self.start = FrozenCopy(student, fabric.autocast) if kept else None
+        self.start = self._kept_start(start_size) if config.loss.kept_depth else None
         self.objective: JointObjective | DepthObjective = (
             JointObjective(config, canonical_focal_px, self.start)
             if config.stage == 'joint'
@@ -61,6 +68,12 @@ class Learner:
         self.skipped = 0  # steps whose loss or gradient was no number
         self._skipped_in_a_row = 0
         self.views: Views | None = None
+
+    def _kept_start(self, size: tuple[int, int] | None) -> Start:
+        ours = self.config.data.size
+        width, height = size or ours
+        zoom = (width / ours[0], height / ours[1])
+        return Start(self.student, self.fabric.autocast, zoom)
 
     def advance(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
         """One optimiser step on the gradients of `batches`; the teacher follows the student."""

@@ -36,7 +36,8 @@ from sds_training.losses.semantic import (
 from sds_training.neighbour_terms import NeighbourTerms, Terms
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.pseudo_labels import Demand, PseudoLabels
-from sds_training.teacher import FrozenCopy, MeanTeacher
+from sds_training.start import Start
+from sds_training.teacher import MeanTeacher
 
 
 class Losses(NamedTuple):
@@ -66,7 +67,7 @@ class JointObjective:
     """The method: labelled, mixed and photometric terms of one batch."""
 
     def __init__(
-        self, config: TrainingConfig, canonical_focal_px: float, start: FrozenCopy | None = None
+        self, config: TrainingConfig, canonical_focal_px: float, start: Start | None = None
     ) -> None:
         """`start` is the network that a run began with, whose depth `loss.kept_depth` keeps."""
         self.config, self.start = config, start
@@ -155,14 +156,14 @@ class JointObjective:
         return {'consistency': (self.config.loss.consistency, error)}
 
     def kept_depth_term(
-        self, disparity: Tensor, image: Tensor, taught: Tensor, start: FrozenCopy
+        self, disparity: Tensor, image: Tensor, taught: Tensor, start: Start
     ) -> Terms:
         """Distance from the depth of the start, in all frames but the `taught` ones."""
         alone = torch.ones(len(image), dtype=torch.bool, device=image.device)
         alone[taught] = False
         if not alone.any():
             return {}
-        before = start(image[alone]).disparity[0]
+        before = start.disparity(image[alone], disparity.shape[-2:])
         error = depth_distance(disparity[alone], before, self.camera.depth_range)
         return {'kept_depth': (self.config.loss.kept_depth, error)}
 

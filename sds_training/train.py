@@ -91,7 +91,7 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     """The same on launched devices, alone in the run's folder; the path of the release."""
     run_dir = Path(config.run_dir)
     pools, passport = by_all_or_none(fabric, lambda: data_of(config), PROBLEMS)
-    learner = Learner(config, fabric, passport['camera']['fy'])
+    learner = Learner(config, fabric, passport['camera']['fy'], passport.get('start_size'))
     passport['started_from'] = by_all_or_none(fabric, lambda: begin(learner, passport), PROBLEMS)
     require_one_folder(learner)
     told = {'config': asdict(config), 'passport': passport}

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from sds_perception.camera import Camera
 from sds_perception.network import NetworkConfig
 from sds_perception.release import read_release, weights_digest
+from sds_training.export import NO_SCALE
 from sds_training.network_choice import NetworkChoice
 from sds_training.run.run_state import read_state
 
@@ -21,6 +23,9 @@ class Origin(NamedTuple):
     passport: dict[str, Any]  # what a release of this run tells of it
     network: NetworkConfig  # how its student is built, and what its disparity means
     pose: dict[str, Any]  # fields of its PoseConfig; empty for a release
+    size: tuple[int, int]  # width and height of the pictures they learnt from
+    camera: Camera | None  # the one its depth is meant for; a release may not know it
+    scale: str  # what told its depth in metres, `NO_SCALE` where nothing did
 
 
 def read_origin(path: str) -> Origin:
@@ -31,11 +36,33 @@ def read_origin(path: str) -> Origin:
         known = {'release': release.digest, 'step': release.provenance.get('step')}
         stage = release.provenance.get('config', {}).get('stage', 'joint')
         known |= {'before': release.provenance.get('started_from')}
-        return Origin(networks, stage, known, release.network_config, {})
+        scale = release.provenance.get('depth_scale_source', NO_SCALE)
+        height, width = release.input_size
+        return Origin(
+            networks,
+            stage,
+            known,
+            release.network_config,
+            pose={},
+            size=(width, height),
+            camera=release.camera,
+            scale=scale,
+        )
     state = read_state(path)
+    passport = json.loads(state['passport'])
     known = {'config_digest': state['config_digest'], 'step': state['step']}
     known |= {'weights_sha256': weights_digest(state['networks'], '')}
-    known |= {'before': json.loads(state['passport']).get('started_from')}
+    known |= {'before': passport.get('started_from')}
     config = json.loads(state['config'])
     network = NetworkChoice(**config['network']).config()
-    return Origin(state['networks'], config['stage'], known, network, config['pose'])
+    scale = passport.get('depth_scale_source', NO_SCALE)  # states of versions before it: unknown
+    return Origin(
+        state['networks'],
+        config['stage'],
+        known,
+        network,
+        pose=config['pose'],
+        size=tuple(config['data']['size']),
+        camera=Camera(**passport['camera']),
+        scale=scale,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import asdict
 from statistics import median
@@ -15,18 +16,22 @@ from sds_training.data.clips import Clip, Pools
 from sds_training.data.config import DataConfig
 from sds_training.data.loading import open_files
 from sds_training.data.requirements import require_supervision
-from sds_training.export import code_version
+from sds_training.export import code_version, scale_source
+from sds_training.run.origin import read_origin
+from sds_training.run.run_state import newest_state
 
 # At least so many frames, where there are as many, and fewer than twice as many decide the
 # training camera: what a run began with is compared when it goes on, so this may not change.
 CAMERAS_READ = 64
 SAME_SHAPE = 0.02  # the most that width / height may differ by and nobody sees it
 
+KEPT_MEANING = ('start_size', 'camera', 'depth_scale_source')
+
 logger = logging.getLogger(__name__)
 
 
 def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
-    """Plain JSON values: the split and its digest, the pool, the canonical camera, the commit."""
+    """Plain JSON values: split and pool, the canonical camera, what tells metres, the commit."""
     require_supervision(config, pools)
     return {
         'data': {
@@ -35,8 +40,31 @@ def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
             'pool_sha256': digest_of(sorted(clip.name for clip in pools.unlabelled)),
         },
         'camera': asdict(median_camera(config.data, pools)),
+        'depth_scale_source': scale_source(config),
         'commit': code_version(),
+        **kept_meaning(config),
     }
+
+
+def kept_meaning(config: TrainingConfig) -> dict[str, Any]:
+    """Of a run that keeps depth: the camera it is meant for, and its scale where nothing else is.
+
+    What is kept stays as it was said behind the camera of `init_from`, in its metres. Behind the
+    median camera of other frames the same disparity would be another depth.
+    """
+    if not config.loss.kept_depth:
+        return {}
+    state = newest_state(config)
+    if state is not None:  # the file it started from need not be there any more
+        before = json.loads(state['passport'])
+        return {name: before[name] for name in KEPT_MEANING if name in before}
+    origin = read_origin(str(config.init_from))
+    kept: dict[str, Any] = {'start_size': origin.size}
+    if origin.camera:
+        kept['camera'] = asdict(origin.camera.resized(*config.data.size))
+    if not config.loss.depth and not config.scale_sources:
+        kept['depth_scale_source'] = origin.scale
+    return kept
 
 
 def median_camera(config: DataConfig, pools: Pools) -> Camera:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from objective_setting import FOCAL_PX, NO_DEPTH, Make, Setting
+from torch.nn import Module
+from torch.nn.modules.module import register_module_forward_pre_hook
 
-from sds_perception.network import disparity_from_depth
+from sds_perception.camera import Camera
+from sds_perception.network import SdsNetwork, disparity_from_depth
+from sds_perception.release import read_release, write_release
 from sds_training.config import TrainingConfig
 from sds_training.learner import Learner
 from sds_training.losses.depth import depth_distance
 from sds_training.neighbour_terms import Terms
 from sds_training.objective import JointObjective
 from sds_training.run.devices import launched
-from sds_training.teacher import FrozenCopy
+from sds_training.start import Start
 from sds_training.train import train
 
 RANGE = (0.5, 50.0)
@@ -40,7 +45,7 @@ class Kept:
 
     def __init__(self, config: TrainingConfig) -> None:
         setting = Setting(config)
-        self.start = FrozenCopy(setting.networks.student)
+        self.start = Start(setting.networks.student)
         self.objective = JointObjective(setting.config, FOCAL_PX, self.start)
         self.image = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
         self.said = self.start(self.image).disparity[0]
@@ -64,9 +69,20 @@ def test_only_frames_that_neighbours_do_not_teach_are_held(tiny_run: Make) -> No
     assert kept(changed, torch.arange(3)) == {}
 
 
+def test_a_start_of_larger_pictures_is_shown_larger_ones(tiny_run: Make) -> None:
+    network = Setting(tiny_run(*KEPT)).networks.student
+    image = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    larger = torch.nn.functional.interpolate(image, size=[96, 128], mode='bilinear')
+    alone, zoomed = Start(network), Start(network, zoom=(2.0, 3.0))
+    found = zoomed.disparity(image, (24, 32))
+    torch.testing.assert_close(found, alone(larger).disparity[0])
+    assert zoomed.disparity(image, (8, 16)).shape == (1, 1, 8, 16)
+    assert torch.equal(alone.disparity(image, (8, 16)), alone(image).disparity[0])
+
+
 def test_the_whole_objective_holds_depth_where_no_depth_is_taught(tiny_run: Make) -> None:
     setting = Setting(tiny_run(*KEPT, *NO_DEPTH, '--loss.kept_depth=2', '--loss.consistency=0'))
-    start = FrozenCopy(setting.networks.student)
+    start = Start(setting.networks.student)
     objective = JointObjective(setting.config, FOCAL_PX, start)
     generator = torch.Generator().manual_seed(0)
     losses, _ = objective(setting.batch, setting.networks, setting.teacher, 0, generator)
@@ -114,3 +130,73 @@ def test_a_run_from_nothing_has_no_depth_to_keep(
     with pytest.raises(SystemExit, match='2'):
         tiny_run('--loss.kept_depth=1')
     assert 'wanted 0 where init_from is null: nothing is there to keep' in capsys.readouterr().err
+
+
+WIDE = Camera(60.0, 60.0, 63.5, 31.5, 128, 64)  # the drive's has 90
+
+
+def begun(tiny_run: Make, folder: Path, *words: str) -> str:
+    """A release that learnt metres behind a lens of its own, as the start of another run."""
+    file = train(tiny_run('--steps=1', *words, run_dir=folder / 'first'))
+    assert file
+    release = replace(read_release(file), input_size=(64, 128), camera=WIDE)
+    write_release(folder / 'wide.safetensors', release)
+    return f'--init_from={folder / "wide.safetensors"}'
+
+
+def test_what_is_only_kept_stays_in_the_metres_of_its_start_and_behind_its_lens(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    words = (begun(tiny_run, tmp_path), '--steps=2', '--loss.kept_depth=1', *NO_DEPTH)
+    kept = read_release(train(tiny_run(*words)) or '')
+    assert kept.camera == WIDE.resized(96, 64)
+    assert kept.depth_kind == 'metric'
+    assert kept.provenance['depth_scale_source'] == 'vehicle speed'
+
+
+def test_a_run_asks_its_start_at_the_size_that_it_learnt_at(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    words = (begun(tiny_run, tmp_path), '--steps=1', '--loss.kept_depth=1', *NO_DEPTH)
+    config, widths = tiny_run(*words), set()
+
+    def look(module: Module, given: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, SdsNetwork):
+            widths.add(given[0].shape[-1])
+
+    with register_module_forward_pre_hook(look):
+        train(config)
+    assert widths == {64, 96}  # the crop, and 128 / 96 of it as the network can take it
+
+
+def test_a_start_without_metres_has_none_to_keep(tiny_run: Make, tmp_path: Path) -> None:
+    words = begun(tiny_run, tmp_path, '--loss.speed=0')
+    config = tiny_run(words, '--steps=1', '--loss.kept_depth=1', *NO_DEPTH)
+    assert read_release(train(config) or '').depth_kind == 'relative'
+
+
+def test_neighbours_without_metres_leave_none(tiny_run: Make, tmp_path: Path) -> None:
+    config = tiny_run(
+        begun(tiny_run, tmp_path), '--steps=1', '--loss.kept_depth=1', '--loss.speed=0'
+    )
+    release = read_release(train(config) or '')
+    assert release.depth_kind == 'relative'
+    assert release.camera == WIDE.resized(96, 64)  # the kept frames would contradict another
+
+
+def test_a_run_that_keeps_depth_goes_on_without_the_file_it_started_from(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    words = (begun(tiny_run, tmp_path), '--steps=2', '--loss.kept_depth=1', *NO_DEPTH)
+    first = read_release(train(tiny_run(*words)) or '')
+    (tmp_path / 'wide.safetensors').unlink()
+    again = read_release(train(tiny_run(*words)) or '')
+    assert (again.camera, again.depth_kind) == (first.camera, first.depth_kind)
+
+
+def test_metres_are_kept_from_a_state_too(tiny_run: Make, tmp_path: Path) -> None:
+    before = tiny_run('--steps=1', run_dir=tmp_path / 'first')
+    train(before)
+    state = tmp_path / 'first/states/step_00000001.pt'
+    config = tiny_run(f'--init_from={state}', '--steps=1', '--loss.kept_depth=1', *NO_DEPTH)
+    assert read_release(train(config) or '').depth_kind == 'metric'

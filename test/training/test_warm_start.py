@@ -129,7 +129,7 @@ def test_weights_that_fit_and_would_mean_something_else_are_refused(
     config = tiny_run()
     same = config.network.config()
     weights = {'student.a': torch.zeros(1), 'pose.b': torch.zeros(1)}
-    origin = Origin(weights, 'joint', {}, same, asdict(config.pose))
+    origin = Origin(weights, 'joint', {}, same, asdict(config.pose), (96, 64), None, 'none')
     assert comparable(origin, config) == weights
     farther = origin._replace(network=replace(same, depth_range=(1.0, 200.0)))
     with pytest.raises(
