@@ -98,7 +98,11 @@ class Release:
 
 
 def write_release(path: str | os.PathLike[str], release: Release) -> str:
-    """Write atomically; return the digest. The folder must exist."""
+    """Write atomically; return the digest. The folder must exist.
+
+    Raises:
+        ReleaseError: it does not fit its own network config, or the disk does not take it.
+    """
     path = Path(path)
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in release.weights.items()
@@ -107,7 +111,10 @@ def write_release(path: str | os.PathLike[str], release: Release) -> str:
     passport = json.dumps(release.passport(), sort_keys=True)
     digest = weights_digest(weights, passport)
     metadata = {'sds': passport, 'digest': digest}
-    write_atomically(path, lambda partial: save_file(weights, partial, metadata=metadata))
+    try:
+        write_atomically(path, lambda partial: save_file(weights, partial, metadata=metadata))
+    except (SafetensorError, OSError) as problem:  # of a full disk safetensors has its own kind
+        raise ReleaseError(f'release {path} could not be written: {problem}') from problem
     return digest
 
 

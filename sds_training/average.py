@@ -22,7 +22,7 @@ from sds_perception.network import NetworkConfig
 from sds_perception.release import (
     Release,
     ReleaseError,
-    read_release,
+    named_release,
     require_new,
     write_release,
 )
@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = parser.parse_args(arguments)
     try:
         require_new(words.output, 'first')
-        mean = mean_release([read_release(each) for each in words.releases])
+        mean = mean_release([named_release(each) for each in words.releases])
         digest = write_release(words.output, mean)
     except (ReleaseError, OSError) as problem:
         print(f'sds-average: {problem}', file=sys.stderr)

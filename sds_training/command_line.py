@@ -54,7 +54,9 @@ def read_config(arguments: Sequence[str], program: str = 'sds-train') -> Trainin
     words = list(arguments)
     parser = training_parser(program)
     try:
-        if words and not words[0].startswith('-'):
+        if not words:
+            raise ValueError(f'no training file is named; wanted {program} CONFIG.yaml')
+        if not words[0].startswith('-'):
             # As it is: YAML does not know how JSON writes what lies outside 16 bits.
             words[:1] = ['--config', json.dumps(layered(Path(words[0])), ensure_ascii=False)]
         plain = parser.parse_args(words)
@@ -83,7 +85,7 @@ def layered(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path.resolve() in {each.resolve() for each in above}:
         raise ValueError(f'training files lead back by base: {" -> ".join(map(str, chain))}')
     if not path.is_file():
-        raise FileNotFoundError(f'training file {path} does not exist')
+        raise FileNotFoundError(f'training file {path} does not exist or is not a file')
     try:
         values = yaml.safe_load(path.read_text())
     except UnicodeDecodeError as problem:

@@ -134,7 +134,8 @@ class TrainingConfig:
     """Seed of weights, batches and augmentations: what step t does depends on it and t alone."""
 
     init_from: str | None = None
-    """State file of an earlier run, or a release, whose networks this one starts from."""
+    """State file of an earlier run, or a release ('demo': the shipped one), whose networks this
+    one starts from."""
 
     release_weights: Literal['float32', 'float16'] = 'float32'
     """Type of the kernels in the release; float16 halves the file. Scores are of what is

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -66,6 +68,22 @@ def _signals_as_they_were() -> Iterator[None]:
 def _signals() -> list[Any]:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     return [*handlers, signal.pthread_sigmask(signal.SIG_BLOCK, ())]
+
+
+@pytest.fixture
+def files_of_at_most() -> Callable[[int], AbstractContextManager[None]]:
+    """As a disk with no more room than so many bytes: what is beyond cannot be written."""
+
+    @contextmanager
+    def limited(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
 def used(network: SdsNetwork, seed: int = 0) -> SdsNetwork:

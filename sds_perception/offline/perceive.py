@@ -38,7 +38,7 @@ UNTRAINED_SIZE = (256, 512)
 
 
 def run_or_refuse(wanted: argparse.Namespace) -> int:
-    """Do what the command line asks: 0 done, 130 stopped, 2 refused in one sentence."""
+    """Do what the command line asks: 0 done, 1 without some frames, 130 stopped, 2 refused."""
     try:
         return run(wanted)
     except PROBLEMS as problem:
@@ -69,12 +69,13 @@ def run(wanted: argparse.Namespace) -> int:
     sink.origin = origin_of(wanted, release, perceiver.engine)
     with sink:
         tally = perceive_all(source, perceiver, scale, sink, wanted.max_depth, hood)
+        sink.left_out(tally.skipped)
     printed([*tally.lines(), *sink.report()])
     if tally.stopped:
         return 130
     if not tally.done:
         raise OfflineError(f'no frame of {wanted.input} could be used')
-    return 0
+    return 1 if tally.skipped else 0
 
 
 def makes_bag(wanted: argparse.Namespace) -> bool:

@@ -18,6 +18,7 @@ from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
 
 PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
+NO_PICTURES = ('gtFine', 'gtCoarse', 'disparity', 'disparity_sequence')  # beside a camera's
 FOLDER_RATE_HZ = 10.0  # where nobody says how fast the pictures were taken
 
 
@@ -116,6 +117,12 @@ def _frame(
 def _pictures_in(folder: Path) -> list[Path]:
     files = [each for each in folder.rglob('*') if each.suffix.lower() in PICTURE_SUFFIXES]
     files.sort(key=lambda file: [_natural(part) for part in file.relative_to(folder).parts])
+    inside = {part for file in files for part in file.relative_to(folder).parts[:-1]}
+    if truth := sorted(inside & set(NO_PICTURES)):
+        raise OfflineError(
+            f"{folder} is a data folder, whose {truth[0]} holds no camera's pictures; name the "
+            f'folder that does, such as {folder / "leftImg8bit"}'
+        )
     if not files:
         raise OfflineError(
             f'{folder} holds no picture ({", ".join(PICTURE_SUFFIXES)}) and is no ROS 2 bag'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sds_perception.calibration import INTERPRETATIONS
-from sds_perception.offline.frames import Frame, OfflineError, Source
+from sds_perception.offline.frames import Frame, OfflineError, Skipped, Source
 from sds_perception.offline.sources import is_bag, open_source
+
+logger = logging.getLogger(__name__)
 
 
 def add_sample_options(parser: argparse.ArgumentParser) -> None:
@@ -53,21 +56,26 @@ def user_frames(
         source = open_source(path, camera=known, topic=topic, lens=lens)
         if not source.has_camera:
             raise OfflineError(f'--lens {lens} needs a calibration, and they have none: --camera')
-        chosen = [
-            cv2.resize(frame.rgb, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-            for frame in _spread(source, count)
-        ]
+        taken = list(_spread(source, count))
     except (OfflineError, OSError) as problem:
         raise OfflineError(f'frames of {path} cannot be used: {problem}') from problem
+    chosen = [each.rgb for each in taken if isinstance(each, Frame)]
+    lost = [each for each in taken if isinstance(each, Skipped)]
     if not chosen:
-        raise OfflineError(f'{path} holds no frame that can be used')
-    return np.stack(chosen)
+        why = f' ({lost[0].name}: {lost[0].reason})' if lost else ''
+        raise OfflineError(f'{path} holds no frame that can be used{why}')
+    if lost:
+        told = (len(lost), len(taken), path, lost[0].name, lost[0].reason)
+        logger.warning('%d of %d frames of %s cannot be used (first: %s: %s)', *told)
+    return np.stack(
+        [cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_LINEAR) for rgb in chosen]
+    )
 
 
-def _spread(source: Source, count: int) -> Iterator[Frame]:
-    """What can be used of `count` frames; of the first ones where nobody knows how many come."""
+def _spread(source: Source, count: int) -> Iterator[Frame | Skipped]:
+    """`count` frames, or why not; the first ones where nobody knows how many come."""
     length = max(source.count, count)
     places = [number * length // count for number in range(count)]
     for number, frame in enumerate(islice(source.frames(), places[-1] + 1)):
-        if number in places and isinstance(frame, Frame):
+        if number in places:
             yield frame

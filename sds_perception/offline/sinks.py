@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,7 @@ from sds_perception import render
 from sds_perception.image_codec import encode_jpeg, encode_png
 from sds_perception.labels import label_table_json
 from sds_perception.metric_scale import ScaleEstimate
-from sds_perception.offline.frames import Frame, OfflineError
+from sds_perception.offline.frames import Frame, OfflineError, Skipped
 from sds_perception.scene import Scene, millimetres
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class Sink(Protocol):
         """Store one scene with the frame it was made from."""
         ...
 
+    def left_out(self, skipped: Sequence[Skipped]) -> None:
+        """Store, after the last scene, which frames could not be used and why."""
+        ...
+
     def report(self) -> list[str]:
         """What was written, a line each; the last one is the digest."""
         ...
@@ -46,7 +51,7 @@ class FileSink(AbstractContextManager['FileSink']):
     """A folder per product, a file per frame, and what they are, in JSON.
 
     `run.json` tells what made them, `label_info.json` the names of the labels, `frames.jsonl` a
-    line of each frame.
+    line of each frame, `skipped.jsonl` of each that could not be used, if there is any.
 
     Depth is float32 .npy in its own unit, under `depth_m/` when that is metres and under
     `depth_relative/` when it has none; with `depth_png` metres become 16-bit millimetres, 0 where
@@ -83,6 +88,12 @@ class FileSink(AbstractContextManager['FileSink']):
             Path('frames.jsonl'), (json.dumps(_line(frame, scene, estimate)) + '\n').encode()
         )
 
+    def left_out(self, skipped: Sequence[Skipped]) -> None:
+        """Write `skipped.jsonl`, where there is any other file."""
+        lines = [json.dumps({'name': each.name, 'reason': each.reason}) for each in skipped]
+        if lines and self._counts:
+            self._put(Path('skipped.jsonl'), ('\n'.join(lines) + '\n').encode())
+
     def report(self) -> list[str]:
         """Counts per folder and the digest over names and bytes of all files."""
         if not self._counts:
@@ -108,8 +119,15 @@ class FileSink(AbstractContextManager['FileSink']):
         self._put(Path(folder, name), data)
 
     def _put(self, path: Path, data: bytes) -> None:
-        with (self._folder / path).open('ab' if path.name == 'frames.jsonl' else 'xb') as file:
-            file.write(data)
+        file = self._folder / path
+        listed = path.suffix == '.jsonl'
+        try:
+            with file.open('ab' if listed else 'xb') as stream:
+                stream.write(data)
+        except OSError as problem:
+            if not listed and problem.errno != errno.EEXIST:
+                file.unlink(missing_ok=True)  # half a picture would pass for one
+            raise OfflineError(f'{file} cannot be written: {problem}') from problem
         self._counts[path.parts[0]] += 1
         self._digest.update(f'{path.as_posix()} {len(data)} '.encode())
         self._digest.update(data)
@@ -144,6 +162,9 @@ class BagSink(AbstractContextManager['BagSink']):
         if frame.calibration is not None and scene.camera is not None:
             topic = f'{BAG_PREFIX}/camera_info'
             bag.camera_info(topic, frame.calibration, scene.camera, frame)
+
+    def left_out(self, skipped: Sequence[Skipped]) -> None:
+        """Nothing: a bag holds what was perceived."""
 
     def report(self) -> list[str]:
         """Counts per topic and the digest over (topic, time, bytes) of all messages."""

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from sds_perception.labels import CLASSES
-from sds_training.data.cityscapes import KINDS, DataError, Kind, Layout, scan
+from sds_training.data.cityscapes import KINDS, DataError, Layout, scan
 from sds_training.data.files import (
     HIGHEST_LABEL_ID,
     read_label_ids,
     read_picture,
     recorded_camera,
+)
+from sds_training.data.placement import (
+    PICTURES,
+    Finding,
+    misplaced_folders,
+    nothing_here,
+    unread_pictures,
 )
 from sds_training.evenly import evenly
 
@@ -26,7 +32,6 @@ HIGHEST_TRAIN_ID = len(CLASSES) - 1
 # Building, terrain, sky, truck, bus, train, bicycle; as label ids what hardly anybody draws.
 RATHER_TRAIN_IDS = {2, 9, 10, 14, 15, 16, 18}
 HIGHEST_VOID_ID = min(each.label_id for each in CLASSES) - 1  # below the first class, road
-PICTURES = ('images', 'sequence')
 VOID_SPLIT = 'test'  # its labels are kept from everybody but the benchmark's server
 SCORED_ONLY = ('val', VOID_SPLIT)  # nothing is learnt from these, so neighbours do not matter
 WRONG_LABELS = (
@@ -38,18 +43,11 @@ WRONG_LABELS = (
 )
 
 
-class Finding(NamedTuple):
-    """One sentence about a folder; a problem stops training, a note does not."""
-
-    is_problem: bool
-    sentence: str
-
-
 def check_folder(root: Path, neighbour_gap: int = 1) -> list[Finding]:
     """Everything worth saying about a data folder, problems first."""
     if not root.is_dir():
         return [Finding(True, f'{root} is not a folder')]
-    findings = list(_misplaced(root))
+    findings = list(misplaced_folders(root))
     splits = sorted(
         {
             path.name
@@ -59,44 +57,11 @@ def check_folder(root: Path, neighbour_gap: int = 1) -> list[Finding]:
         }
     )
     if not splits and not findings:
-        findings.append(Finding(True, _nothing_here(root)))
+        findings.append(Finding(True, nothing_here(root)))
     for split in splits:
         findings += _check_split(root, split, neighbour_gap)
     once = dict.fromkeys(findings)  # a damaged picture is met by more than one check
     return sorted(once, key=lambda finding: not finding.is_problem)
-
-
-def _nothing_here(root: Path) -> str:
-    folders = ', '.join(sorted(path.name for path in root.iterdir() if path.is_dir())) or 'nothing'
-    return (
-        f'{root} has neither leftImg8bit/<split> nor leftImg8bit_sequence/<split> in it; '
-        f'the folders it has: {folders}'
-    )
-
-
-def _misplaced(root: Path) -> Iterator[Finding]:
-    """Known folders one level too deep or too high: other things may have their names."""
-    for kind in KINDS.values():
-        if root.name == kind.folder and _holds(root, kind):
-            yield Finding(
-                True, f'{root} is one of the data folders itself: give its parent {root.parent}'
-            )
-        if _holds(root / kind.folder, kind):
-            continue
-        for found in sorted(root.glob(f'*/{kind.folder}')):
-            if _holds(found, kind):
-                yield Finding(
-                    True,
-                    f'{found} is one level too deep: move it to {root / kind.folder} '
-                    '(was its archive unpacked into a folder of its own?)',
-                )
-
-
-def _holds(folder: Path, kind: Kind) -> bool:
-    """Whether any file of this kind lies where a data folder has it."""
-    return any(
-        found for suffix in kind.suffixes for found in folder.glob(f'*/*/*{kind.ending}{suffix}')
-    )
 
 
 def _check_split(root: Path, split: str, gap: int) -> list[Finding]:
@@ -104,7 +69,8 @@ def _check_split(root: Path, split: str, gap: int) -> list[Finding]:
         layout = scan(root, split)
     except DataError as problem:
         return [Finding(True, str(problem))]
-    findings = [Finding(False, _summary(layout)), *_check_labels(layout), *_check_sizes(layout)]
+    findings = [Finding(False, _summary(layout)), *unread_pictures(layout)]
+    findings += [*_check_labels(layout), *_check_sizes(layout)]
     if split not in SCORED_ONLY:
         findings += [*_check_neighbours(layout, gap), *_check_cameras(layout, gap)]
     return findings

@@ -70,7 +70,10 @@ def read_label_ids(path: Path) -> NDArray[np.uint8]:
 def wrong_label_type(ids: NDArray) -> str | None:
     """Why an array read from a label file cannot be label ids; None if it can."""
     if ids.ndim != 2:
-        return f'has {ids.shape[2]} channels, like a *_color.png; label ids have one'
+        return (
+            f'has {ids.shape[2]} channels, like a *_color.png or one with a palette; label ids '
+            'have one'
+        )
     if ids.dtype != np.uint8:
         return f'is {ids.dtype}, like *_instanceIds.png; label ids are uint8'
     highest = int(ids.max(initial=0))

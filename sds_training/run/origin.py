@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sds_perception.camera import Camera
 from sds_perception.network import NetworkConfig
-from sds_perception.release import read_release, weights_digest
+from sds_perception.release import named_release, weights_digest
 from sds_training.export import NO_SCALE
 from sds_training.network_choice import NetworkChoice
 from sds_training.run.run_state import read_state
@@ -29,9 +29,9 @@ class Origin(NamedTuple):
 
 
 def read_origin(path: str) -> Origin:
-    """The networks of a state file (.pt) or of a release (.safetensors)."""
-    if path.endswith('.safetensors'):
-        release = read_release(path)
+    """The networks of a state file (.pt) or of a release (.safetensors, 'demo')."""
+    if path == 'demo' or path.endswith('.safetensors'):
+        release = named_release(path)
         networks = {f'student.{name}': each for name, each in release.weights.items()}
         known = {'release': release.digest, 'step': release.provenance.get('step')}
         stage = release.provenance.get('config', {}).get('stage', 'joint')

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--split',
         default='train',
-        help='one split, or shares such as train=0.8,val=0.2 (default: train)',
+        help='one split, or shares such as train=0.8,val=0.2, of their sum (default: train)',
     )
     parser.add_argument(
         '--frames', type=int, default=FRAMES, help='frames in a snippet (default: %(default)s)'
@@ -148,6 +148,8 @@ def _orders(options: argparse.Namespace) -> list[Order]:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ValueError(f'--{name} must be at least {least}, got {value}')
+    if options.output.is_file():
+        raise ValueError(f'output {options.output} is a file, wanted a folder')
     if options.frames > MOST_FRAMES:
         raise ValueError(f'--frames must be at most {MOST_FRAMES}, got {options.frames}: '
                          'a longer drive may pass the end of its street')  # fmt: skip

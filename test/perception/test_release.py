@@ -213,7 +213,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_partial_one(
         raise OSError('No space left on device')
 
     monkeypatch.setattr(release_module, 'save_file', full)
-    with pytest.raises(OSError, match='No space left'):
+    with pytest.raises(ReleaseError, match='No space left'):
         write_release(path, metric_release)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
@@ -244,3 +244,13 @@ def test_untrained_weights_follow_their_seed_and_say_that_they_are_untrained():
 
 def test_the_release_called_demo_is_the_shipped_one() -> None:
     assert named_release('demo').digest == read_release(DEMO).digest
+
+
+def test_a_full_disk_is_told_in_one_sentence(tmp_path, metric_release, files_of_at_most):
+    path = tmp_path / 'new.safetensors'
+    with (
+        files_of_at_most(2**10),
+        pytest.raises(ReleaseError, match=f'release {path} could not be written: '),
+    ):
+        write_release(path, metric_release)
+    assert not list(tmp_path.iterdir())

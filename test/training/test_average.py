@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -63,8 +63,11 @@ def test_states_of_one_config_on_two_data_sets_are_no_common_ancestor(
     tmp_path: Path, metric_release: Release
 ) -> None:
     def begun(weights: dict[str, Tensor]) -> list[str]:
-        state = {'networks': weights, 'config_digest': 'one', 'step': 3, 'passport': '{}'}
+        camera = asdict(metric_release.camera)
+        passport = json.dumps({'camera': camera})
+        state = {'networks': weights, 'config_digest': 'one', 'step': 3, 'passport': passport}
         config = {'stage': 'joint', 'network': {'name': 'tiny'}, 'pose': {}}
+        config |= {'data': {'size': [128, 64]}}
         torch.save({**state, 'config': json.dumps(config)}, tmp_path / 'state.pt')
         origin = read_origin(str(tmp_path / 'state.pt'))
         made = replace(metric_release, provenance={'started_from': origin.passport})

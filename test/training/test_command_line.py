@@ -209,3 +209,11 @@ def test_a_field_that_only_shares_its_name_with_one_that_is_read_is_found() -> N
     code = [each.read_text() for each in Path('sds_training').rglob('*.py')]
     deaf = [re.sub(r'(config|optimiser)\.(rate|kind)\b', r'\1', each) for each in code]
     assert unread_fields(deaf) == ['optimiser.kind', 'optimiser.rate']
+
+
+def test_a_command_without_a_word_is_told_what_to_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        read_config([])
+    assert 'no training file is named; wanted sds-train CONFIG.yaml' in capsys.readouterr().err

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from sds_perception.network import NetworkConfig, build_network
+from sds_perception.release import named_release
 from sds_training.config import TrainingConfig
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseConfig, PoseNetwork
-from sds_training.run.origin import Origin
+from sds_training.run.origin import Origin, read_origin
 from sds_training.run.run_state import RunStateError
 from sds_training.warm_start import comparable, grown, inherit, semantics_from_depth
 
@@ -156,3 +157,7 @@ def test_semantics_that_nobody_taught_begin_as_the_depth_decoder_and_prefer_no_c
         if name.startswith('student.depth_levels.'):
             torch.testing.assert_close(begun[name.replace('depth_', 'semantic_')], each)
     assert not begun['student.semantic_head.score.bias'].any()
+
+
+def test_demo_names_the_shipped_release_as_a_start_too() -> None:
+    assert read_origin('demo').passport['release'] == named_release('demo').digest

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -50,19 +47,10 @@ def test_what_is_recorded_as_it_came_costs_no_digest(tmp_path) -> None:
         assert (bag.digest, bag.counts) == (before, {'/said': 1})
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """As a disk with no more room than that: what is beyond cannot be written."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize('storage', STORAGES)
-def test_a_disk_that_takes_no_more_is_told_with_the_bag(storage, tmp_path) -> None:
+def test_a_disk_that_takes_no_more_is_told_with_the_bag(
+    storage, files_of_at_most, tmp_path
+) -> None:
     path = tmp_path / 'bag'
     with (
         files_of_at_most(2**20),

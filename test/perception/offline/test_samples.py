@@ -40,3 +40,11 @@ def test_the_core_of_perception_does_not_load_what_reads_files() -> None:
         "sys.exit(any(each.startswith('sds_perception.offline') for each in sys.modules))"
     )
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
+
+
+def test_frames_that_cannot_be_used_are_told(tmp_path, caplog):
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.zeros((20, 30, 3), np.uint8))
+    (tmp_path / '1.png').write_bytes(b'no picture')
+    assert len(user_frames(tmp_path, (64, 96), 3)) == 2
+    assert f'1 of 3 frames of {tmp_path} cannot be used (first: 1.png: ' in caplog.text

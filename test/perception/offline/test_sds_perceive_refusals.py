@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -23,9 +24,11 @@ TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
 
 def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys) -> None:
     (folder / 'zzz.png').write_bytes(b'no picture')
-    assert main([str(folder), '--output', str(tmp_path / 'seen'), *TINY]) == 0
+    assert main([str(folder), '--output', str(tmp_path / 'seen'), *TINY]) == 1
     assert 'skipped zzz.png' in capsys.readouterr().out
     assert len(list((tmp_path / 'seen' / 'labels').iterdir())) == 5
+    listed = json.loads((tmp_path / 'seen' / 'skipped.jsonl').read_text())
+    assert listed['name'] == 'zzz.png' and listed['reason']
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,7 @@ def test_a_bad_picture_is_named_and_the_others_are_done(folder, tmp_path, capsys
         (['missing'], 'does not exist'),
         (['text.txt'], 'no picture, no bag and no video'),
         (['empty'], 'holds no picture'),
+        (['data'], "data is a data folder, whose gtFine holds no camera's pictures; name"),
         (
             ['killed'],
             'killed has killed.mcap and no metadata.yaml: give killed/killed.mcap itself',
@@ -73,9 +77,11 @@ def test_what_cannot_work_is_refused_in_one_sentence(
     cut.write_bytes(cut.read_bytes()[:-100])
     (tmp_path / 'old.bag').write_bytes(b'#ROSBAG V2.0')
     (tmp_path / 'empty').mkdir()
+    wide = np.eye(8, 64, dtype=np.uint8)
+    (tmp_path / 'data/gtFine/train').mkdir(parents=True)
+    (tmp_path / 'data/gtFine/train/x.png').write_bytes(encode_png(wide).tobytes())
     (tmp_path / 'text.txt').write_text('{}')
     (tmp_path / 'bad.png').write_bytes(b'no picture')
-    wide = np.eye(8, 64, dtype=np.uint8)
     (tmp_path / 'wide.png').write_bytes(encode_png(wide).tobytes())
     assert main(['--output', 'seen', *TINY, *arguments]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
@@ -205,3 +211,14 @@ def test_the_command_line_is_read_before_torch_is_imported() -> None:
     """Which takes seconds: a slip of the hand is answered at once."""
     code = "import sys, sds_perception.offline.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
+
+
+def test_a_full_disk_is_told_with_the_file_of_which_it_leaves_no_half(
+    folder, files_of_at_most, tmp_path, capsys
+) -> None:
+    out = tmp_path / 'seen'
+    with files_of_at_most(6_000):  # labels fit, depth does not
+        assert main([str(folder), '--output', str(out), *TINY]) == 2
+    said = capsys.readouterr().err
+    assert f'{out / "depth_relative"}' in said and 'cannot be written: ' in said
+    assert not list((out / 'depth_relative').iterdir())

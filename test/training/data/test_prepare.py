@@ -186,6 +186,26 @@ def test_a_label_without_a_picture_is_a_problem(street) -> None:
     assert any('aachen_000099_000019' in sentence for sentence in problems(street.root))
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        'leftImg8bit/train/aachen/img001.jpg',
+        'leftImg8bit/train/aachen_000000_000001_leftImg8bit.jpg',
+        'leftImg8bit/train/deep/er/er_000000_000001_leftImg8bit.png',
+        'leftImg8bit_sequence/train/aachen/aachen_000005.png',
+        'leftImg8bit/train/aachen/aachen_000000_000001_leftImg8bit.PNG',
+    ],
+)
+def test_pictures_that_nothing_would_read_are_told(street, name: str) -> None:
+    kind, split, place = name.split('/', 2)
+    file = street.root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b'any')
+    notes = [each.sentence for each in check_folder(street.root) if not each.is_problem]
+    folder = street.root / kind / split
+    assert any(f'train: 1 pictures in {folder} stay out (first: {place})' in n for n in notes)
+
+
 def test_an_empty_folder_says_what_it_has(tmp_path) -> None:
     (tmp_path / 'holiday').mkdir()
     assert 'the folders it has: holiday' in problems(tmp_path)[0]

@@ -36,6 +36,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_output_that_is_a_file_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'out').write_text('mine')
+    assert cli.main([str(tmp_path / 'out')]) == 2
+    assert f'output {tmp_path / "out"} is a file, wanted a folder' in capsys.readouterr().err
+
+
 def test_a_size_beyond_the_memory_is_told_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
