@@ -18,5 +18,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         with partial.open('rb') as file:
             os.fsync(file.fileno())  # or the new name may reach the disk before the bytes do
         os.replace(partial, path)
+    except OSError as problem:
+        if problem.errno and not problem.filename:  # a full disk does not say whose file it was
+            problem.filename = os.fspath(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,12 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(
     write_atomically(tmp_path / 'a', lambda partial: partial.write_bytes(b'whole'))
     assert order == ['fsync', 'replace']
     assert (tmp_path / 'a').read_bytes() == b'whole'
+
+
+def test_a_full_disk_is_told_with_the_file_it_did_not_take(
+    tmp_path: Path, files_of_at_most: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    path = tmp_path / 'scores.json'
+    with files_of_at_most(10), pytest.raises(OSError, match=f"'{path}'"):
+        write_atomically(path, lambda partial: partial.write_bytes(bytes(100)))
+    assert not list(tmp_path.iterdir())
