@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sds_perception.release import Release, ReleaseError, read_release, write_release
 from sds_training.average import lineage, main, mean_release
+from sds_training.export import halved
 from sds_training.run.origin import read_origin
 
 
@@ -37,6 +38,15 @@ def test_the_mean_of_two_runs_lies_between_them(tmp_path: Path, metric_release: 
     ]
     assert [each['seed'] for each in mean.provenance['mean_of']] == [0, 1]
     assert mean.provenance['scores'] == {}
+
+
+def test_a_mean_is_as_precise_as_its_first_part(tmp_path: Path, metric_release: Release) -> None:
+    first, second = (
+        read_release(grown(tmp_path, metric_release, seed, 'origin')) for seed in (0, 1)
+    )
+    small = replace(first, weights=halved(first.weights))
+    mean = mean_release([small, second])
+    assert all(mean.weights[name].dtype == each.dtype for name, each in small.weights.items())
 
 
 def test_a_mean_is_of_its_parents_family(tmp_path: Path, metric_release: Release) -> None:
@@ -75,6 +85,42 @@ def test_states_of_one_config_on_two_data_sets_are_no_common_ancestor(
 
     weights = {'student.a': torch.ones(2, 3)}
     assert begun(weights) == begun(dict(weights)) != begun({'student.a': torch.zeros(2, 3)})
+
+
+def test_what_a_start_itself_grew_from_is_an_ancestor_too(metric_release: Release) -> None:
+    first = {'config_digest': 'c', 'step': 5, 'weights_sha256': 'oldest'}
+    started = {'release': 'newer', 'step': 9, 'before': first}
+    release = replace(metric_release, digest='own', provenance={'started_from': started})
+    assert lineage(release) == ['own', 'newer', 'oldest']
+
+
+@pytest.mark.parametrize(('config', 'step', 'related'), [('a', 3, True), ('b', 3, False),
+                                                          ('a', 4, False)])  # fmt: skip
+def test_where_older_versions_told_only_config_and_step_both_make_an_ancestor(
+    metric_release: Release, config: str, step: int, related: bool
+) -> None:
+    one, other = (
+        replace(metric_release, digest=digest, provenance={'started_from': origin})
+        for digest, origin in (
+            ('one', {'config_digest': 'a', 'step': 3}),
+            ('other', {'config_digest': config, 'step': step}),
+        )
+    )
+    assert bool(set(lineage(one)) & set(lineage(other))) == related
+
+
+def test_the_camera_of_a_mean_lies_between_those_of_its_parts(
+    tmp_path: Path, metric_release: Release
+) -> None:
+    first, second = (
+        read_release(grown(tmp_path, metric_release, seed, 'origin')) for seed in (0, 1)
+    )
+    was = first.camera
+    assert was is not None
+    longer = replace(second, camera=replace(was, fx=1.02 * was.fx, fy=1.01 * was.fy))
+    mean = mean_release([first, longer]).camera
+    assert mean is not None and replace(mean, fx=was.fx, fy=was.fy) == was
+    assert (mean.fx, mean.fy) == pytest.approx((1.01 * was.fx, 1.005 * was.fy))
 
 
 def test_lenses_that_differ_have_no_mean(tmp_path: Path, metric_release: Release) -> None:

@@ -93,6 +93,29 @@ def test_pictures_that_people_labelled_do_not_count() -> None:
     torch.testing.assert_close(bias.mean, torch.tensor([0.5, 0.5]))
 
 
+def test_of_several_pictures_only_those_that_count_move_the_mean() -> None:
+    one, other = scores(4.0, 0.0)[:1], scores(0.0, 4.0)[:1]
+    bias, alone = ClassBias(2), ClassBias(2)
+    bias.follow(torch.cat((one, other)), torch.tensor([True, False]))
+    alone.follow(one, EVERY[:1])
+    assert torch.equal(bias.mean, alone.mean) and bias.mean[0] > 0.5
+
+
+def test_one_picture_moves_the_mean_as_far_however_many_processes_saw_none() -> None:
+    alone, shared = ClassBias(2), ClassBias(2, lambda ours: ours / 8)
+    for bias in (alone, shared):
+        bias.follow(scores(4.0, 0.0)[:1], EVERY[:1])
+    torch.testing.assert_close(shared.mean, alone.mean)
+
+
+def test_scores_in_half_precision_are_averaged_in_whole() -> None:
+    bias, whole = ClassBias(2), ClassBias(2)
+    said = scores(1.3, 0.4).bfloat16()
+    bias.follow(said, EVERY)
+    whole.follow(said.float(), EVERY)
+    assert torch.equal(bias.mean, whole.mean)
+
+
 def test_the_mean_is_that_of_all_processes() -> None:
     """Two processes see different pictures; both keep the mean over all of them."""
     seen: list[Tensor] = []
@@ -152,6 +175,12 @@ def test_a_release_can_be_debiased_as_pseudo_labels_are(
         after = network(image)
     torch.testing.assert_close(after.logits, bias.taken_from(before.logits, 0.4))
     assert torch.equal(after.disparity[0], before.disparity[0])
+
+
+def test_weights_that_are_debiased_keep_their_precision() -> None:
+    weights = {HEAD_BIAS: torch.zeros(2, dtype=torch.float16)}
+    debiased = debiased_head(weights, torch.tensor([0.75, 0.25]), 1.0)[HEAD_BIAS]
+    assert debiased.dtype == torch.float16
 
 
 def test_a_run_releases_what_it_was_told_to_take_back(

@@ -13,7 +13,7 @@ from sds_training.data.clips import training_pools
 from sds_training.data.loading import batches
 from sds_training.data.samples import Batch, concatenated
 from sds_training.depth_objective import DepthObjective, passes_of
-from sds_training.learner import build_student
+from sds_training.learner import build_student, reference_encoder
 from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseNetwork
 from sds_training.objective import Losses, Views
@@ -95,3 +95,25 @@ def test_depth_pretraining_compares_frames_as_they_are_and_recolours_what_is_see
     assert torch.equal(sources, clips.neighbours.float() / 255)
     assert torch.equal(shown[0], views.seen)
     assert not torch.allclose(views.seen, target, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ('words', 'kept'),
+    [
+        ((), True),
+        (('--network.pretrained=false',), False),
+        (('--optimiser.encoder_rate=0',), False),
+        (('--loss.feature_distance=0',), False),
+    ],
+)
+def test_only_public_weights_that_could_be_forgotten_are_kept_for_comparison(
+    tiny_run: Make, words: tuple[str, ...], kept: bool
+) -> None:
+    student = build_student(tiny_run()).train()
+    asked = ('--network.pretrained=true', '--loss.feature_distance=0.01')
+    reference = reference_encoder(tiny_run(*asked, *words), student)
+    assert (reference is not None) == kept
+    if reference is not None:
+        assert not any(each.training for each in reference.modules())
+        assert not any(each.requires_grad for each in reference.parameters())
+        assert student.encoder.training

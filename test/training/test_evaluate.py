@@ -41,8 +41,9 @@ def release_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two frames of different sizes; the first with label, camera and disparity."""
+    monkeypatch.chdir(tmp_path)  # where the command writes if it is not told
     rng = np.random.default_rng(0)
     for name, size in ((NAME, (96, 192)), ('ulm_000001_000019', (60, 100))):
         picture = cv2.resize(rng.integers(0, 256, (6, 12, 3), dtype=np.uint8), size[::-1])

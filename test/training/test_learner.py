@@ -76,6 +76,26 @@ def test_only_losses_in_a_row_that_are_no_number_stop_the_run(
         learner.advance([None])
 
 
+def test_a_gradient_that_is_no_number_moves_nothing_and_is_gone_at_the_next_step(
+    tiny_run: Make,
+) -> None:
+    learner = learner_of(tiny_run())
+    before = {name: each.clone() for name, each in learner.bare.state_dict().items()}
+
+    def steep(*_: Any) -> tuple[Losses, None]:
+        total = (0 * next(learner.bare.parameters())).sqrt().sum()  # zero, of infinite slope
+        return Losses(total, {'total': total.detach()}), None
+
+    whole, learner.objective = learner.objective, steep
+    learner.advance([None])
+    assert learner.skipped == 1 and learner.step == 1
+    after = learner.bare.state_dict()
+    assert all(torch.equal(each, after[name]) for name, each in before.items())
+    learner.objective = whole
+    assert learner.advance([first_batch(learner)])['gradient_norm'].isfinite()
+    assert all(each.grad is None for each in learner.bare.parameters())
+
+
 def test_no_step_follows_a_gradient_longer_than_allowed(tiny_run: Make) -> None:
     learner, norms = learner_of(tiny_run('--optimiser.max_gradient_norm=0.01')), []
 
@@ -145,6 +165,15 @@ def test_a_learner_that_is_loaded_knows_what_its_teacher_said(tiny_run: Make) ->
     other.load(learner.state())
     assert torch.equal(other.teacher.bias.prior, learner.teacher.bias.prior)
     assert other.skipped == 4
+
+
+def test_a_state_of_before_a_teachers_bias_was_kept_can_be_loaded(tiny_run: Make) -> None:
+    learner, other = learner_of(tiny_run()), learner_of(tiny_run('--seed=5'))
+    state = learner.state()
+    del state['class_bias']
+    other.load(state)
+    weight = learner.student.semantic_head.score.weight
+    assert torch.equal(other.student.semantic_head.score.weight, weight)
 
 
 def test_a_skipped_step_does_not_hide_the_figures_of_the_others() -> None:

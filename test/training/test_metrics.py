@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from sds_perception.labels import CLASSES, TRAIN_ID, TRAIN_ID_FROM_LABEL_ID
-from sds_training.metrics.depth import METRICS, PROTOCOLS, DepthScores, depth_errors
+from sds_perception.scene import Scene
+from sds_training.data.cityscapes import digest_of
+from sds_training.data.validation import ValidationFrame
+from sds_training.metrics import ScoredFrame, Tally
+from sds_training.metrics.depth import (
+    METRICS,
+    PROTOCOLS,
+    DepthScores,
+    counted_pixels,
+    depth_errors,
+)
 from sds_training.metrics.semantics import CAMVID_FOLD, Confusion, fold_table
 
 FULL, CITYSCAPES = PROTOCOLS['full'], PROTOCOLS['cityscapes']
@@ -104,6 +114,11 @@ def test_a_fold_that_cannot_be_is_refused(fold: dict[str, str], wanted: str) -> 
         fold_table(fold)
 
 
+def test_a_prediction_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'truth is \(2, 4\), the prediction is \(4, 2\)'):
+        Confusion().add(np.zeros((2, 4), np.uint8), np.zeros((4, 2), np.uint8))
+
+
 def test_depth_errors_are_the_published_formulas() -> None:
     truth = np.array([[2.0, 4.0], [10.0, 90.0]], np.float32)  # the last one is too far to count
     guess = np.array([[2.0, 5.0], [16.0, 1.0]], np.float32)
@@ -180,3 +195,22 @@ def test_a_picture_without_truth_is_no_picture() -> None:
     scores = DepthScores(FULL)
     scores.add(np.full((2, 2), np.nan, np.float32), np.ones((2, 2), np.float32))
     assert scores.pictures == 0 and np.isnan(scores.mean(median_scaling=True)['rmse'])
+
+
+def test_truth_counts_only_between_the_bounds_that_the_protocol_tells() -> None:
+    truth = np.array([[1e-3, 2e-3, 79.9, 80.0, np.inf, np.nan]], np.float32)
+    assert counted_pixels(truth, FULL).tolist() == [[False, True, True, False, False, False]]
+    assert 'truth between 0.001 and 80 m' in FULL.describe()
+
+
+def test_frames_without_truth_are_told_by_name_and_time_and_have_no_other_score() -> None:
+    tally = Tally(None, FULL)
+    labels, depth = np.zeros((2, 4), np.uint8), np.ones((2, 4), np.float32)
+    scene = Scene(labels, depth, labels, 'relative')
+    for name, seconds in (('b', 0.1), ('a', 0.3), ('c', 0.2)):
+        frame = ValidationFrame(name, Path('a.png'), None, None, None, None)
+        tally.add(ScoredFrame(frame, np.zeros((2, 4, 3), np.uint8), scene, None, None), seconds)
+    scores = tally.scores()
+    assert scores.seconds_per_frame == pytest.approx(0.2)
+    assert scores.frames_sha256 == digest_of(['b', 'a', 'c'])
+    assert (scores.mean_iou, scores.depth_kind, scores.gaps) == (None, 'none', [])

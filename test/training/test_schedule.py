@@ -39,6 +39,12 @@ def test_poly_falls_steadily_from_one_towards_zero() -> None:
     assert all(later < earlier for earlier, later in zip(factors, factors[1:], strict=False))
 
 
+def test_poly_falls_by_its_power_and_a_warm_up_multiplies_it() -> None:
+    schedule = RateSchedule('poly', power=2.0, warm_up_steps=4)
+    factors = [rate_factor(step, 10, schedule) for step in (0, 1, 5, 9)]
+    assert factors == pytest.approx([0.25, 0.9**2 / 2, 0.25, 0.01])
+
+
 def test_warm_up_rises_linearly_and_never_starts_at_zero() -> None:
     schedule = RateSchedule('constant', warm_up_steps=4)
     assert [rate_factor(step, 9, schedule) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]

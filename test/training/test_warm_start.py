@@ -14,7 +14,7 @@ from sds_training.networks.joint import LearnerNetworks
 from sds_training.networks.pose import PoseConfig, PoseNetwork
 from sds_training.run.origin import Origin, read_origin
 from sds_training.run.run_state import RunStateError
-from sds_training.warm_start import comparable, grown, inherit, semantics_from_depth
+from sds_training.warm_start import comparable, grown, inherit, new_blocks, semantics_from_depth
 
 
 def networks(
@@ -26,11 +26,10 @@ def networks(
 ) -> LearnerNetworks:
     torch.manual_seed(seed)
     config = NetworkConfig(
-        **others,
         encoder='resnet10t',
         encoder_options={'channels': widths, 'stem_width': widths[0], 'layers': blocks},
         decoder_channels=decoder,
-        exchange='none',
+        **{'exchange': 'none', **others},
     )
     return LearnerNetworks(build_network(config), PoseNetwork(PoseConfig()))
 
@@ -73,6 +72,13 @@ def test_where_inputs_are_joined_the_encoder_may_grow_and_decoders_are_refused(
     torch.testing.assert_close(found, wanted)
 
 
+def test_a_stage_may_grow_beyond_ten_blocks_and_never_by_its_first() -> None:
+    stage = 'student.encoder.taps.layer3'
+    ours = [f'{stage}.{block}.conv1.weight' for block in range(12)]
+    assert new_blocks(ours, ours[:10]) == (f'{stage}.10.', f'{stage}.11.')
+    assert new_blocks(ours[:1], []) == ()
+
+
 def test_a_shallower_network_cannot_inherit(narrow: LearnerNetworks) -> None:
     deep = networks((8, 8, 16, 16), (12, 12, 8), seed=2, blocks=(1, 2, 1, 1))
     with pytest.raises(RunStateError, match=r'first: student.encoder.taps.layer2.1.*shallower'):
@@ -87,6 +93,20 @@ def test_all_it_has_more_can_learn(narrow: LearnerNetworks) -> None:
     weight = wide.student.semantic_head.score.weight
     assert weight.grad is not None and bool(weight.grad[:, 8:].abs().amax() > 0)
     assert bool((weight[:, 8:] == 0).all())
+
+
+def test_only_an_exchange_and_a_pose_network_that_lack_there_start_fresh(
+    narrow: LearnerNetworks,
+) -> None:
+    weights = {n: each for n, each in narrow.state_dict().items() if not n.startswith('pose.')}
+    other = networks((8, 8, 16, 16), (12, 12, 8), seed=2, exchange='ccam')
+    before = {name: each.clone() for name, each in other.state_dict().items()}
+    inherit(other, weights)
+    after = other.state_dict()
+    fresh = before.keys() - weights.keys()
+    assert {n.split('.')[0] for n in fresh} == {'pose', 'student'}
+    assert all(torch.equal(after[n], before[n]) for n in fresh)
+    assert all(torch.equal(after[n], each) for n, each in weights.items())
 
 
 def test_a_layer_grows_deaf_to_inputs_it_did_not_have() -> None:

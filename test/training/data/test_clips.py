@@ -29,6 +29,34 @@ def moving(config) -> Clip:
     return next(each for each in training_pools(config).labelled if each.neighbours)
 
 
+def test_the_seed_decides_which_frames_are_labelled(config) -> None:
+    chosen = [training_pools(replace(config, split_seed=seed)).split for seed in range(4)]
+    assert len({each.labelled for each in chosen}) > 1
+    assert [each.seed for each in chosen] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize('silent', ['itself', 'earlier', 'later', 'no neighbours'])
+def test_a_motion_that_nobody_tells_is_unknown_and_the_other_one_is_not(
+    moving, silent: str
+) -> None:
+    if silent == 'no neighbours':
+        clip = replace(moving, neighbours=None)
+    else:
+        place = ('itself', 'earlier', 'later').index(silent)
+        told = (None if at == place else each for at, each in enumerate(moving.vehicles))
+        clip = replace(moving, vehicles=tuple(told))
+    unknown = [bool(np.isnan(motion).all()) for motion in clip.driven(0.1)]
+    assert unknown == {'earlier': [True, False], 'later': [False, True]}.get(silent, [True, True])
+
+
+def test_a_picture_that_nobody_labelled_is_unlabelled_where_all_labels_are_asked_for(
+    street, config
+) -> None:
+    street.image('kiel_000000_000100')
+    pools = training_pools(replace(config, labels='all', pool_includes_labelled=False))
+    assert [clip.name for clip in pools.unlabelled] == ['kiel_000000_000100']
+
+
 def test_the_pool_can_be_kept_free_of_labelled_frames(config) -> None:
     pools = training_pools(replace(config, pool_includes_labelled=False))
     assert not {c.name for c in pools.labelled} & {c.name for c in pools.unlabelled}
@@ -55,6 +83,12 @@ def test_no_frame_is_in_the_pool_twice(config) -> None:
     pool = training_pools(replace(config, labels=2, extra_unlabelled=(18, 19, 20))).unlabelled
     names = [clip.name for clip in pool]
     assert len(names) == len(set(names)) and 'aachen_000000_000018' in names
+
+
+def test_the_pool_is_in_the_order_of_its_names_wherever_its_frames_come_from(config) -> None:
+    pool = training_pools(replace(config, labels=2, extra_unlabelled=(18, 20))).unlabelled
+    names = [clip.name for clip in pool]
+    assert len(names) > 8 and names == sorted(names)
 
 
 def test_where_clips_alone_are_wanted_the_pool_has_no_other_frames(config) -> None:
@@ -94,3 +128,10 @@ def test_frames_at_rest_stay_out_of_the_unlabelled_pool(street) -> None:
     rests.vehicles[1].unlink()
     with pytest.raises(DataError, match=f'data.least_travel_m is 0.05 .* {rests.name}'):
         training_pools(replace(config, least_travel_m=0.05))
+
+
+def test_travel_is_that_to_the_neighbour_that_is_asked_for(config) -> None:
+    apart = replace(config, neighbour_gap=2, frame_period_s=0.1, least_travel_m=1.5)
+    assert any(clip.neighbours for clip in training_pools(apart).unlabelled)  # 2 m at 10 m/s
+    near = replace(apart, neighbour_gap=1)
+    assert not any(clip.neighbours for clip in training_pools(near).unlabelled)

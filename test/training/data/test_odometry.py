@@ -28,6 +28,13 @@ def test_a_camera_that_looks_down_sees_itself_move_up_in_its_picture() -> None:
     np.testing.assert_allclose(shift, (0, np.sin(0.1), -np.cos(0.1)), atol=1e-12)
 
 
+def test_a_camera_is_turned_by_its_yaw_then_its_pitch_and_last_its_roll() -> None:
+    aside = Mounting(yaw=np.pi / 2, pitch=0.1).vehicle_from_camera[:3, 2]
+    np.testing.assert_allclose(aside, (0, np.cos(0.1), -np.sin(0.1)), atol=1e-12)
+    rolled = Mounting(pitch=0.1, roll=0.2).vehicle_from_camera[:3, 2]
+    np.testing.assert_allclose(rolled, (np.cos(0.1), 0, -np.sin(0.1)), atol=1e-12)
+
+
 def test_turning_left_moves_what_is_ahead_to_the_right() -> None:
     ahead = np.array((0, 0, 50, 1.0))
     assert (motion(10, 0.2, 0.1) @ ahead)[0] > 0.5
@@ -61,6 +68,11 @@ def test_a_level_camera_has_the_road_straight_below() -> None:
 def test_a_camera_that_looks_down_has_the_road_ahead_of_it_too() -> None:
     down = Mounting(pitch=0.1, z_m=1.4).road
     np.testing.assert_allclose(down[:3], (0, np.cos(0.1), np.sin(0.1)), atol=1e-12)
+
+
+def test_a_camera_that_rolls_to_the_right_has_the_road_more_to_its_right() -> None:
+    down = Mounting(roll=0.1, z_m=1.4).road
+    np.testing.assert_allclose(down[:3], (np.sin(0.1), np.cos(0.1), 0), atol=1e-12)
 
 
 def test_a_mirrored_camera_rolls_the_other_way() -> None:

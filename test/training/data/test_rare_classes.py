@@ -86,3 +86,9 @@ def test_rare_classes_draw_no_frame_of_the_pool(config) -> None:
     pairs = list(zip(plain, rare, strict=True))
     assert all(one.unlabelled.names == other.unlabelled.names for one, other in pairs)
     assert any(one.labelled.names != other.labelled.names for one, other in pairs)
+
+
+def test_where_nothing_is_labelled_nothing_is_drawn_by_class(config) -> None:
+    nobody = {'labels': 0, 'labelled_batch': 0, 'rare_class_temperature': 0.5}
+    settings = DataConfig(**{**config, **nobody})
+    assert len(StepBatches(settings, training_pools(settings), 0)[0].unlabelled.names) == 2

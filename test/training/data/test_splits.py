@@ -38,6 +38,12 @@ def test_the_choice_is_the_same_on_every_machine_for_ever() -> None:
     assert digest == '08f2c1f344166bd67283577781849432011afc99727ced24e7bebea26ce65cfb'
 
 
+def test_of_cities_with_the_same_share_the_seed_decides_which_gives_the_frame_left_over() -> None:
+    names = [f'{city}_{n:06d}_000019' for city in ('aachen', 'bremen', 'ulm') for n in range(5)]
+    givers = {city_of(choose_labelled(names, 1, seed).labelled[0]) for seed in range(20)}
+    assert givers == {'aachen', 'bremen', 'ulm'}
+
+
 def test_a_smaller_choice_of_one_city_lies_within_a_larger_one() -> None:
     names = [name for name in NAMES if city_of(name) == 'ulm']
     few, many = (set(choose_labelled(names, count, 0).labelled) for count in (10, 50))
@@ -81,6 +87,13 @@ def test_a_list_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, sente
 def test_labels_that_are_no_number_and_no_file_are_refused() -> None:
     with pytest.raises(DataError, match="data.labels is 'al', wanted a number, 'all', or a text"):
         label_split(NAMES, 'al', seed=0)
+
+
+def test_a_picture_is_no_list(tmp_path: Path) -> None:
+    listed = tmp_path / 'a.png'
+    listed.write_bytes(b'\x89PNG\r\n\x1a\n')
+    with pytest.raises(DataError, match="a.png', wanted a number, 'all', or a text file"):
+        label_split(NAMES, str(listed), seed=0)
 
 
 def test_a_list_may_begin_with_a_mark_and_a_city_have_a_space_in_its_name(tmp_path: Path) -> None:

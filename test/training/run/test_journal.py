@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sds_training.config import TrainingConfig
 from sds_training.run import journal as module
@@ -43,6 +44,53 @@ def test_a_part_of_a_run_goes_on_from_its_first_step_and_drops_what_is_later_or_
     journal.close()
     records = [json.loads(line) for line in (tmp_path / 'journal.jsonl').read_text().splitlines()]
     assert [each['step'] for each in records] == [1, 2, 3] and records[-1]['loss'] == 0.5
+
+
+def test_the_bar_of_a_run_that_goes_on_begins_where_the_run_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    journal = Journal(tmp_path, 100, 400)
+    journal.moved_on()
+    journal.close()
+    told = capsys.readouterr().err
+    assert '100/400' in told and '101/400' in told
+
+
+def test_tensorboard_shows_each_step_once_though_a_part_began_again(tmp_path: Path) -> None:
+    for first, steps in ((0, (1, 2, 3)), (2, (3, 4))):
+        journal = Journal(tmp_path, first, 4)
+        for step in steps:
+            journal.record(step, 'train', {'loss': first + step})
+        journal.close()
+    board = EventAccumulator(str(tmp_path / 'tensorboard')).Reload()
+    shown = [(each.step, each.value) for each in board.Scalars('train/loss')]
+    assert shown == [(1, 1.0), (2, 2.0), (3, 5.0), (4, 6.0)]
+
+
+def test_what_is_recorded_is_in_the_file_at_once_and_no_time_is_told_of_no_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: False)
+    journal = Journal(tmp_path, 2, 4)
+    journal.record(2, 'evaluate', {'mean_iou': 0.25})
+    (line,) = (tmp_path / 'journal.jsonl').read_text().splitlines()
+    journal.close()
+    assert json.loads(line) == {'step': 2, 'kind': 'evaluate', 'mean_iou': 0.25}
+    assert capsys.readouterr().err.strip() == 'evaluate 2/4  mean_iou 0.25'
+
+
+def test_a_lap_tells_the_seconds_of_a_step_and_the_share_that_was_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter((0.0, 1.0, 2.0, 5.0, 6.0, 8.0, 8.0))  # begun, two waits, finished, begun again
+    monkeypatch.setattr(module.time, 'perf_counter', lambda: next(seconds))
+    lap = Lap()
+    for _ in range(2):
+        with lap.waiting():
+            pass
+        lap.add({'total': torch.tensor(1.0)})
+    assert lap.finish() == {'total': 1.0, 's_per_step': 4.0, 'loader_share': 0.25}
 
 
 def test_the_time_that_is_left_is_told_by_the_steps_of_this_part(

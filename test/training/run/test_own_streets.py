@@ -53,3 +53,32 @@ def test_a_half_rendered_root_is_not_taken_for_data(
     splits = {path.name for path in (tmp_path / 'streets' / 'leftImg8bit').iterdir()}
     assert splits == {'train', 'val'}
     render_streets(config)  # what is there is not rendered again: no code is left
+
+
+def test_streets_are_those_that_the_config_reads_and_no_street_is_learnt_and_scored(
+    tiny_run: Callable[..., TrainingConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, str]] = []
+
+    def streets(words: list[str]) -> int:
+        Path(words[0]).mkdir(exist_ok=True)
+        told.append(dict(word.removeprefix('--').split('=') for word in words[1:]))
+        return 0
+
+    monkeypatch.setattr(cli, 'main', streets)
+    words = (f'--data.root={tmp_path / "streets"}', '--streets=3', '--data.neighbour_gap=2')
+    render_streets(tiny_run(*words, '--seed=5'))
+    shared = {'seed': '5', 'size': '96x64', 'window': '3'}
+    assert told == [
+        {'split': 'train', 'first': '0', 'snippets': '3', **shared},
+        {'split': 'val', 'first': '3', 'snippets': '1', **shared},
+    ]
+
+
+def test_an_empty_folder_is_rendered_into(
+    tiny_run: Callable[..., TrainingConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'streets').mkdir()
+    monkeypatch.setattr(cli, 'main', rendering(0, 0))
+    render_streets(tiny_run(f'--data.root={tmp_path / "streets"}', '--streets=4'))
+    assert (tmp_path / 'streets/leftImg8bit/train').is_dir()

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 
 from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
-from sds_training.data.cityscapes import DataError
-from sds_training.data.clips import training_pools
-from sds_training.run.passport import data_passport
+from sds_training.data.cityscapes import DataError, digest_of
+from sds_training.data.clips import Clip, Pools, training_pools
+from sds_training.run.passport import data_passport, median_camera
 
 Make = Callable[..., TrainingConfig]
 
@@ -86,6 +87,56 @@ def test_the_training_camera_is_that_of_the_frames_at_their_training_size_centre
 ) -> None:
     camera = passport_of(tiny_run('--data.size=[192, 128]'))['camera']
     assert camera == asdict(Camera(180.0, 180.0, 95.5, 63.5, 192, 128))
+
+
+@pytest.fixture
+def training_camera(tiny_run: Make, tmp_path: Path) -> Callable[..., Camera]:
+    """That of pictures taken through lenses of (fx, fy) pixels; None is unknown."""
+    config = tiny_run().data
+    pools = training_pools(config)
+
+    def clip_behind(lens: tuple[float, float] | None) -> Clip:
+        if lens is None:
+            return replace(pools.unlabelled[0], camera=None)
+        file = tmp_path / f'{lens}_camera.json'
+        file.write_text(
+            json.dumps({'intrinsic': {'fx': lens[0], 'fy': lens[1], 'u0': 1, 'v0': 1}})
+        )
+        return replace(pools.unlabelled[0], camera=file)
+
+    def make(*lenses: tuple[float, float] | None) -> Camera:
+        return median_camera(config, Pools((), tuple(map(clip_behind, lenses)), pools.split))
+
+    return make
+
+
+def test_the_training_camera_has_the_median_of_each_focal_length(
+    training_camera: Callable[..., Camera],
+) -> None:
+    camera = training_camera((100.0, 70.0), (70.0, 95.0), (90.0, 85.0))
+    assert (camera.fx, camera.fy) == (90.0, 85.0)
+
+
+def test_a_camera_that_is_only_assumed_counts_where_no_other_is_known(
+    training_camera: Callable[..., Camera],
+) -> None:
+    assert training_camera(None, (90.0, 90.0), None).fx == 90.0
+    assert training_camera(None, None) == Camera.guess(96, 64)
+
+
+def test_the_training_camera_is_that_of_the_whole_pool_and_not_of_its_beginning(
+    training_camera: Callable[..., Camera],
+) -> None:
+    assert training_camera(*[(50.0, 50.0)] * 64, *[(90.0, 90.0)] * 136).fx == 90.0
+
+
+def test_the_passport_tells_which_frames_are_learnt_from_without_their_labels(
+    tiny_run: Make,
+) -> None:
+    config = tiny_run('--data.pool_includes_labelled=false')
+    data, pool = passport_of(config)['data'], training_pools(config.data).unlabelled
+    assert (data['labelled'], data['pool']) == (2, len(pool)) == (2, 7)
+    assert data['pool_sha256'] == digest_of([clip.name for clip in pool])
 
 
 @pytest.mark.parametrize(('words', 'said'), [

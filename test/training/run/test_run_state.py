@@ -17,10 +17,12 @@ from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
 from sds_training.run.devices import launched
 from sds_training.run.run_state import (
+    DamagedStateError,
     RunStateError,
     changed_fields,
     config_digest,
     newest_state,
+    read_state,
     require_same_config,
     require_same_data,
     save_state,
@@ -64,8 +66,11 @@ def test_where_and_how_a_run_is_computed_does_not_make_it_another(word: str) -> 
     ('word', 'field'),
     [
         ('--steps=99', 'steps'),
+        ('--seed=9', 'seed'),
         ('--data.labels=3', 'data.labels'),
+        ('--data.split_seed=9', 'data.split_seed'),
         ('--fabric.accumulate=2', 'accumulate'),
+        ('--fabric.precision=bf16-mixed', 'precision'),
         ('--loss.depth=3', 'loss.depth'),
     ],
 )
@@ -152,6 +157,22 @@ def test_a_damaged_state_of_a_later_step_takes_the_place_of_no_earlier_one(
 def test_a_file_that_is_not_there_is_not_told_as_a_full_disk() -> None:
     with pytest.raises(FileNotFoundError), writing(Path('run')):
         raise FileNotFoundError(errno.ENOENT, 'No such file')
+
+
+@pytest.mark.parametrize('fault', [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_disk_that_takes_no_more_is_told_in_a_sentence(fault: int) -> None:
+    with (
+        pytest.raises(RunStateError, match='run cannot be written any more'),
+        writing(Path('run')),
+    ):
+        raise OSError(fault, 'out of order')
+
+
+@pytest.mark.parametrize('content', [{'weights': torch.zeros(1)}, torch.zeros(1)])
+def test_a_torch_file_of_something_else_is_no_state(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / 'state.pt')
+    with pytest.raises(DamagedStateError, match='is a torch file but no state of a run'):
+        read_state(tmp_path / 'state.pt')
 
 
 @pytest.mark.parametrize('changed', ['data', 'camera'])
