@@ -53,11 +53,15 @@ def test_a_lens_bends_unless_its_numbers_are_zero_and_it_is_no_fisheye(model, d,
 
 
 def test_an_unrectified_picture_has_the_intrinsics_of_k_and_keeps_its_lens() -> None:
-    seen = calibration_from_info(info(), 320, 240)
+    bent = info(distortion_model='rational_polynomial', d=[0.1] * 8, r=np.eye(3)[::-1].reshape(-1))
+    seen = calibration_from_info(bent, 320, 240)
     assert seen.camera == Camera.from_matrix(K, 320, 240)
     assert seen.rectifier is None
-    np.testing.assert_array_equal(seen.published(seen.camera)['d'], info().d)
-    np.testing.assert_allclose(seen.published(seen.camera)['p'], P)
+    said = seen.published(seen.camera)
+    assert said['distortion_model'] == bent.distortion_model
+    np.testing.assert_array_equal(said['d'], bent.d)
+    np.testing.assert_array_equal(said['r'], bent.r)
+    np.testing.assert_allclose(said['p'], P)
 
 
 def test_a_rectified_picture_has_the_intrinsics_of_p_and_no_lens() -> None:
@@ -122,6 +126,7 @@ def test_a_smaller_output_has_smaller_intrinsics_and_the_same_baseline_in_metres
     assert (half['width'], half['height']) == (160, 120)
     np.testing.assert_allclose(half['k'], seen.camera.resized(160, 120).matrix.reshape(-1))
     p = half['p'].reshape(3, 4)
+    assert p[0, 0] == pytest.approx(P[0] / 2)
     assert p[0, 3] / p[0, 0] == pytest.approx(P[3] / P[0])
 
 
@@ -141,6 +146,12 @@ def test_rows_and_columns_are_binned_each_by_its_own_number() -> None:
     assert seen.camera == Camera.from_matrix(K, 320, 240).resized(80, 120)
 
 
+def test_what_is_binned_is_rectified_at_its_own_size() -> None:
+    plain = info(d=[0] * 5, p=np.zeros(12), binning_x=2, binning_y=2)
+    rectifier = calibration_from_info(plain, 160, 120, rectify=True).rectifier
+    assert rectifier is not None and rectifier.is_identity
+
+
 def test_a_p_nobody_filled_in_is_k() -> None:
     seen = calibration_from_info(info(p=np.zeros(12)), 320, 240)
     np.testing.assert_allclose(seen.p[:, :3].reshape(-1), K)
@@ -158,9 +169,11 @@ def test_infos_of_another_picture_are_refused(changes, sentence) -> None:
 def test_outside_of_a_rectified_picture_is_told_at_any_size() -> None:
     wide = [30.0, 0, 31.5, 0, 0, 30.0, 23.5, 0, 0, 0, 1, 0]
     seen = info(width=64, height=48, k=[60.0, 0, 31.5, 0, 60.0, 23.5, 0, 0, 1], p=wide)
-    outside = calibration_from_info(seen, 64, 48, rectify=True).outside((24, 32))
+    calibration = calibration_from_info(seen, 64, 48, rectify=True)
+    outside = calibration.outside((24, 32))
     assert outside is not None and outside.shape == (24, 32)
     assert outside[0, 0] and not outside[12, 16] and 0.5 < outside.mean() < 0.9
+    np.testing.assert_array_equal(calibration.outside((48, 64)), calibration.rectifier.outside)
     assert calibration_from_info(seen, 64, 48).outside((24, 32)) is None
 
 
@@ -182,10 +195,19 @@ def test_the_lens_maps_are_made_anew_only_when_the_calibration_changes() -> None
 
 @pytest.mark.parametrize(
     'change',
-    [{'p': [181.0, *P[1:]]}, {'r': [0.0] * 9}, {'d': [-0.1, 0, 0, 0, 0]}, {'binning_x': 1}],
+    [
+        {'p': [181.0, *P[1:]]},
+        {'r': [0.0] * 9},
+        {'d': [-0.1, 0, 0, 0, 0]},
+        {'distortion_model': 'rational_polynomial'},
+        {'binning_x': 1},
+        {'binning_y': 1},
+        {'roi': SimpleNamespace(x_offset=1, y_offset=0, width=0, height=0)},
+        {'roi': SimpleNamespace(x_offset=0, y_offset=1, width=0, height=0)},
+    ],
 )
 def test_whatever_changes_in_a_calibration_is_heard(change: dict) -> None:
-    reader = CalibrationReader('rectify')
+    reader = CalibrationReader('raw')
     first = reader.read(info(), 320, 240)
     assert reader.read(info(**change), 320, 240) is not first
 

@@ -95,6 +95,23 @@ def test_a_turn_or_another_pinhole_makes_another_picture_also_without_distortion
     assert not Rectifier(K, [0] * 5, turn, pinhole, 'plumb_bob', SIZE).is_identity
 
 
+def test_a_lens_is_taken_out_also_where_the_pinhole_is_its_own() -> None:
+    assert not Rectifier(
+        K, LENSES['plumb_bob'], np.eye(3), UNCHANGED, 'plumb_bob', SIZE
+    ).is_identity
+
+
+@pytest.mark.parametrize(('model', 'longer'), [('plumb_bob', 1), ('rational_polynomial', 6)])
+def test_coefficients_that_are_left_out_are_zero(model: str, longer: int) -> None:
+    short = LENSES[model][:4] if model == 'plumb_bob' else LENSES[model]
+    picture = spot_at(np.array([40.0, 50.0]))
+    one, other = (
+        Rectifier(K, d, np.eye(3), P, model, SIZE)(picture)
+        for d in (short, short + [0.0] * longer)
+    )
+    np.testing.assert_array_equal(one, other)
+
+
 def test_a_fisheye_with_zero_coefficients_still_bends() -> None:
     assert not Rectifier(K, [0] * 4, np.eye(3), UNCHANGED, 'equidistant', SIZE).is_identity
 

@@ -20,6 +20,7 @@ from sds_perception.release import (
     ReleaseError,
     named_release,
     read_release,
+    require_new,
     untrained_release,
     write_release,
 )
@@ -153,13 +154,15 @@ def test_weights_that_are_not_exactly_the_networks_are_refused_by_name(path, met
 @pytest.mark.parametrize(('change', 'named'), [
     ({'format': 'sds-release-9'}, "format is 'sds-release-9'"),
     ({'depth_kind': 'imperial'}, "depth kind is 'imperial'"),
-    ({'input_size': [64, 100]}, 'input size'),
+    ({'input_size': [64, 100]}, 'release input size is'),
+    ({'input_size': [0, 128]}, 'release input size is'),
     ({'input_size': None}, 'invalid passport'),
     ({'camera': {'fx': 1.0}}, 'invalid passport'),
     ({'network': {'encoder': 'resnet18'}}, 'missing'),
     ({'network': asdict(NETWORKS['tiny']) | {'classes': 7}}, '7 classes'),
     ({'network': asdict(NETWORKS['tiny']) | {'encoder': 'dreamnet'}}, 'dreamnet'),
-    ({'depth_scale': -1.0}, 'depth scale'),
+    ({'depth_scale': 0.0}, 'depth scale'),
+    ({'depth_scale': float('inf')}, 'depth scale'),
     ({'depth_scale': 'far'}, 'invalid passport'),
 ])  # fmt: skip
 def test_a_passport_that_makes_no_sense_is_refused_by_name(path, metric_release, change, named):
@@ -224,6 +227,17 @@ def test_a_finished_write_leaves_exactly_one_file_that_others_may_read(path):
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize(('name', 'sentence'), [
+    ('good.safetensors', 'exists already'),
+    ('none/new.safetensors', 'none is not a folder'),
+    ('new.pt', 'wanted a release to write'),
+])  # fmt: skip
+def test_a_release_is_written_to_a_new_file_in_a_folder_only(path, name, sentence):
+    require_new(path.with_name('new.safetensors'), 'last')
+    with pytest.raises(ReleaseError, match=sentence):
+        require_new(path.parent / name, 'last')
+
+
 def test_reading_and_building_do_not_move_the_random_generator(path):
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -238,7 +252,7 @@ def test_untrained_weights_follow_their_seed_and_say_that_they_are_untrained():
     name = 'semantic_head.score.weight'
     assert torch.equal(one.weights[name], again.weights[name])
     assert not torch.equal(one.weights[name], other.weights[name])
-    assert not one.trained
+    assert not one.trained and not replace(one, provenance={}).trained
     assert one.depth_kind == 'relative'
 
 

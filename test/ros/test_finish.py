@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,18 @@ def test_a_height_that_nobody_told_makes_no_metres() -> None:
     finish = Finisher(config, '')
     finish(scene(), None, config)
     assert finish.scale.startswith('metres from fixed')
+
+
+def test_what_is_known_of_metres_outlives_a_frame_and_not_a_live_change() -> None:
+    config = NodeConfig(fixed_scale=2.0)
+    finish = Finisher(config, '')
+    finish(scene(), None, config)
+    known = finish._scales
+    finish(scene(), None, config)
+    assert finish._scales is known
+    assert finish(scene(), None, replace(config, fixed_scale=3.0)).depth[0, 0] == 3.0
+    finish(scene(), None, replace(config, fixed_scale=0.0))
+    assert finish.scale == 'depth is relative, on ~/depth_relative'
 
 
 def test_each_camera_has_its_own_scale() -> None:

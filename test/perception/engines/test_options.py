@@ -6,6 +6,7 @@ import argparse
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,12 @@ from sds_perception.engines import ENGINES, PRECISIONS
 from sds_perception.engines.mnn_engine import MnnEngine
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.openvino_engine import OpenVinoEngine
-from sds_perception.engines.options import add_engine_options, engine_options, unused_option
+from sds_perception.engines.options import (
+    add_engine_options,
+    engine_asked_for,
+    engine_options,
+    unused_option,
+)
 from sds_perception.engines.parity import LIMITS
 from sds_perception.engines.precision import NATIVE
 from sds_perception.engines.torch_engine import TorchEngine
@@ -65,6 +71,15 @@ def test_commands_differ_in_their_defaults_only() -> None:
     told = ['--threads', '2', '--input-size', '64x32']
     one, other = vars(ours.parse_args(told)), vars(theirs.parse_args(told))
     assert {name for name in one if one[name] != other[name]} == {'engine', 'device'}
+
+
+def test_what_a_command_line_says_reaches_who_builds_engines() -> None:
+    parser, told = argparse.ArgumentParser(), {'precision': 'int8', 'threads': 2, 'detail': 'fine'}
+    told |= {'engine': 'onnxruntime', 'provider': 'cpu', 'cache': Path('there')}
+    add_engine_options(parser)
+    words = [f'--{name}={value}' for name, value in told.items()]
+    wanted = parser.parse_args([*words, '--input-size', '64x32'])
+    assert engine_asked_for(wanted) == told | {'input_size': (32, 64)}
 
 
 def test_options_are_read_without_torch() -> None:

@@ -174,6 +174,16 @@ def test_the_reference_in_its_place_leaves_the_same_cores_free(small_release, ca
         torch.set_num_threads(before)
 
 
+def test_the_reference_in_its_place_has_the_size_and_the_detail_asked_for(
+    small_release, cache, disagreeing
+):
+    engine, _ = build_checked_engine(
+        small_release, 'onnxruntime', 'cpu', cache=cache, input_size=(32, 64), detail='fine'
+    )
+    assert engine.input_size == (32, 64)
+    assert engine(np.zeros((1, 32, 64, 3), np.uint8)).logits is not None
+
+
 def test_an_engine_that_was_built_and_does_not_run_is_refused_in_a_sentence(
     small_release, cache, frames
 ):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
+
 import numpy as np
 import pytest
 from onnxruntime.quantization.calibrate import HistogramCalibrater, MinMaxCalibrater
@@ -16,6 +19,7 @@ from sds_perception.engines.quantise import (
     calibrated_onnx,
     calibrated_path,
     kept_frames,
+    onnx_graph,
 )
 from sds_perception.engines.reference_frames import synthetic_frames
 
@@ -24,8 +28,9 @@ SHAPE = GraphShape((64, 96))
 
 @pytest.mark.parametrize('method', METHODS)
 def test_int8_is_calibrated_on_frames_and_stays_near_the_reference(small_release, cache, method):
-    frames = synthetic_frames((64, 96), 8)
+    frames, loudness = synthetic_frames((64, 96), 8), logging.getLogger().level
     graph = calibrate(small_release, SHAPE, frames, cache, method)
+    assert logging.getLogger().level == loudness
     np.testing.assert_array_equal(kept_frames(graph), frames[::2])  # spread over all
     engine = OnnxEngine(small_release, precision='int8', cache=cache)
     report = measure_parity(engine, small_release, synthetic_frames((64, 96), 2))
@@ -80,3 +85,14 @@ def test_a_graph_that_was_not_calibrated_is_refused_with_the_command_that_does(
     options = f'--input-size 160x32 --detail fine --cache {tmp_path} --calibrate FRAMES'
     with pytest.raises(EngineError, match=f'build RELEASE --precision int8 {options}$'):
         calibrated_onnx(small_release, shape, tmp_path)
+
+
+def test_the_command_that_calibrates_names_tensorrt_and_a_cache_with_a_blank(
+    small_release, tmp_path
+):
+    cache = tmp_path / 'my cache'
+    with pytest.raises(EngineError) as refused:
+        onnx_graph(small_release, SHAPE, cache, 'int8', 'tensorrt')
+    _, command = str(refused.value).split(': run ')
+    words = ['--device', 'cuda', '--provider', 'tensorrt', '--cache', str(cache)]
+    assert shlex.split(command)[5:-2] == words

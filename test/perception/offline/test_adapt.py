@@ -9,9 +9,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from sds_perception.calibration import pinhole
+from sds_perception.camera import Camera
 from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.network import NetworkConfig, SdsNetwork
 from sds_perception.offline.adapt import BATCH, adapted_release, main
+from sds_perception.offline.bag_writer import BagWriter
+from sds_perception.offline.frames import Frame
+from sds_perception.offline.samples import user_frames
 from sds_perception.release import (
     Release,
     ReleaseError,
@@ -42,6 +47,14 @@ def test_statistics_follow_the_frames_and_weights_stay(
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert {name for name in changed if 'num_batches' not in name} == statistics(metric_release)
     assert [each.dtype for each in before.values()] == [each.dtype for each in after.values()]
+
+
+def test_weights_of_half_precision_stay_so(metric_release: Release, frames: Frames) -> None:
+    half = {n: w.half() if w.ndim > 1 else w for n, w in metric_release.weights.items()}
+    adapted = adapted_release(replace(metric_release, weights=half), frames[:1]).weights
+    assert {name: each.dtype for name, each in adapted.items()} == {
+        name: each.dtype for name, each in half.items()
+    }
 
 
 def test_the_first_layer_remembers_the_mean_of_what_it_saw(
@@ -83,7 +96,9 @@ def test_the_passport_tells_of_every_adaptation_and_keeps_no_old_scores(
     metric_release: Release, frames: Frames
 ) -> None:
     first = replace(metric_release, provenance={'scores': {'mean_iou': 0.8}}, digest='first')
-    once = replace(adapted_release(first, frames), digest='once')
+    once = adapted_release(first, frames)
+    assert once.digest == ''  # by which built engines are found: not those of the first
+    once = replace(once, digest='once')
     twice = adapted_release(once, frames[:2])
     told = twice.provenance['adapted']
     assert [each['release'] for each in told] == ['first', 'once']
@@ -132,6 +147,26 @@ def test_the_command_takes_as_many_frames_as_it_is_told(
     folder = pictures(tmp_path / 'drive', frames)
     assert main([str(before), str(folder), str(after), '--count', '3']) == 0
     assert read_release(after).provenance['adapted'][0]['frames'] == 3
+
+
+def test_the_command_sees_the_topic_and_through_the_lens_that_it_is_told(
+    tmp_path: Path, metric_release: Release, frames: Frames
+) -> None:
+    before, after = tmp_path / 'before.safetensors', tmp_path / 'after.safetensors'
+    write_release(before, metric_release)
+    camera = Camera.guess(frames.shape[2], frames.shape[1])
+    bent = replace(pinhole(camera), d=np.array([-0.3, 0.1, 0, 0, 0]))
+    with BagWriter(tmp_path / 'bag') as bag:
+        for number, rgb in enumerate(frames[:3]):
+            frame = Frame(str(number), rgb, number, number, 'cam', bent)
+            bag.camera_info('/rear/camera_info', bent, camera, frame)
+            bag.image('/front/image', rgb, 'rgb8', frame)
+            bag.image('/rear/image', rgb, 'rgb8', frame)
+    told = ['--topic', '/rear/image', '--lens', 'rectify']
+    assert main([str(before), str(tmp_path / 'bag'), str(after), *told]) == 0
+    seen = user_frames(tmp_path / 'bag', frames.shape[1:3], 3, '/rear/image', lens='rectify')
+    expected = adapted_release(metric_release, seen).provenance['adapted'][0]['frames_sha256']
+    assert read_release(after).provenance['adapted'][0]['frames_sha256'] == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
-from sds_perception.offline.bag_source import INFO, BagSource, open_bag, read
+from sds_perception.offline.bag_source import IMAGE, INFO, BagSource, open_bag, read
 from sds_perception.offline.bag_writer import BagWriter, offer, write_bag
 from sds_perception.offline.camera_choice import CameraChoice
 from sds_perception.offline.frames import Frame, OfflineError, Skipped
@@ -175,24 +175,54 @@ def test_rectified_frames_have_lost_their_lens(frames, tmp_path) -> None:
 
 def test_each_frame_has_the_camera_info_of_its_stamp(frames, tmp_path) -> None:
     calibrations = [pinhole(Camera.guess(80, 48, 50.0 + 5 * i)) for i in range(5)]
-    moved = [replace(f, calibration=c) for f, c in zip(frames, calibrations, strict=True)]
+    moved = [
+        replace(f, calibration=c, logged_ns=f.logged_ns + 150_000_000)
+        for f, c in zip(frames, calibrations, strict=True)
+    ]
     write_bag(tmp_path / 'zoom', moved)
     read = list(BagSource(tmp_path / 'zoom').frames())
     assert [r.calibration.camera for r in read] == [c.camera for c in calibrations]
 
 
-def test_camera_info_of_a_driver_that_came_back_with_other_qos_is_read_as_well(
+def test_camera_infos_are_found_by_their_stamps_whenever_they_were_recorded(
+    frames, tmp_path
+) -> None:
+    cameras = [Camera.guess(80, 48, 50.0 + 5 * i) for i in range(5)]
+    with BagWriter(tmp_path / 'bag') as bag:
+        for number, (frame, camera) in enumerate(zip(frames, cameras, strict=True)):
+            bag.image('/c/image', frame.rgb, 'rgb8', frame)
+            if number >= 2:  # those of the first two are lost, the others come in reverse
+                late = replace(frame, logged_ns=frames[-1].logged_ns + 10 - number)
+                bag.camera_info('/c/camera_info', pinhole(camera), camera, late)
+    read = BagSource(tmp_path / 'bag').frames()
+    assert [each.calibration.camera for each in read] == [cameras[i] for i in (2, 2, 2, 3, 4)]
+
+
+def test_what_else_is_said_on_the_topic_of_the_pictures_is_none_of_them(frames, tmp_path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        for frame in frames:
+            bag.image('/c/image', frame.rgb, 'rgb8', frame)
+        bag._connections.pop('/c/image')
+        bag.latched_text('/c/image', 'no picture', frames[-1])
+    source = BagSource(tmp_path / 'bag')
+    assert source.count == len(frames)
+    assert [type(each) for each in source.frames()] == [Frame] * len(frames)
+
+
+def test_what_a_driver_says_that_came_back_with_other_qos_is_read_as_well(
     frames, tmp_path
 ) -> None:
     calibrations = [pinhole(Camera.guess(80, 48, 50.0 + 5 * i)) for i in range(5)]
     with BagWriter(tmp_path / 'bag') as bag:
         for number, (frame, each) in enumerate(zip(frames, calibrations, strict=True)):
-            bag.image('/c/image', frame.rgb, 'rgb8', frame)
             if number == 2:
-                bag._connections.pop('/c/camera_info')
-                bag.announce('/c/camera_info', INFO, offer(1, reliable=True, latched=True))
+                bag._connections.clear()
+                for topic, kind in (('/c/image', IMAGE), ('/c/camera_info', INFO)):
+                    bag.announce(topic, kind, offer(1, reliable=True, latched=True))
+            bag.image('/c/image', frame.rgb, 'rgb8', frame)
             bag.camera_info('/c/camera_info', each, each.camera, frame)
     source = BagSource(tmp_path / 'bag')
+    assert source.count == len(frames)
     assert [read.calibration.camera for read in source.frames()] == [
         c.camera for c in calibrations
     ]

@@ -37,11 +37,14 @@ def test_cityscapes_files_mean_the_picture_as_it_is(tmp_path) -> None:
 def test_driver_files_follow_the_size_of_the_picture(tmp_path) -> None:
     file = tmp_path / 'front.yaml'
     file.write_text(DRIVER)
-    wanted = Camera(500, 510, 320, 240, 640, 480)
-    assert CameraChoice(str(file))(640, 480).camera == wanted
-    assert CameraChoice(str(file))(320, 240).camera == wanted.resized(320, 240)
-    with pytest.raises(CameraError, match='another shape'):
-        CameraChoice(str(file))(640, 240)
+    wanted, choice = Camera(500, 510, 320, 240, 640, 480), CameraChoice(str(file))
+    assert choice(640, 480).camera == wanted
+    assert choice(640, 480) is choice(640, 480)
+    for size in ((320, 240), (321, 240)):  # the same shape within a pixel
+        assert choice(*size).camera == wanted.resized(*size)
+    for size in ((321, 480), (643, 480)):
+        with pytest.raises(CameraError, match='another shape'):
+            choice(*size)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +66,11 @@ def test_the_projection_is_that_of_rectified_pictures_only(tmp_path, lens, wante
 
 
 def test_a_raw_picture_keeps_its_lens_and_the_note_says_what_that_costs(tmp_path) -> None:
-    file = tmp_path / 'front.yaml'
-    file.write_text(DRIVER + BENT)
+    file = tmp_path / 'front.yml'
+    file.write_text(DRIVER + BENT + 'rectification_matrix: {data: [0, 0, 1, 1, 0, 0, 0, 1, 0]}\n')
     choice = CameraChoice(str(file))
     assert choice(640, 480).d.tolist() == [-0.4, 0.1, 0, 0, 0]
+    assert choice(640, 480).r.tolist() == [0, 0, 1, 1, 0, 0, 0, 1, 0]
     assert 'metres are off at the sides' in choice.note
     assert CameraChoice(str(file), 'rectify').note == ''
 
@@ -76,6 +80,8 @@ def test_a_raw_picture_keeps_its_lens_and_the_note_says_what_that_costs(tmp_path
     [
         ('rectified', DRIVER, r'P\[0\] .* is 0'),
         ('rectify', DRIVER.replace('plumb_bob', 'kannala') + BENT, "'kannala' is not supported"),
+        ('rectify', DRIVER.replace('plumb_bob', "''") + BENT, "'' is not supported"),
+        ('rectify', DRIVER.replace('distortion_model', 'model') + BENT, "'' is not supported"),
         ('rectify', DRIVER + 'distortion_coefficients: {data: [0.1, 0.2]}\n', 'wants 4 or 5'),
         ('raw', DRIVER + 'projection_matrix: {data: [1.0]}\n', 'has 1 numbers, not 12'),
         ('rectify', None, '--lens rectify needs a ROS driver.s file, and 60 has no lens'),
@@ -99,6 +105,8 @@ DRIVER_IN_JSON = '{"image_width": 4, "image_height": 3, "camera_matrix": %s}'
         ('{"other": 1}', 'neither'),
         ('{"intrinsic": {}}', 'incomplete'),
         ('{"intrinsic": {"fx": 1}}', 'incomplete'),
+        ('{"intrinsic": {"fx": 0, "fy": 1, "u0": 1, "v0": 1}}', 'incomplete'),
+        ('{"intrinsic": [1, 1, 1, 1]}', 'incomplete'),
         ('{', 'cannot be read'),
         ('[1, 2]', 'neither'),
         (

@@ -18,3 +18,8 @@ def test_a_camera_info_topic_without_a_message_is_as_good_as_none(messages_besid
         SimpleNamespace(topic='/right/info', msgtype=INFO, msgcount=3),
     ]
     assert info_topic(infos, '/left/image/compressed').topic == chosen
+
+
+def test_of_several_that_are_not_its_own_none_is_taken() -> None:
+    infos = [SimpleNamespace(topic=f'/{n}/camera_info', msgtype=INFO, msgcount=3) for n in 'ab']
+    assert info_topic(infos, '/left/image') is None

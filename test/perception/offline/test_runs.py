@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def test_ctrl_c_and_sigterm_finish_the_frame_and_list_what_there_is(
     with FileSink(tmp_path / 'seen') as sink:
         source = Interrupted(folder, None)
         tally = perceive_all(source, perceiver, FirstKnown([ReleaseScale()]), sink)
-    assert (tally.stopped, tally.done) == (True, 3)
+    assert (tally.stopped, tally.done, tally.kinds) == (True, 3, {'relative': 3})
+    assert tally.seconds.keys() > {'scale', 'write'}  # and those of the Perceiver
     assert signal.getsignal(heard) is before
     assert 'stopped after 3 of 5 frames' in next(tally.lines())
     for product in ('labels', 'depth_relative', 'overlay'):
@@ -70,6 +72,13 @@ def test_frames_that_were_skipped_count_as_seen_and_only_some_are_named() -> Non
     told = list(Tally(expected=9, done=2, skipped=skipped).lines())
     assert told[0] == 'perceived 2 frames'
     assert told[-2:] == ['skipped 4: damaged', 'skipped 2 more']
+    *_, last = Tally(expected=7, done=2, skipped=skipped[:5]).lines()
+    assert last == 'skipped 4: damaged'
+
+
+def test_seconds_are_told_in_milliseconds_per_frame() -> None:
+    told = list(Tally(expected=2, done=2, seconds=Counter({'engine': 0.5})).lines())
+    assert told[1] == 'milliseconds per frame: engine 250.0'
 
 
 def test_frames_are_listed_as_they_are_written_so_that_a_power_cut_leaves_the_list(
@@ -88,9 +97,12 @@ def test_frames_are_listed_as_they_are_written_so_that_a_power_cut_leaves_the_li
     assert listed == [(number, number) for number in range(5)]
 
 
-@pytest.mark.parametrize(('behind_ns', 'resets'), [(900_000_000, 1), (100_000_000, 0)])
+@pytest.mark.parametrize(
+    ('stamps_ms', 'resets'),
+    [((1000, 100, 101), 1), ((1000, 900, 901), 0), ((1000, 700, 400), 1)],
+)
 def test_a_jump_back_in_time_resets_the_scale_and_a_straggler_does_not(
-    frames, tmp_path, behind_ns, resets
+    frames, tmp_path, stamps_ms, resets
 ) -> None:
     class Remembering(FirstKnown):
         def __init__(self) -> None:
@@ -102,8 +114,8 @@ def test_a_jump_back_in_time_resets_the_scale_and_a_straggler_does_not(
 
     class Looped(PictureFiles):
         def frames(self):
-            for name, stamp_ns in enumerate((10**9, 10**9 - behind_ns, 10**9 - behind_ns + 1)):
-                yield replace(frames[0], name=str(name), stamp_ns=stamp_ns)
+            for name, stamp_ms in enumerate(stamps_ms):
+                yield replace(frames[0], name=str(name), stamp_ns=stamp_ms * 10**6)
 
     (tmp_path / 'in').mkdir()
     (tmp_path / 'in' / 'a.png').write_bytes(b'')

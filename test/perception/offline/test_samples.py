@@ -24,6 +24,19 @@ def test_user_frames_are_spread_over_all_of_the_source(tmp_path, count, places):
     assert frames[:, 0, 0, 0].tolist() == [10 * place for place in places]
 
 
+def test_a_picture_that_cannot_be_read_costs_only_itself(tmp_path):
+    (tmp_path / '0.png').write_bytes(b'no picture')
+    with pytest.raises(OfflineError, match='holds no frame that can be used'):
+        user_frames(tmp_path, (64, 96), 3)
+    cv2.imwrite(str(tmp_path / '1.png'), np.zeros((20, 30, 3), np.uint8))
+    assert len(user_frames(tmp_path, (64, 96), 3)) == 1
+
+
+def test_a_topic_means_nothing_to_pictures(tmp_path):
+    cv2.imwrite(str(tmp_path / '0.png'), np.zeros((20, 30, 3), np.uint8))
+    assert len(user_frames(tmp_path, (64, 96), 1, '/image')) == 1
+
+
 def test_a_source_without_frames_is_refused(tmp_path):
     with pytest.raises(OfflineError, match='cannot be used'):
         user_frames(tmp_path / 'nothing', (64, 96), 3)

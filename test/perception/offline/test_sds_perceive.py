@@ -135,6 +135,17 @@ def test_a_scale_makes_metres_and_the_list_says_where_from(folder, tmp_path) -> 
     assert not (scaled / 'overlay').exists()
 
 
+def test_depth_beyond_the_range_is_left_out(folder, tmp_path) -> None:
+    def seen(limit_m: float) -> np.ndarray:
+        arguments = ['--scale', 'fixed:3.5', '--no-pictures', '--max-depth', str(limit_m)]
+        main([str(folder), '--output', str(tmp_path / str(limit_m)), *TINY, *arguments])
+        return read(tmp_path / str(limit_m) / 'depth_m')
+
+    whole = seen(0)
+    limit_m = float(np.median(whole))
+    np.testing.assert_array_equal(seen(limit_m), np.where(whole <= limit_m, whole, np.nan))
+
+
 def test_millimetres_are_metres_rounded_and_zero_where_unknown(folder, tmp_path) -> None:
     arguments = ['--scale', 'fixed:40', '--no-pictures']
     main([str(folder), '--output', str(tmp_path / 'm'), *TINY, *arguments])

@@ -62,10 +62,24 @@ def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -
         assert (reader.message_count, reader.start_time, reader.duration) == (1, 100 * 10**9, 1)
 
 
+def test_what_came_before_the_first_clock_stands_before_what_comes_after(graph, tmp_path) -> None:
+    sim = [Parameter('use_sim_time', value=True)]
+    said = graph.observer.create_publisher(String, '/said', LATCHED)
+    said.publish(String(data='early'))
+    with recording(graph, tmp_path / 'bag', '/said', parameter_overrides=sim) as (recorder, node):
+        until(lambda: recorder.counts['/said'] == 1, 'the latched message came')
+        node.set_parameters([Parameter('use_sim_time', value=False)])
+        said.publish(String(data='late'))
+        until(lambda: recorder.counts['/said'] == 2, 'the other came')
+    with Reader(tmp_path / 'bag') as reader:
+        found = [deserialize_message(data, String).data for *_, data in reader.messages()]
+    assert found == ['early', 'late']
+
+
 def test_two_topics_whose_names_are_swapped_are_recorded_under_their_own(graph, tmp_path) -> None:
     swap = ['--ros-args', '-r', '/left:=/right', '-r', '/right:=/left']
-    for name in ('/left', '/right'):
-        graph.observer.create_publisher(String, name, LATCHED).publish(String(data=name))
+    for name, qos in (('/left', QoSProfile(depth=1)), ('/right', LATCHED)):
+        graph.observer.create_publisher(String, name, qos).publish(String(data=name))
     with recording(graph, tmp_path / 'bag', '/left', cli_args=swap) as (recorder, _):
         until(lambda: recorder.counts['/right'] == 1, 'the latched message came')
     with Reader(tmp_path / 'bag') as reader:
