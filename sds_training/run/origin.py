@@ -36,7 +36,8 @@ def read_origin(path: str) -> Origin:
         known = {'release': release.digest, 'step': release.provenance.get('step')}
         stage = release.provenance.get('config', {}).get('stage', 'joint')
         known |= {'before': release.provenance.get('started_from')}
-        scale = release.provenance.get('depth_scale_source', NO_SCALE)
+        direct = release.depth_scale == 1  # else its metres are not those of its disparity
+        scale = release.provenance.get('depth_scale_source', NO_SCALE) if direct else NO_SCALE
         height, width = release.input_size
         return Origin(
             networks,

@@ -175,6 +175,16 @@ def test_a_start_without_metres_has_none_to_keep(tiny_run: Make, tmp_path: Path)
     assert read_release(train(config) or '').depth_kind == 'relative'
 
 
+def test_metres_that_a_factor_makes_of_the_disparity_are_not_kept(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    words = begun(tiny_run, tmp_path)
+    file = tmp_path / 'wide.safetensors'
+    write_release(file, replace(read_release(file), depth_scale=1.7))
+    config = tiny_run(words, '--steps=1', '--loss.kept_depth=1', *NO_DEPTH)
+    assert read_release(train(config) or '').depth_kind == 'relative'
+
+
 def test_neighbours_without_metres_leave_none(tiny_run: Make, tmp_path: Path) -> None:
     config = tiny_run(
         begun(tiny_run, tmp_path), '--steps=1', '--loss.kept_depth=1', '--loss.speed=0'
