@@ -56,20 +56,30 @@ def user_frames(
         source = open_source(path, camera=known, topic=topic, lens=lens)
         if not source.has_camera:
             raise OfflineError(f'--lens {lens} needs a calibration, and they have none: --camera')
-        taken = list(_spread(source, count))
+        chosen, lost = _resized(source, count, size)
     except (OfflineError, OSError) as problem:
         raise OfflineError(f'frames of {path} cannot be used: {problem}') from problem
-    chosen = [each.rgb for each in taken if isinstance(each, Frame)]
-    lost = [each for each in taken if isinstance(each, Skipped)]
     if not chosen:
         why = f' ({lost[0].name}: {lost[0].reason})' if lost else ''
         raise OfflineError(f'{path} holds no frame that can be used{why}')
     if lost:
-        told = (len(lost), len(taken), path, lost[0].name, lost[0].reason)
+        told = (len(lost), len(lost) + len(chosen), path, lost[0].name, lost[0].reason)
         logger.warning('%d of %d frames of %s cannot be used (first: %s: %s)', *told)
-    return np.stack(
-        [cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_LINEAR) for rgb in chosen]
-    )
+    return np.stack(chosen)
+
+
+def _resized(
+    source: Source, count: int, size: tuple[int, int]
+) -> tuple[list[NDArray[np.uint8]], list[Skipped]]:
+    """The frames at `size`, and what could not be used; no two are held at their own size."""
+    chosen: list[NDArray[np.uint8]] = []
+    lost: list[Skipped] = []
+    for item in _spread(source, count):
+        if isinstance(item, Skipped):
+            lost.append(item)
+        else:
+            chosen.append(cv2.resize(item.rgb, size[::-1], interpolation=cv2.INTER_LINEAR))
+    return chosen, lost
 
 
 def _spread(source: Source, count: int) -> Iterator[Frame | Skipped]:
