@@ -79,7 +79,8 @@ def step_shares(
     config: TrainingConfig, pools: Pools, fabric: Fabric, steps: int
 ) -> dict[str, float]:
     """Median seconds per step, and shares of it, over `steps` steps after those to warm up."""
-    learner = Learner(config, fabric, data_passport(config, pools)['camera']['fy'])
+    passport = data_passport(config, pools)
+    learner = Learner(config, fabric, passport['camera']['fy'], passport.get('start_size'))
     supply = StepBatches(config.data, pools, config.seed)
     parts = {
         'loader': [(StepBatches, '__getitem__')],
@@ -107,8 +108,9 @@ def step_shares(
 def depth_cost(config: TrainingConfig, pools: Pools, fabric: Fabric, rounds: int) -> float:
     """Share of a joint step that the depth terms cost with their backward pass."""
     without = replace(config, loss=replace(config.loss, depth=0.0, speed=0.0))
-    focal = data_passport(config, pools)['camera']['fy']
-    learners = [Learner(each, fabric, focal) for each in (config, without)]
+    passport = data_passport(config, pools)
+    seen = passport['camera']['fy'], passport.get('start_size')
+    learners = [Learner(each, fabric, *seen) for each in (config, without)]
     supply = StepBatches(config.data, pools, config.seed)
     spent: list[list[float]] = [[], []]
     for step in range(rounds + 2):

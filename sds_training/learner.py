@@ -22,7 +22,7 @@ from sds_training.networks.pose import PoseNetwork
 from sds_training.networks.statistics import copied_buffers, put_back, share_statistics
 from sds_training.objective import JointObjective, Views
 from sds_training.schedule import rate_factor, teacher_decay
-from sds_training.start import Start
+from sds_training.start import Start, zoom_between
 from sds_training.teacher import MeanTeacher
 from sds_training.warm_start import inherit
 
@@ -58,7 +58,9 @@ class Learner:
         self.student, self.bare = student, networks
         self.networks, self.optimiser = fabric.setup(networks, optimiser)
         self.teacher = MeanTeacher(student, fabric.autocast, self._mean_of_all)
-        self.start = self._kept_start(start_size) if config.loss.kept_depth else None
+        zoom = zoom_between(start_size or config.data.size, config.data.size)
+        kept = config.loss.kept_depth > 0
+        self.start = Start(student, fabric.autocast, zoom) if kept else None
         self.objective: JointObjective | DepthObjective = (
             JointObjective(config, canonical_focal_px, self.start)
             if config.stage == 'joint'
@@ -68,12 +70,6 @@ class Learner:
         self.skipped = 0  # steps whose loss or gradient was no number
         self._skipped_in_a_row = 0
         self.views: Views | None = None
-
-    def _kept_start(self, size: tuple[int, int] | None) -> Start:
-        ours = self.config.data.size
-        width, height = size or ours
-        zoom = (width / ours[0], height / ours[1])
-        return Start(self.student, self.fabric.autocast, zoom)
 
     def advance(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
         """One optimiser step on the gradients of `batches`; the teacher follows the student."""

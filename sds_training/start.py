@@ -42,6 +42,11 @@ class Start(FrozenCopy):
         return max(1, round(side / multiple)) * multiple
 
 
+def zoom_between(own: tuple[int, int], ours: tuple[int, int]) -> tuple[float, float]:
+    """How many times as wide and as high pictures of the size `own` are as those of `ours`."""
+    return own[0] / ours[0], own[1] / ours[1]
+
+
 def _resized(image: Tensor, size: tuple[int, int] | list[int]) -> Tensor:
     """(B, C, h, w) at another size; as it is where it has that already."""
     if tuple(image.shape[-2:]) == tuple(size):

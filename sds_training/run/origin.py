@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sds_perception.camera import Camera
 from sds_perception.network import NetworkConfig
-from sds_perception.release import named_release, weights_digest
+from sds_perception.release import Release, named_release, weights_digest
 from sds_training.export import NO_SCALE
 from sds_training.network_choice import NetworkChoice
 from sds_training.run.run_state import read_state
@@ -31,25 +31,29 @@ class Origin(NamedTuple):
 def read_origin(path: str) -> Origin:
     """The networks of a state file (.pt) or of a release (.safetensors, 'demo')."""
     if path == 'demo' or path.endswith('.safetensors'):
-        release = named_release(path)
-        networks = {f'student.{name}': each for name, each in release.weights.items()}
-        known = {'release': release.digest, 'step': release.provenance.get('step')}
-        stage = release.provenance.get('config', {}).get('stage', 'joint')
-        known |= {'before': release.provenance.get('started_from')}
-        direct = release.depth_scale == 1  # else its metres are not those of its disparity
-        scale = release.provenance.get('depth_scale_source', NO_SCALE) if direct else NO_SCALE
-        height, width = release.input_size
-        return Origin(
-            networks,
-            stage,
-            known,
-            release.network_config,
-            pose={},
-            size=(width, height),
-            camera=release.camera,
-            scale=scale,
-        )
-    state = read_state(path)
+        return _of_release(named_release(path))
+    return _of_state(read_state(path))
+
+
+def _of_release(release: Release) -> Origin:
+    told = release.provenance
+    known = {'release': release.digest, 'step': told.get('step')}
+    known |= {'before': told.get('started_from')}
+    direct = release.depth_scale == 1  # else its metres are not those of its disparity
+    height, width = release.input_size
+    return Origin(
+        {f'student.{name}': each for name, each in release.weights.items()},
+        told.get('config', {}).get('stage', 'joint'),
+        known,
+        release.network_config,
+        pose={},
+        size=(width, height),
+        camera=release.camera,
+        scale=told.get('depth_scale_source', NO_SCALE) if direct else NO_SCALE,
+    )
+
+
+def _of_state(state: dict[str, Any]) -> Origin:
     passport = json.loads(state['passport'])
     known = {'config_digest': state['config_digest'], 'step': state['step']}
     known |= {'weights_sha256': weights_digest(state['networks'], '')}

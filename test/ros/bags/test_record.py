@@ -44,12 +44,19 @@ def recording(
     made.destroy_node()
 
 
-def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -> None:
+@contextmanager
+def recording_before_the_clock(graph, bag):
+    """A recorder in simulated time that has heard one message, 'early', and no clock."""
     sim = [Parameter('use_sim_time', value=True)]
     said = graph.observer.create_publisher(String, '/said', LATCHED)
     said.publish(String(data='early'))
-    with recording(graph, tmp_path / 'bag', '/said', parameter_overrides=sim) as (recorder, node):
+    with recording(graph, bag, '/said', parameter_overrides=sim) as (recorder, node):
         until(lambda: recorder.counts['/said'] == 1, 'the latched message came')
+        yield recorder, node, said
+
+
+def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -> None:
+    with recording_before_the_clock(graph, tmp_path / 'bag') as (_, node, _):
         ticks, tick = graph.observer.create_publisher(Clock, '/clock', 1), Clock()
         tick.clock.sec = 100
 
@@ -63,11 +70,7 @@ def test_what_comes_before_the_first_clock_is_stamped_with_it(graph, tmp_path) -
 
 
 def test_what_came_before_the_first_clock_stands_before_what_comes_after(graph, tmp_path) -> None:
-    sim = [Parameter('use_sim_time', value=True)]
-    said = graph.observer.create_publisher(String, '/said', LATCHED)
-    said.publish(String(data='early'))
-    with recording(graph, tmp_path / 'bag', '/said', parameter_overrides=sim) as (recorder, node):
-        until(lambda: recorder.counts['/said'] == 1, 'the latched message came')
+    with recording_before_the_clock(graph, tmp_path / 'bag') as (recorder, node, said):
         node.set_parameters([Parameter('use_sim_time', value=False)])
         said.publish(String(data='late'))
         until(lambda: recorder.counts['/said'] == 2, 'the other came')
