@@ -6,7 +6,7 @@ be found from shapes and not from colours that happen to agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -103,8 +103,9 @@ def _draw_apart(
 ) -> JitterPlan:
     """A jitter whose mean luminance differs enough from the background's, where active.
 
-    Of a jitter's parts only brightness changes the mean luminance, so the rule is one on factors:
-    the brightness is drawn evenly from what is left of its range.
+    Of a jitter's parts only brightness and gamma change the mean luminance. All parts of a picture
+    have one gamma, as they were taken by one camera; so the rule is one on factors, and the
+    brightness is drawn evenly from what is left of its range.
     """
     drawn = draw_jitter(len(active), config.jitter, 1.0, generator)
     low, high = 1 - config.jitter.brightness, 1 + config.jitter.brightness
@@ -112,9 +113,8 @@ def _draw_apart(
     lighter = (high - background.brightness * config.luminance_ratio).clamp(min=0)
     place = torch.rand(len(active), generator=generator) * (darker + lighter)
     brightness = torch.where(place < darker, low + place, high - (place - darker))
-    return JitterPlan(brightness, drawn.contrast, drawn.saturation, drawn.hue).where(
-        active, background
-    )
+    apart = replace(drawn, brightness=brightness, gamma=background.gamma)
+    return apart.where(active, background)
 
 
 def apply_color_aug(

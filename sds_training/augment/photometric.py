@@ -2,7 +2,8 @@
 
 Brightness, contrast and saturation are affine in RGB already. Hue is turned by rotating the
 chrominance about the grey axis in YIQ, which is linear too, so that a jitter is one 3 x 4 matrix
-per picture and keeps the mean luminance that brightness sets.
+per picture and keeps the mean luminance that brightness sets. Only gamma, a curve and no matrix,
+goes before it, and only where it is asked for.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ class JitterConfig:
     hue: float = 0.1
     """Turn of the colour circle, within +- this share of a full turn."""
 
+    gamma: float = 0.0
+    """Exponent of intensities, e to a number within +- this: dusk or glare, which no factor is."""
+
     def check(self, group: str) -> None:
         """Refuse what is out of range, told as fields of `group`: its holder knows that name."""
-        for name, most in (('brightness', 1), ('contrast', 1), ('saturation', 1), ('hue', 0.5)):
+        most_of = {'brightness': 1, 'contrast': 1, 'saturation': 1, 'hue': 0.5, 'gamma': 2}
+        for name, most in most_of.items():
             value = getattr(self, name)
             require(0 <= value <= most, f'{group}.{name}', value, f'[0, {most}]')
 
@@ -56,14 +61,15 @@ class JitterPlan:
     contrast: Tensor
     saturation: Tensor
     hue: Tensor
+    gamma: Tensor
 
     def where(self, active: Tensor, other: JitterPlan) -> JitterPlan:
         """This plan for the pictures that are `active`, (B,) bool, `other` for the rest."""
         pairs = zip(self._parts(), other._parts(), strict=True)
         return JitterPlan(*(torch.where(active, mine, theirs) for mine, theirs in pairs))
 
-    def _parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.brightness, self.contrast, self.saturation, self.hue
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.brightness, self.contrast, self.saturation, self.hue, self.gamma
 
 
 def draw_jitter(
@@ -75,14 +81,24 @@ def draw_jitter(
     spread = 2 * torch.rand(batch_size, 4, generator=generator) - 1
     active = torch.rand(batch_size, generator=generator) < probability
     drawn = centre + strength * spread * active[:, None]
-    return JitterPlan(*drawn.unbind(dim=1))
+    return JitterPlan(*drawn.unbind(dim=1), _draw_gamma(active, config.gamma, generator))
+
+
+def _draw_gamma(active: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """(B,) exponents; who wants none draws no number, so that other draws stay as they were."""
+    if strength == 0:
+        return torch.ones(len(active))
+    spread = 2 * torch.rand(len(active), generator=generator) - 1
+    return torch.exp(strength * spread * active)
 
 
 def apply_jitter(image: Tensor, plan: JitterPlan) -> Tensor:
     """Move the colours of (B, 3, H, W) RGB in [0, 1]; clipped to [0, 1].
 
-    In the order brightness, contrast, saturation, hue, clipped once at the end.
+    In the order gamma, brightness, contrast, saturation, hue, clipped once at the end.
     """
+    if bool((plan.gamma != 1).any()):  # on the CPU, where plans are drawn
+        image = image.pow(plan.gamma.to(image, non_blocking=True)[:, None, None, None])
     brightness = plan.brightness.to(image, non_blocking=True)
     contrast = plan.contrast.to(image, non_blocking=True)
     grey = constant(LUMINANCE, image.dtype, image.device)

@@ -42,6 +42,7 @@ class Order:
     label_every_frame: bool
     window: int | None
     every: int
+    any_material: bool
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -123,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
         help='of these, only every K-th, as data.neighbour_gap K reads (default: 1)',
     )
     parser.add_argument(
+        '--any-material',
+        action='store_true',
+        help='surfaces in any texture and colour: domain randomization',
+    )
+    parser.add_argument(
         '--bag', type=Path, help='also write this ROS 2 bag, which must not exist yet; one process'
     )
     parser.add_argument(
@@ -160,7 +166,7 @@ def _orders(options: argparse.Namespace) -> list[Order]:
         split = str(rng.choice(names, p=shares))
         orders.append(Order(options.output, options.seed, number, split, options.size,
                             options.frames, options.label_every_frame,
-                            options.window, options.every))  # fmt: skip
+                            options.window, options.every, options.any_material))  # fmt: skip
     return orders
 
 
@@ -196,11 +202,13 @@ def render_order(order: Order, also: Callable[[Drive, int, Frame], None] | None 
     """Draw, render and write one snippet; returns its number of frames."""
     import cv2
 
-    from sds_training.streets.drive import draw_drive
+    from sds_training.streets.drive import draw_drive, of_any_material
     from sds_training.streets.files import write_drive
 
     cv2.setNumThreads(1)
     drive = draw_drive(order.seed, order.number, *order.size, order.frames)
+    if order.any_material:
+        drive = of_any_material(drive)
     return write_drive(order.output, order.split, drive, order.label_every_frame, order.window,
                        order.every, also)  # fmt: skip
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sds_training.streets.atlas import build_atlas
 from sds_training.streets.cities import CITIES, City
 from sds_training.streets.light import Light, draw_light
+from sds_training.streets.materials import Materials, draw_materials, under_any_sky
 from sds_training.streets.mesh import Floats, Mesh, join
 from sds_training.streets.motion import FRAMES, Motion, draw_motion
 from sds_training.streets.parking import draw_parked
@@ -27,6 +28,7 @@ from sds_training.streets.world import build_world
 
 EGO_VEHICLE = 1  # Cityscapes label id
 FIRST_INSTANCE_LABEL = 24  # person; classes from here on are counted
+MATERIALS = 10  # their random numbers: behind those that `draw_drive` uses
 _EDGE = 0.075  # difference in tone between neighbours that calls for more rays
 _MIDDLE_GREY = 0.19
 _BESIDE = ((-0.36, 0.14), (0.2, -0.34))  # more rays of an edge pixel, in pixels
@@ -57,6 +59,7 @@ class Drive:
     world: Mesh
     movers: tuple[Mover, ...]
     textures: NDArray[np.uint8]
+    materials: Materials | None = None  # None: everything of its own
 
     @property
     def first_mover(self) -> int:
@@ -97,10 +100,10 @@ class Drive:
         return Frame(image, label, instance.astype(np.uint16), depth, pose, moving)
 
     def _moved(self, frame: int) -> list[Mesh]:
-        return [
-            mover.mesh(self.path, frame).as_thing(self.first_mover + number)
-            for number, mover in enumerate(self.movers)
-        ]
+        meshes = [mover.mesh(self.path, frame) for mover in self.movers]
+        if self.materials:
+            meshes = [self.materials.on(mesh) for mesh in meshes]
+        return [mesh.as_thing(self.first_mover + n) for n, mesh in enumerate(meshes)]
 
     def _trace(self, frame: int, stride: int = 1) -> tuple[Floats, Hits]:
         """Linear light (3, N) and the hits of the pixels' centres."""
@@ -195,3 +198,11 @@ def draw_drive(seed: int, number: int, width: int, height: int, frames: int = FR
         movers=tuple(draw_traffic(rng['traffic'], street, path, motion, places)),
         textures=draw_textures(rng['textures']),
     )
+
+
+def of_any_material(drive: Drive) -> Drive:
+    """The same drive through the same street, made of something else and under another sky."""
+    rng = np.random.default_rng((*drive.seed, MATERIALS))
+    materials = draw_materials(rng)
+    light = under_any_sky(drive.light, rng)
+    return replace(drive, materials=materials, light=light, world=materials.on(drive.world))

@@ -85,6 +85,14 @@ def test_mean_luminances_differ_by_a_tenth_at_least() -> None:
     assert (means[0] < means[1]).float().mean() > 0.3
 
 
+def test_all_parts_of_a_picture_have_the_gamma_of_its_one_camera() -> None:
+    config = replace(ALWAYS, jitter=JitterConfig(gamma=0.7), groups='ground')
+    plan = drawn(config, batch=50)
+    assert plan.ground is not None and bool((plan.background.gamma != 1).all())
+    for part in (plan.foreground, plan.ground):
+        assert torch.equal(part.gamma, plan.background.gamma)
+
+
 def test_factors_stay_within_the_config_although_they_must_differ() -> None:
     plan = drawn(batch=500)
     for each in (plan.foreground, plan.background):

@@ -29,7 +29,8 @@ def image(batch: int = 2) -> torch.Tensor:
 
 
 def jitter(**factors: float) -> JitterPlan:
-    parts = {'brightness': 1.0, 'contrast': 1.0, 'saturation': 1.0, 'hue': 0.0, **factors}
+    nothing = {'brightness': 1.0, 'contrast': 1.0, 'saturation': 1.0, 'hue': 0.0, 'gamma': 1.0}
+    parts = nothing | factors
     return JitterPlan(**{name: torch.full((2,), value) for name, value in parts.items()})
 
 
@@ -72,6 +73,17 @@ def test_a_third_of_a_turn_takes_red_to_green_and_back() -> None:
     torch.testing.assert_close(apply_jitter(turned, jitter(hue=-1 / 3)), red)
 
 
+def test_gamma_darkens_what_is_between_and_leaves_black_and_white() -> None:
+    steps = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3).expand(2, 3, 2, 3)
+    changed = apply_jitter(steps, jitter(gamma=2.0))
+    torch.testing.assert_close(changed, steps.square(), rtol=0, atol=1e-6)
+
+
+def test_gamma_comes_before_all_else() -> None:
+    changed = apply_jitter(image(), jitter(gamma=2.0, contrast=0.5))
+    torch.testing.assert_close(changed, apply_jitter(image().square(), jitter(contrast=0.5)))
+
+
 def test_results_stay_in_range() -> None:
     wild = apply_jitter(torch.rand(2, 3, 8, 8), jitter(brightness=2.0, contrast=2.0, hue=0.3))
     assert wild.min() >= 0 and wild.max() <= 1
@@ -84,6 +96,23 @@ def test_each_picture_has_its_own_jitter_as_often_as_asked() -> None:
     assert torch.equal(changed, plan.hue != 0)
     assert plan.brightness.min() >= 0.8 and plan.brightness.max() <= 1.2
     assert plan.hue.abs().max() <= 0.1 and plan.brightness.unique().numel() > 1000
+
+
+def test_gamma_is_drawn_as_far_to_dark_as_to_bright() -> None:
+    plan = draw_jitter(4000, JitterConfig(gamma=1.2), 0.5, generator())
+    drawn = plan.gamma[plan.gamma != 1].log()
+    assert abs(len(drawn) / 4000 - 0.5) < 0.05
+    assert drawn.abs().max() <= 1.2 and drawn.min() < -1.1 and drawn.max() > 1.1
+    assert abs(drawn.mean()) < 0.05
+    assert torch.equal(plan.gamma != 1, plan.brightness != 1)
+
+
+def test_who_wants_no_gamma_gets_the_draws_of_before_there_was_one() -> None:
+    one, other = generator(), generator()
+    plan = draw_jitter(3, JitterConfig(), 1.0, one)
+    torch.rand(3, 4, generator=other), torch.rand(3, generator=other)  # the factors, and who
+    assert torch.equal(plan.gamma, torch.ones(3))
+    assert torch.equal(one.get_state(), other.get_state())
 
 
 def test_blur_keeps_constants_and_the_mean_of_the_inside() -> None:
