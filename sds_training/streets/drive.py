@@ -28,7 +28,7 @@ from sds_training.streets.world import build_world
 
 EGO_VEHICLE = 1  # Cityscapes label id
 FIRST_INSTANCE_LABEL = 24  # person; classes from here on are counted
-MATERIALS = 10  # their random numbers: behind those that `draw_drive` uses
+_MATERIALS_SEED = 10  # behind those of what `draw_drive` draws
 _EDGE = 0.075  # difference in tone between neighbours that calls for more rays
 _MIDDLE_GREY = 0.19
 _BESIDE = ((-0.36, 0.14), (0.2, -0.34))  # more rays of an edge pixel, in pixels
@@ -202,7 +202,7 @@ def draw_drive(seed: int, number: int, width: int, height: int, frames: int = FR
 
 def of_any_material(drive: Drive) -> Drive:
     """The same drive through the same street, made of something else and under another sky."""
-    rng = np.random.default_rng((*drive.seed, MATERIALS))
+    rng = np.random.default_rng((*drive.seed, _MATERIALS_SEED))
     materials = draw_materials(rng)
     light = under_any_sky(drive.light, rng)
     return replace(drive, materials=materials, light=light, world=materials.on(drive.world))

@@ -151,5 +151,7 @@ def test_impossible_colours_are_refused_by_the_name_that_a_training_file_gives_t
     for config, group in ((StrongConfig, 'strong'), (ColorAugConfig, 'color_aug')):
         with pytest.raises(ConfigError, match=f'^{group}.jitter.hue is 0.7, wanted'):
             config(jitter=JitterConfig(hue=0.7))
+        with pytest.raises(ConfigError, match=f'^{group}.jitter.gamma is 2.5, wanted'):
+            config(jitter=JitterConfig(gamma=2.5))
     with pytest.raises(ConfigError, match='^strong.blur_sigma_px is'):
         StrongConfig(blur_sigma_px=(0.0, 1.0))
