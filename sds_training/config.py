@@ -19,10 +19,16 @@ from sds_training.unused_weights import require_no_unused_weights
 
 
 def layered_values(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Plain values of a config, group by group those `above` on top of those `below`."""
+    """Plain values of a config, group by group those `above` on top of those `below`.
+
+    Null in the place of a group takes back what is below: another encoder has other options.
+    """
     merged = dict(below)
     for name, value in above.items():
         inner = merged.get(name)
+        if isinstance(inner, dict) and value is None:
+            del merged[name]
+            continue
         both = isinstance(inner, dict) and isinstance(value, dict)
         merged[name] = layered_values(inner, value) if both else value
     return merged
