@@ -14,6 +14,7 @@ from sds_perception.engines.choose import build_engine
 from sds_perception.engines.graph import VehicleGraph, folded
 from sds_perception.engines.parity import measure_parity
 from sds_perception.engines.torch_engine import TorchEngine, choose_device
+from sds_perception.network import NETWORKS, build_network
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason='CUDA is here')
 
@@ -31,6 +32,28 @@ def test_folding_batchnorm_changes_nothing_and_leaves_none(tiny_network):
     scale = wanted.logits.abs().max()
     assert (logits - wanted.logits).abs().max() < 1e-5 * scale
     assert (disparity[0] - wanted.disparity[0]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    'encoder, kept', [('mobilenetv3_small_050', 0), ('tf_mobilenetv3_small_minimal_100', 5)]
+)
+@torch.no_grad()
+def test_folding_changes_nothing_of_other_encoders(encoder, kept):
+    """timm joins their BatchNorm and activation, and TensorFlow's pad by the size of the input."""
+    network = build_network(replace(NETWORKS['tiny'], encoder=encoder, encoder_options={})).eval()
+    with_learnt_statistics(network)
+    image = torch.rand(1, 3, 64, 128)
+    found, wanted = folded(network), network(image)
+    assert sum(isinstance(each, nn.BatchNorm2d) for each in found.modules()) == kept
+    torch.testing.assert_close(found(image)[0], wanted.logits, rtol=1e-4, atol=1e-4)
+
+
+def with_learnt_statistics(network: nn.Module) -> None:
+    """BatchNorms that do something, as after training."""
+    generator = torch.Generator().manual_seed(0)
+    for norm in (each for each in network.modules() if isinstance(each, nn.BatchNorm2d)):
+        for values, middle in ((norm.running_mean, 0.0), (norm.running_var, 1.0)):
+            values.copy_(middle + 0.2 * torch.rand(values.shape, generator=generator))
 
 
 @torch.no_grad()
