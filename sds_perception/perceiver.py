@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.brightness import brightened
 from sds_perception.camera import Camera
 from sds_perception.engines import Engine, EngineOutput
 from sds_perception.engines.graph import Detail
@@ -117,12 +118,15 @@ class Perceiver:
             ]
 
     def _prepared(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """(B, h, w, 3) uint8 at the engine's size; resized while still bytes."""
+        """(B, h, w, 3) uint8 at the engine's size; resized and brightened while still bytes."""
         height, width = self.engine.input_size
         if len(self._staging) != len(frames):
             self._staging = np.empty((len(frames), height, width, 3), np.uint8)
         for rgb, place in zip(frames, self._staging, strict=True):
             cv2.resize(rgb, (width, height), dst=place, interpolation=cv2.INTER_LINEAR)
+            bright = brightened(place, self.release.brightness)
+            if bright is not place:
+                place[:] = bright
         return self._staging
 
     def _scene(

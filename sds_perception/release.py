@@ -45,6 +45,7 @@ class Release:
     depth_kind: DepthKind
     depth_scale: float = 1.0  # metres (metric) or units (relative) per unit of network depth
     camera: Camera | None = None  # training camera at `input_size`
+    brightness: float = 0.0  # `intensity` that darker frames are brought to; 0: none are
     provenance: dict[str, Any] = field(default_factory=dict)  # commit, digests, scores, trained
     digest: str = ''  # sha256 of weights and passport; filled in by reading and writing
 
@@ -64,6 +65,10 @@ class Release:
             raise ReleaseError(
                 f'release camera is of (H, W) = ({self.camera.height}, {self.camera.width}), '
                 f'wanted that of the input size {self.input_size}: its metres would be wrong'
+            )
+        if not 0 <= self.brightness < 1:
+            raise ReleaseError(
+                f'release brightness is {self.brightness}, wanted 0 or more, below 1'
             )
         if self.network_config.classes != len(CLASSES):
             raise ReleaseError(
@@ -93,6 +98,7 @@ class Release:
             'depth_kind': self.depth_kind,
             'depth_scale': self.depth_scale,
             'camera': asdict(self.camera) if self.camera else None,
+            'brightness': self.brightness,
             'provenance': self.provenance,
         }
 
@@ -171,6 +177,7 @@ def _from_passport(passport: dict[str, Any], weights: dict[str, Tensor], digest:
         depth_kind=passport['depth_kind'],
         depth_scale=float(passport['depth_scale']),
         camera=Camera(**passport['camera']) if passport['camera'] else None,
+        brightness=float(passport.get('brightness', 0.0)),  # releases of before do not know it
         provenance=passport['provenance'],
         digest=digest,
     )

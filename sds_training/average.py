@@ -51,7 +51,15 @@ def mean_release(releases: Sequence[Release]) -> Release:
     parts = [_identity(each) for each in releases]
     provenance = {**first.provenance, 'mean_of': parts, 'scores': {}}
     camera = _mean_camera(releases)
-    return replace(first, weights=weights, camera=camera, provenance=provenance, digest='')
+    brightness = min(each.brightness for each in releases)
+    return replace(
+        first,
+        weights=weights,
+        camera=camera,
+        brightness=brightness,
+        provenance=provenance,
+        digest='',
+    )
 
 
 def lineage(release: Release) -> list[str]:

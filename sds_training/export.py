@@ -72,6 +72,7 @@ def release_of(
         input_size=(height, width),
         depth_kind='relative' if scale == NO_SCALE else 'metric',
         camera=Camera(**passport['camera']),
+        brightness=passport.get('brightness', 0.0),  # states of before do not know it
         provenance=provenance,
     )
 

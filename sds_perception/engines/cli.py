@@ -57,9 +57,9 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
     require_int8(wanted.engine, wanted.device, wanted.provider)
     size = wanted.input_size or release.input_size
     require_size(release, size)
-    compared = _frames(wanted, size)  # before the minutes that follow
+    compared = _frames(wanted, release, size)  # before the minutes that follow
     provider = wanted.provider or wanted.device
-    frames = _frames_of(wanted.calibrate, size, CALIBRATION_FRAMES, wanted)
+    frames = _frames_of(wanted.calibrate, wanted, release, size, CALIBRATION_FRAMES)
     method = wanted.method or METHODS[0]
     shape = GraphShape(size, wanted.detail)
     calibrate(release, shape, frames, wanted.cache, method, provider)
@@ -68,7 +68,7 @@ def build(wanted: argparse.Namespace, release: Release) -> ParityReport:
 
 def check(wanted: argparse.Namespace, release: Release) -> ParityReport:
     """Build from the cache where possible and compare with the reference."""
-    compared = _frames(wanted, wanted.input_size or release.input_size)
+    compared = _frames(wanted, release, wanted.input_size or release.input_size)
     return _checked(wanted, release, compared)
 
 
@@ -79,17 +79,19 @@ def _checked(
     return measure_parity(engine, release, frames_for(engine) if frames is None else frames)
 
 
-def _frames(wanted: argparse.Namespace, size: tuple[int, int]) -> NDArray[np.uint8] | None:
+def _frames(
+    wanted: argparse.Namespace, release: Release, size: tuple[int, int]
+) -> NDArray[np.uint8] | None:
     """The user's own to compare on, where there are any."""
     path = wanted.frames or wanted.calibrate
-    return _frames_of(path, size, PARITY_FRAMES, wanted) if path else None
+    return _frames_of(path, wanted, release, size, PARITY_FRAMES) if path else None
 
 
 def _frames_of(
-    path: Path, size: tuple[int, int], count: int, wanted: argparse.Namespace
+    path: Path, wanted: argparse.Namespace, release: Release, size: tuple[int, int], count: int
 ) -> NDArray[np.uint8]:
     """As the vehicle's network sees them, with the lens it has there."""
-    seen = {'camera': wanted.camera, 'lens': wanted.lens}
+    seen = {'camera': wanted.camera, 'lens': wanted.lens, 'brightness': release.brightness}
     return user_frames(path, size, count, wanted.topic, **seen)
 
 

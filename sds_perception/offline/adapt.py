@@ -41,8 +41,8 @@ def adapted_release(release: Release, frames: NDArray[np.uint8]) -> Release:
 
     Args:
         release: which network; it stays as it is.
-        frames: (N, H, W, 3) RGB at the release's input size, spread over what there will be to
-            see: where all show one place, that place is taken for the world.
+        frames: (N, H, W, 3) RGB at the release's input size, as its network sees them, spread over
+            what there will be to see: where all show one place, that place is taken for the world.
 
     Raises:
         ReleaseError: where the network has no BatchNorm.
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_new(words.output, 'last')
         release = named_release(words.release)
-        seen = {'camera': words.camera, 'lens': words.lens}
+        seen = {'camera': words.camera, 'lens': words.lens, 'brightness': release.brightness}
         size = release.input_size
         frames = user_frames(words.frames, size, words.count, words.topic, **seen)
         digest = write_release(words.output, adapted_release(release, frames))

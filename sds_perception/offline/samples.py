@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_perception.brightness import brightened
 from sds_perception.calibration import INTERPRETATIONS
 from sds_perception.offline.frames import Frame, OfflineError, Skipped, Source
 from sds_perception.offline.sources import is_bag, open_source
@@ -36,15 +37,17 @@ def user_frames(
     *,
     camera: str | None = None,
     lens: str = 'raw',
+    brightness: float = 0.0,
 ) -> NDArray[np.uint8]:
     """Up to `count` frames of a folder, picture, video or bag, spread over all of it, at `size`.
 
     A bag's are those of `topic`, which means nothing elsewhere. With a `lens` other than 'raw'
     they are as the node shows them to the network, by the CameraInfo of the bag or by `camera`.
+    `brightness` is the release's.
 
     Returns:
-        (n, H, W, 3) uint8 RGB, resized as the Perceiver does; n is smaller for a shorter source
-        and for one with frames that cannot be used.
+        (n, H, W, 3) uint8 RGB, resized and brightened as the Perceiver does; n is smaller for a
+        shorter source and for one with frames that cannot be used.
 
     Raises:
         OfflineError: nothing there can be used.
@@ -65,7 +68,7 @@ def user_frames(
     if lost:
         told = (len(lost), len(lost) + len(chosen), path, lost[0].name, lost[0].reason)
         logger.warning('%d of %d frames of %s cannot be used (first: %s: %s)', *told)
-    return np.stack(chosen)
+    return np.stack([brightened(each, brightness) for each in chosen])
 
 
 def _resized(

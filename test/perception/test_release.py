@@ -164,10 +164,21 @@ def test_weights_that_are_not_exactly_the_networks_are_refused_by_name(path, met
     ({'depth_scale': 0.0}, 'depth scale'),
     ({'depth_scale': float('inf')}, 'depth scale'),
     ({'depth_scale': 'far'}, 'invalid passport'),
+    ({'brightness': 1.0}, 'brightness is 1.0, wanted 0 or more, below 1'),
+    ({'brightness': 'dusk'}, 'invalid passport'),
 ])  # fmt: skip
 def test_a_passport_that_makes_no_sense_is_refused_by_name(path, metric_release, change, named):
     forge(path, metric_release.passport() | change, load_file(path))
     refusal(path, named)
+
+
+def test_a_release_of_before_brightness_was_known_is_read_and_brightens_nothing(
+    path, metric_release
+):
+    passport = metric_release.passport()
+    del passport['brightness']
+    forge(path, passport, load_file(path))
+    assert read_release(path).brightness == 0
 
 
 @pytest.mark.parametrize('passport', ['', '{', '[]', '7', '{"format": "sds-release-1"}'])

@@ -132,6 +132,14 @@ def test_lenses_that_differ_have_no_mean(tmp_path: Path, metric_release: Release
         mean_release([first, longer])
 
 
+def test_a_mean_is_as_used_to_the_dark_as_any_of_its_parts(
+    tmp_path: Path, metric_release: Release
+) -> None:
+    runs = [read_release(grown(tmp_path, metric_release, seed, 'origin')) for seed in (0, 1)]
+    first, second = (replace(r, brightness=d) for r, d in zip(runs, (0.4, 0.3), strict=True))
+    assert mean_release([first, second]).brightness == 0.3
+
+
 def test_a_mean_is_a_new_release_with_no_camera_where_a_part_has_none(
     tmp_path: Path, metric_release: Release
 ) -> None:

@@ -59,13 +59,13 @@ def test_a_file_lies_on_top_of_its_base(tmp_path: Path) -> None:
 def test_null_takes_back_a_group_of_the_base(tmp_path: Path) -> None:
     """Another encoder has other options, and would refuse those of the base."""
     (tmp_path / 'base.yaml').write_text(
-        'run_dir: a\nnetwork: {name: tiny, changes: {block: reflect_elu, encoder_options: {a: 1}}}\n'
+        'run_dir: a\nnetwork: {name: tiny, changes: {merge: concat, encoder_options: {a: 1}}}\n'
     )
     (tmp_path / 'top.yaml').write_text(
         'base: base.yaml\nnetwork: {changes: {encoder: resnet18, encoder_options: null}}\n'
     )
     config = read_config([str(tmp_path / 'top.yaml')])
-    assert config.network.changes == {'block': 'reflect_elu', 'encoder': 'resnet18'}
+    assert config.network.changes == {'merge': 'concat', 'encoder': 'resnet18'}
 
 
 def test_files_that_name_each_other_as_base_are_told_with_the_way_round(

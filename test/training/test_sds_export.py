@@ -80,6 +80,7 @@ def test_a_release_tells_what_its_run_knew(finished_run: TrainingConfig, tmp_pat
     own = read_release(Path(finished_run.run_dir, 'release.safetensors'))
     assert (again.camera, again.depth_kind) == (own.camera, own.depth_kind)
     assert again.camera is not None and own.depth_kind == 'metric'
+    assert again.brightness == own.brightness > 0
     assert own.provenance['scores'] and not again.provenance['scores']
     assert {**again.provenance, 'scores': own.provenance['scores']} == own.provenance
     assert own.provenance['depth_scale_source'] == 'vehicle speed'

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from sds_perception.brightness import brightened
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
 from sds_perception.engines import cli
@@ -18,6 +20,7 @@ from sds_perception.engines.reference_frames import synthetic_frames
 from sds_perception.image_codec import encode_png
 from sds_perception.offline.bag_writer import BagWriter
 from sds_perception.offline.frames import Frame
+from sds_perception.release import write_release
 
 
 @pytest.fixture
@@ -134,6 +137,25 @@ def test_a_topic_is_of_the_bag_and_the_folder_beside_it_is_read_before_calibrati
     picture = encode_png(synthetic_frames((64, 96), 1)[0]).tobytes()
     (tmp_path / 'frames' / '1.png').write_bytes(picture)
     assert main(asked) == 0 and len(calibrated) == 1
+
+
+def test_engines_are_compared_and_calibrated_on_frames_as_bright_as_the_network_sees_them(
+    tmp_path, metric_release, monkeypatch
+) -> None:
+    path, frames = tmp_path / 'day.safetensors', tmp_path / 'dusk'
+    write_release(path, replace(metric_release, brightness=0.4))
+    frames.mkdir()
+    dark = synthetic_frames(metric_release.input_size, 1)[0] // 3
+    (frames / '1.png').write_bytes(encode_png(dark).tobytes())
+    seen = []
+    monkeypatch.setattr(cli, 'calibrate', lambda release, shape, frames, *how: seen.append(frames))
+    agrees = SimpleNamespace(passed=True)
+    monkeypatch.setattr(cli, '_checked', lambda w, r, frames: seen.append(frames) or agrees)
+    words = ['build', str(path), '--engine', 'onnxruntime', '--precision', 'int8']
+    assert main([*words, '--calibrate', str(frames), '--cache', str(tmp_path)]) == 0
+    for each in seen:
+        np.testing.assert_array_equal(each[0], brightened(dark, 0.4))
+    assert len(seen) == 2
 
 
 def test_the_shipped_release_is_called_demo_here_too(release, monkeypatch, capsys) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from sds_perception.brightness import brightened
 from sds_perception.calibration import pinhole
 from sds_perception.camera import Camera
 from sds_perception.engines.reference_frames import synthetic_frames
@@ -137,6 +138,20 @@ def test_the_command_adapts_to_a_folder(
     expected = adapted_release(metric_release, frames).weights
     written = read_release(after).weights
     assert all(torch.equal(written[name], expected[name]) for name in expected)
+
+
+def test_the_command_adapts_to_dark_frames_as_the_perceiver_will_show_them(
+    tmp_path: Path, metric_release: Release, frames: Frames
+) -> None:
+    before, after = tmp_path / 'before.safetensors', tmp_path / 'after.safetensors'
+    write_release(before, replace(metric_release, brightness=0.4))
+    dark = frames // 3
+    assert main([str(before), str(pictures(tmp_path / 'dusk', dark)), str(after)]) == 0
+    shown = np.stack([brightened(each, 0.4) for each in dark])
+    expected = adapted_release(metric_release, shown).weights
+    written = read_release(after)
+    assert written.brightness == 0.4
+    assert all(torch.equal(written.weights[name], expected[name]) for name in expected)
 
 
 def test_the_command_takes_as_many_frames_as_it_is_told(

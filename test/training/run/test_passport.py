@@ -8,12 +8,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from sds_perception.brightness import intensity
 from sds_perception.camera import Camera
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError, digest_of
 from sds_training.data.clips import Clip, Pools, training_pools
+from sds_training.data.loading import open_files
 from sds_training.run.passport import data_passport, median_camera
 
 Make = Callable[..., TrainingConfig]
@@ -87,6 +90,16 @@ def test_the_training_camera_is_that_of_the_frames_at_their_training_size_centre
 ) -> None:
     camera = passport_of(tiny_run('--data.size=[192, 128]'))['camera']
     assert camera == asdict(Camera(180.0, 180.0, 95.5, 63.5, 192, 128))
+
+
+def test_nine_in_ten_pictures_are_brighter_than_what_a_run_calls_dark(tiny_run: Make) -> None:
+    config = tiny_run()
+    pools = training_pools(config.data)
+    files = open_files(config.data, pools.clips)
+    clips = (*pools.labelled, *pools.unlabelled)
+    every = [intensity(files.read(clip.image).pixels) for clip in clips]
+    assert len(set(every)) > 1
+    assert passport_of(config)['brightness'] == pytest.approx(np.quantile(every, 0.1), abs=1e-3)
 
 
 @pytest.fixture
