@@ -35,7 +35,11 @@ def exponent(found: float, brightness: float) -> float:
 
 def brightened(rgb: NDArray[np.uint8], brightness: float) -> NDArray[np.uint8]:
     """The (H, W, 3) picture itself where it is bright enough, else a brighter one."""
-    power = exponent(intensity(rgb), brightness) if brightness else 1.0
+    return raised(rgb, exponent(intensity(rgb), brightness)) if brightness else rgb
+
+
+def raised(rgb: NDArray[np.uint8], power: float) -> NDArray[np.uint8]:
+    """The picture with its intensities, as parts of 255, to that power; itself for 1."""
     if power == 1:
         return rgb
     return np.asarray(cv2.LUT(rgb, np.rint(255 * _LEVELS**power).astype(np.uint8)), np.uint8)

@@ -27,7 +27,7 @@ from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.run.interruption import Interrupted
 from sds_training.run.origin import read_origin
 from sds_training.run.own_streets import render_streets
-from sds_training.run.passport import data_passport
+from sds_training.run.passport import Before, data_passport
 from sds_training.run.run_state import (
     RunStateError,
     changed_fields,
@@ -111,9 +111,10 @@ def require_same_run(config: TrainingConfig, release: Release) -> None:
     """Refuse the release of another config or start, or of other frames than are there now."""
     known = release.provenance
     before = dict(known['config'])
-    if config.init_from:  # what it holds counts, not where it lies
-        now, grew = read_origin(config.init_from).passport, known.get('started_from')
-        if grew is None or changed_fields(grew, {name: now.get(name) for name in grew}):
+    start = read_origin(config.init_from) if config.init_from else None
+    if start:  # what it holds counts, not where it lies
+        grew, holds = known.get('started_from'), start.passport
+        if grew is None or changed_fields(grew, {name: holds.get(name) for name in grew}):
             raise RunStateError(
                 f'{config.run_dir} grew from another start than {config.init_from} is now; remove '
                 'its folder and the same command trains it again'
@@ -123,7 +124,8 @@ def require_same_run(config: TrainingConfig, release: Release) -> None:
     render_streets(config)
     camera = asdict(release.camera) if release.camera else None
     before = {'data': known.get('data'), 'camera': camera}
-    require_same_data(config.run_dir, before, data_passport(config, training_pools(config.data)))
+    now = data_passport(config, training_pools(config.data), Before(origin=start))
+    require_same_data(config.run_dir, before, now)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -34,7 +34,7 @@ from sds_training.learner import Learner
 from sds_training.neighbour_terms import NeighbourTerms
 from sds_training.networks import joint
 from sds_training.run.devices import launched
-from sds_training.run.passport import data_passport
+from sds_training.run.passport import data_passport, known_before
 from sds_training.train import PROBLEMS
 
 WARM_UP = 3  # steps
@@ -79,9 +79,10 @@ def step_shares(
     config: TrainingConfig, pools: Pools, fabric: Fabric, steps: int
 ) -> dict[str, float]:
     """Median seconds per step, and shares of it, over `steps` steps after those to warm up."""
-    passport = data_passport(config, pools)
+    passport = data_passport(config, pools, known_before(config))
     learner = Learner(config, fabric, passport['camera']['fy'], passport.get('start_size'))
-    supply = StepBatches(config.data, pools, config.seed)
+    brightness = passport['brightness']
+    supply = StepBatches(config.data, pools, config.seed, brightness=brightness)
     parts = {
         'loader': [(StepBatches, '__getitem__')],
         'follow and optimiser': [(learner.teacher, 'follow'), (learner.optimiser, 'step')],
@@ -108,10 +109,11 @@ def step_shares(
 def depth_cost(config: TrainingConfig, pools: Pools, fabric: Fabric, rounds: int) -> float:
     """Share of a joint step that the depth terms cost with their backward pass."""
     without = replace(config, loss=replace(config.loss, depth=0.0, speed=0.0))
-    passport = data_passport(config, pools)
+    passport = data_passport(config, pools, known_before(config))
     seen = passport['camera']['fy'], passport.get('start_size')
     learners = [Learner(each, fabric, *seen) for each in (config, without)]
-    supply = StepBatches(config.data, pools, config.seed)
+    brightness = passport['brightness']
+    supply = StepBatches(config.data, pools, config.seed, brightness=brightness)
     spent: list[list[float]] = [[], []]
     for step in range(rounds + 2):
         batches = group_of(supply, step, config, fabric)

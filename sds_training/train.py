@@ -32,7 +32,7 @@ from sds_training.run.interruption import Interrupted, stop_requests
 from sds_training.run.journal import Journal, Lap
 from sds_training.run.origin import read_origin
 from sds_training.run.own_streets import render_streets
-from sds_training.run.passport import data_passport
+from sds_training.run.passport import data_passport, known_before
 from sds_training.run.pictures import step_pictures
 from sds_training.run.processes import (
     ElsewhereError,
@@ -111,7 +111,7 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
 def data_of(config: TrainingConfig) -> tuple[Pools, dict[str, Any]]:
     """The frames to learn from, and what the run's passport tells of them."""
     pools = training_pools(config.data)
-    return pools, data_passport(config, pools)
+    return pools, data_passport(config, pools, known_before(config))
 
 
 def walk(
@@ -123,7 +123,7 @@ def walk(
 ) -> None:
     """The steps from where the learner stands to the last one."""
     config, fabric, often = learner.config, learner.fabric, learner.config.journal
-    supply = step_batches(learner, pools)
+    supply = step_batches(learner, pools, passport['brightness'])
     lap = Lap()
     while learner.step < config.steps:
         with lap.waiting():
@@ -198,7 +198,7 @@ def require_one_folder(learner: Learner) -> None:
         )
 
 
-def step_batches(learner: Learner, pools: Pools) -> Iterator[list[Batch]]:
+def step_batches(learner: Learner, pools: Pools, brightness: float) -> Iterator[list[Batch]]:
     """The batches of each step still to go: as many as gradients are accumulated over."""
     config, fabric = learner.config, learner.fabric
     many = config.fabric.accumulate
@@ -210,6 +210,7 @@ def step_batches(learner: Learner, pools: Pools) -> Iterator[list[Batch]]:
         config.steps * many,
         fabric.global_rank,
         fabric.world_size,
+        brightness,
     )
     while True:
         yield [next(flat) for _ in range(many)]

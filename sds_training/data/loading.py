@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from sds_perception.brightness import exponent, intensity, raised
 from sds_training.data.cache import CachedFiles, OriginalFiles, Resized
 from sds_training.data.clips import Clip, Pools
 from sds_training.data.config import DataConfig
@@ -42,13 +43,15 @@ def batches(
     last_step: int,
     rank: int = 0,
     world_size: int = 1,
+    brightness: float = 0.0,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first_step` up to, not including, `last_step`.
 
     Each process receives `labelled_batch` + `unlabelled_batch` frames; the whole batch is that
-    times `world_size`. Each pool is walked in a new order every epoch, without repetition.
+    times `world_size`. Each pool is walked in a new order every epoch, without repetition. Frames
+    darker than `brightness` are shown as the vehicle will show them (`brightness.py`).
     """
-    steps = StepBatches(config, pools, seed, rank, world_size)
+    steps = StepBatches(config, pools, seed, rank, world_size, brightness)
     if config.workers == 0:
         return (steps[step] for step in range(first_step, last_step))
     return reraised(
@@ -68,10 +71,16 @@ class StepBatches(Dataset):
     """The batch of any step, by its number."""
 
     def __init__(
-        self, config: DataConfig, pools: Pools, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        config: DataConfig,
+        pools: Pools,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        brightness: float = 0.0,
     ) -> None:
         self._config, self._pools, self._seed = config, pools, seed
-        self._rank, self._world_size = rank, world_size
+        self._rank, self._world_size, self._brightness = rank, world_size, brightness
         self._files = open_files(config, pools.clips)
         self._rare = self._rare_classes()
 
@@ -92,7 +101,8 @@ class StepBatches(Dataset):
                 wanted, at = self._rare.draw(rng)
             else:
                 wanted, at = None, place_in_pool(len(pool), (self._seed, stream), place)
-            samples.append(load_sample(pool[at], self._files, self._config, rng, wanted))
+            how = self._files, self._config, rng, wanted, self._brightness
+            samples.append(load_sample(pool[at], *how))
         return collate(samples, self._config.crop)
 
     def _rare_classes(self) -> RareClasses | None:
@@ -129,22 +139,27 @@ def load_sample(
     config: DataConfig,
     rng: np.random.Generator,
     wanted: int | None = None,
+    brightness: float = 0.0,
 ) -> Sample:
     """Read one clip and cut, flip and enlarge it as `rng` decides; neighbours likewise.
 
-    The crop shows the class `wanted`, if one is given and a few draws find it.
+    The crop shows the class `wanted`, if one is given and a few draws find it. Where the frame is
+    darker than `brightness`, it and its neighbours are raised alike: what they show stays alike.
     """
     image = files.read(clip.image)
     height, width = image.pixels.shape[:2]
+    power = exponent(intensity(image.pixels), brightness)
     label = label_of(clip, files, image)
     plan = _plan_for(label, wanted, (width, height), config, rng)
-    frame = apply_to_picture(image.pixels, plan)
-    others = tuple(apply_to_picture(each, plan) for each in neighbours_of(clip, files, image))
+    frame, *others = (
+        apply_to_picture(raised(each, power), plan)
+        for each in (image.pixels, *neighbours_of(clip, files, image))
+    )
     camera = clip.camera_at(*image.recorded).resized(width, height)
     driven = clip.driven(config.neighbour_gap * config.frame_period_s)
     return Sample(
         image=frame,
-        neighbours=others or (frame, frame),
+        neighbours=tuple(others) or (frame, frame),
         has_neighbours=clip.neighbours is not None,
         label=None if label is None else apply_to_label(label, plan),
         depth_only=clip.depth_only,

@@ -26,6 +26,7 @@ class Origin(NamedTuple):
     size: tuple[int, int]  # width and height of the pictures they learnt from
     camera: Camera | None  # the one its depth is meant for; a release may not know it
     scale: str  # what told its depth in metres, `NO_SCALE` where nothing did
+    brightness: float  # that darker pictures are brought to before it sees them, 0 not known
 
 
 def read_origin(path: str) -> Origin:
@@ -50,6 +51,7 @@ def _of_release(release: Release) -> Origin:
         size=(width, height),
         camera=release.camera,
         scale=told.get('depth_scale_source', NO_SCALE) if direct else NO_SCALE,
+        brightness=release.brightness,
     )
 
 
@@ -70,4 +72,5 @@ def _of_state(state: dict[str, Any]) -> Origin:
         size=tuple(config['data']['size']),
         camera=Camera(**passport['camera']),
         scale=scale,
+        brightness=passport.get('brightness', 0.0),
     )

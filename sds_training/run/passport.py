@@ -6,7 +6,7 @@ import json
 import logging
 from dataclasses import asdict
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from sds_training.data.config import DataConfig
 from sds_training.data.loading import open_files
 from sds_training.data.requirements import require_supervision
 from sds_training.export import code_version, scale_source
-from sds_training.run.origin import read_origin
+from sds_training.run.origin import Origin, read_origin
 from sds_training.run.run_state import newest_state
 
 # At least so many frames, where there are as many, and fewer than twice as many decide the
@@ -35,7 +35,22 @@ KEPT_MEANING = ('start_size', 'camera', 'depth_scale_source')
 logger = logging.getLogger(__name__)
 
 
-def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
+class Before(NamedTuple):
+    """What networks knew before this part of a run: of the run itself, or else of its start."""
+
+    passport: dict[str, Any] | None = None  # of a run that goes on
+    origin: Origin | None = None  # of one that begins with other networks
+
+
+def known_before(config: TrainingConfig) -> Before:
+    """Of a run that goes on, the file it started from need not be there any more."""
+    state = newest_state(config)
+    if state is not None:
+        return Before(json.loads(state['passport']))
+    return Before(origin=read_origin(config.init_from) if config.init_from else None)
+
+
+def data_passport(config: TrainingConfig, pools: Pools, before: Before) -> dict[str, Any]:
     """Plain JSON values: split and pool, the canonical camera, what tells metres, the commit."""
     require_supervision(config, pools)
     return {
@@ -45,14 +60,14 @@ def data_passport(config: TrainingConfig, pools: Pools) -> dict[str, Any]:
             'pool_sha256': digest_of(sorted(clip.name for clip in pools.unlabelled)),
         },
         'camera': asdict(median_camera(config.data, pools)),
-        'brightness': usual_brightness(config.data, pools),
         'depth_scale_source': scale_source(config),
         'commit': code_version(),
-        **kept_meaning(config),
+        'brightness': shown_brightness(config.data, pools, before),
+        **kept_meaning(config, before),
     }
 
 
-def kept_meaning(config: TrainingConfig) -> dict[str, Any]:
+def kept_meaning(config: TrainingConfig, before: Before) -> dict[str, Any]:
     """Of a run that keeps depth: the camera it is meant for, and its scale where nothing else is.
 
     What is kept stays as it was said behind the camera of `init_from`, in its metres. Behind the
@@ -60,11 +75,10 @@ def kept_meaning(config: TrainingConfig) -> dict[str, Any]:
     """
     if not config.loss.kept_depth:
         return {}
-    state = newest_state(config)
-    if state is not None:  # the file it started from need not be there any more
-        before = json.loads(state['passport'])
-        return {name: before[name] for name in KEPT_MEANING if name in before}
-    origin = read_origin(str(config.init_from))
+    if before.passport is not None:
+        return {name: before.passport[name] for name in KEPT_MEANING if name in before.passport}
+    origin = before.origin
+    assert origin is not None, 'a config that keeps depth has an init_from'
     kept: dict[str, Any] = {'start_size': origin.size}
     if origin.camera:
         kept['camera'] = asdict(origin.camera.resized(*config.data.size))
@@ -97,11 +111,19 @@ def median_camera(config: DataConfig, pools: Pools) -> Camera:
     )
 
 
-def usual_brightness(config: DataConfig, pools: Pools) -> float:
-    """The intensity that nine in ten of the training frames have at least.
+def shown_brightness(config: DataConfig, pools: Pools, before: Before) -> float:
+    """What darker frames are brought to, in training as on the vehicle (`brightness.py`).
 
-    The vehicle brightens what is darker. By the darkest frame alone one tunnel would decide.
+    As the run began, whatever that was; as its start is used to; else as its own frames are.
     """
+    if before.passport is not None:
+        return float(before.passport.get('brightness', 0.0))
+    known = before.origin.brightness if before.origin else 0.0
+    return known or usual_brightness(config, pools)
+
+
+def usual_brightness(config: DataConfig, pools: Pools) -> float:
+    """The intensity that nine in ten of the training frames have: one tunnel must not decide."""
     files, clips = open_files(config, pools.clips), [*pools.unlabelled, *pools.labelled]
     some = clips[:: max(1, len(clips) // PICTURES_READ)]
     found = [intensity(files.read(clip.image).pixels) for clip in some]

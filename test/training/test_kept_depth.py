@@ -204,6 +204,25 @@ def test_a_run_that_keeps_depth_goes_on_without_the_file_it_started_from(
     assert (again.camera, again.depth_kind) == (first.camera, first.depth_kind)
 
 
+def test_a_run_and_its_release_are_as_bright_as_the_start(tiny_run: Make, tmp_path: Path) -> None:
+    words = begun(tiny_run, tmp_path)
+    file = tmp_path / 'wide.safetensors'
+    start, shown = read_release(file), {}
+
+    def look(module: Module, given: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, SdsNetwork):
+            shown.setdefault(start.brightness, float(given[0].mean()))
+
+    for brightness in (0.9, 0.5):
+        file.unlink()
+        start = replace(start, brightness=brightness)
+        write_release(file, start)
+        config = tiny_run(words, '--steps=1', run_dir=tmp_path / str(brightness))
+        with register_module_forward_pre_hook(look):
+            assert read_release(train(config) or '').brightness == brightness
+    assert shown[0.9] > shown[0.5] + 0.1
+
+
 def test_metres_are_kept_from_a_state_too(tiny_run: Make, tmp_path: Path) -> None:
     before = tiny_run('--steps=1', run_dir=tmp_path / 'first')
     train(before)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from sds_perception.brightness import intensity
 from sds_perception.camera import Camera
 from sds_perception.labels import TRAIN_ID_FROM_LABEL_ID, UNLABELLED
 from sds_training.data.cache import CacheError
@@ -16,8 +17,8 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_picture
-from sds_training.data.loading import batches, place_in_pool
-from sds_training.data.samples import Batch
+from sds_training.data.loading import batches, load_sample, open_files, place_in_pool
+from sds_training.data.samples import Batch, Sample
 
 
 @pytest.fixture
@@ -240,3 +241,28 @@ def test_training_without_the_cache_is_refused_with_the_command_to_run(config) -
 def test_a_setting_out_of_range_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(DataError, match=f'data.{field} is'):
         DataConfig(**{field: value})
+
+
+def test_a_dark_frame_and_its_neighbours_are_raised_alike_and_no_other_is(config) -> None:
+    pools = training_pools(config)
+    files = open_files(config, pools.clips)
+    clip = next(each for each in pools.clips if each.neighbours)
+    found = intensity(files.read(clip.image).pixels)
+
+    def loaded(brightness: float) -> Sample:
+        rng = np.random.default_rng(0)
+        return load_sample(clip, files, config, rng, brightness=brightness)
+
+    plain, bright, dark = loaded(0.0), loaded(0.9 * found), loaded(found**0.8)
+    np.testing.assert_array_equal(plain.image, bright.image)
+    pairs = zip(plain.neighbours, dark.neighbours, strict=True)
+    for before, after in ((plain.image, dark.image), *pairs):
+        wanted = 255 * (before / 255) ** 0.8
+        assert np.abs(after - wanted).max() < 2 < np.abs(after - before.astype(float)).max()
+
+
+def test_batches_show_frames_as_bright_as_they_are_told(config) -> None:
+    pools = training_pools(config)
+    plain = next(batches(config, pools, 0, 0, 1)).unlabelled.image.float().mean()
+    raised = next(batches(config, pools, 0, 0, 1, brightness=0.9)).unlabelled.image.float().mean()
+    assert raised > plain + 5

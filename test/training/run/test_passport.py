@@ -13,18 +13,26 @@ import pytest
 
 from sds_perception.brightness import intensity
 from sds_perception.camera import Camera
+from sds_perception.release import Release, write_release
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError, digest_of
 from sds_training.data.clips import Clip, Pools, training_pools
 from sds_training.data.loading import open_files
-from sds_training.run.passport import data_passport, median_camera
+from sds_training.run.origin import read_origin
+from sds_training.run.passport import (
+    Before,
+    data_passport,
+    known_before,
+    median_camera,
+    shown_brightness,
+)
 
 Make = Callable[..., TrainingConfig]
 
 
 def passport_of(config: TrainingConfig) -> dict[str, Any]:
     """What a run of this config knows of its data."""
-    return data_passport(config, training_pools(config.data))
+    return data_passport(config, training_pools(config.data), known_before(config))
 
 
 @pytest.fixture
@@ -102,6 +110,25 @@ def test_nine_in_ten_pictures_are_brighter_than_what_a_run_calls_dark(tiny_run: 
     assert passport_of(config)['brightness'] == pytest.approx(np.quantile(every, 0.1), abs=1e-3)
 
 
+def test_a_run_sees_frames_as_bright_as_its_start_did_and_goes_on_as_it_began(
+    tiny_run: Make, tmp_path: Path, metric_release: Release
+) -> None:
+    write_release(tmp_path / 'noon.safetensors', replace(metric_release, brightness=0.7))
+    write_release(tmp_path / 'unknown.safetensors', metric_release)
+    noon, unknown = (read_origin(str(tmp_path / f'{n}.safetensors')) for n in ('noon', 'unknown'))
+    config = tiny_run().data
+    pools = training_pools(config)
+    own = shown_brightness(config, pools, Before())
+    assert 0 < own < 0.7
+    for before, shown in (
+        (Before(origin=noon), 0.7),
+        (Before(origin=unknown), own),
+        (Before(passport={'brightness': 0.2}), 0.2),
+        (Before(passport={}), 0.0),  # of a version before it
+    ):
+        assert shown_brightness(config, pools, before) == shown
+
+
 @pytest.fixture
 def training_camera(tiny_run: Make, tmp_path: Path) -> Callable[..., Camera]:
     """That of pictures taken through lenses of (fx, fy) pixels; None is unknown."""
@@ -161,6 +188,6 @@ def test_training_on_another_shape_than_the_vehicle_shows_is_told(
     tiny_run: Make, caplog: pytest.LogCaptureFixture, words: tuple[str, ...], said: str
 ) -> None:
     config = tiny_run(*words)
-    data_passport(config, training_pools(config.data))
+    passport_of(config)
     told = '\n'.join(each for each in caplog.messages if 'another shape' in each)
     assert re.search(said, told) if said else not told
