@@ -51,7 +51,8 @@ def mean_release(releases: Sequence[Release]) -> Release:
     parts = [_identity(each) for each in releases]
     provenance = {**first.provenance, 'mean_of': parts, 'scores': {}}
     camera = _mean_camera(releases)
-    brightness = min(each.brightness for each in releases)
+    known = [each.brightness for each in releases if each.brightness]
+    brightness = min(known, default=0.0)
     return replace(
         first,
         weights=weights,

@@ -138,6 +138,8 @@ def test_a_mean_is_as_used_to_the_dark_as_any_of_its_parts(
     runs = [read_release(grown(tmp_path, metric_release, seed, 'origin')) for seed in (0, 1)]
     first, second = (replace(r, brightness=d) for r, d in zip(runs, (0.4, 0.3), strict=True))
     assert mean_release([first, second]).brightness == 0.3
+    assert mean_release([first, runs[1]]).brightness == 0.4  # of the other it is not known
+    assert mean_release(runs).brightness == 0
 
 
 def test_a_mean_is_a_new_release_with_no_camera_where_a_part_has_none(
