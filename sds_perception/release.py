@@ -66,10 +66,8 @@ class Release:
                 f'release camera is of (H, W) = ({self.camera.height}, {self.camera.width}), '
                 f'wanted that of the input size {self.input_size}: its metres would be wrong'
             )
-        if not 0 <= self.brightness < 1:
-            raise ReleaseError(
-                f'release brightness is {self.brightness}, wanted 0 or more, below 1'
-            )
+        if not 0 <= self.brightness <= 1:
+            raise ReleaseError(f'release brightness is {self.brightness}, wanted 0 to 1')
         if self.network_config.classes != len(CLASSES):
             raise ReleaseError(
                 f'release network has {self.network_config.classes} classes, '
