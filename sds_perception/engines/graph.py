@@ -93,7 +93,7 @@ def norms_apart(network: nn.Module) -> nn.Module:
     for parent in list(network.modules()):
         for name, joined in list(parent.named_children()):
             if isinstance(joined, BatchNormAct2d):
-                norm = nn.BatchNorm2d(joined.num_features, joined.eps)
-                norm.load_state_dict(joined.state_dict(), strict=False)  # but for the activation
+                norm, known = nn.BatchNorm2d(joined.num_features, joined.eps), joined.state_dict()
+                norm.load_state_dict({name: known[name] for name in norm.state_dict()})
                 setattr(parent, name, nn.Sequential(norm, joined.act).eval())
     return network
