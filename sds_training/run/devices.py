@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 
 import torch
@@ -46,12 +47,24 @@ def _launched(wanted: FabricConfig) -> Fabric:
             precision=wanted.precision,
         )
         fabric.launch()
+        if wide:
+            atexit.register(_leave_the_others)
     except (MisconfigurationException, ValueError) as problem:  # such as SLURM's other numbers
         raise ConfigError(
             f'fabric.devices {wanted.devices} and fabric.num_nodes {wanted.num_nodes} cannot be '
             f'launched: {" ".join(str(problem).split())}'
         ) from problem
     return fabric
+
+
+def _leave_the_others() -> None:
+    """Close the connections to other processes while there is an interpreter.
+
+    Fabric leaves gloo's open. A thread of gloo that asks for the interpreter's lock as it ends
+    takes the process down with SIGABRT, now and then and on a busy machine.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def require_devices(wanted: FabricConfig) -> None:

@@ -26,7 +26,7 @@ class Origin(NamedTuple):
     size: tuple[int, int]  # width and height of the pictures they learnt from
     camera: Camera | None  # the one its depth is meant for; a release may not know it
     scale: str  # what told its depth in metres, `NO_SCALE` where nothing did
-    brightness: float  # that darker pictures are brought to before it sees them, 0 not known
+    brightness: float = 0.0  # that darker pictures are brought to before it sees them; 0 not known
 
 
 def read_origin(path: str) -> Origin:

@@ -31,6 +31,23 @@ def train_in_processes(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+def test_every_process_leaves_the_others_before_its_interpreter_ends(
+    tiny_run: Callable, tmp_path: Path
+) -> None:
+    """Else a thread of gloo ends it with SIGABRT, now and then."""
+    tiny_run()
+    (tmp_path / 'train.py').write_text(
+        'import atexit, sys, torch.distributed as group\n'
+        'from sds_training.train import main\n'
+        "atexit.register(lambda: print('left' if not group.is_initialized() else 'stayed'))\n"
+        'sys.exit(main())\n'
+    )
+    words = [tmp_path / 'tiny.yaml', '--fabric.devices=2', f'--data.root={tmp_path / "nowhere"}']
+    command = [sys.executable, *map(str, (tmp_path / 'train.py', *words))]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, sorted(ended.stdout.split())) == (2, ['left', 'left'])
+
+
 @pytest.mark.parametrize(('problem', 'code'), [
     (RunStateError('no'), 2), (KeyboardInterrupt(), 130), (MemoryError(), 2),
 ])  # fmt: skip
