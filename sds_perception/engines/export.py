@@ -30,7 +30,8 @@ from torch import Tensor, nn
 from sds_perception import network
 from sds_perception.atomic_file import write_atomically
 from sds_perception.engines import EngineError, graph, streamline
-from sds_perception.engines.graph import Detail, VehicleGraph, folded
+from sds_perception.engines.folding import folded
+from sds_perception.engines.graph import Detail, VehicleGraph
 from sds_perception.engines.streamline import streamlined
 from sds_perception.release import Release, weights_digest
 

@@ -6,16 +6,12 @@ its own pre- or post-processing.
 
 from __future__ import annotations
 
-import copy
 from typing import Literal
 
 import torch
-import torch.fx.experimental.optimization as fx_optimization
-from timm.layers import BatchNormAct2d, is_notrace_module
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from sds_perception.labels import UNLABELLED
-from sds_perception.network import SdsNetwork
 
 Detail = Literal['fast', 'fine']
 
@@ -69,31 +65,3 @@ def first_at(peak: Tensor, scores: Tensor) -> Tensor:
     """
     classes = torch.arange(scores.shape[1], dtype=scores.dtype, device=scores.device)
     return torch.where(scores == peak, classes.view(1, -1, 1), float(UNLABELLED)).amin(dim=1)
-
-
-class _Tracer(fx.Tracer):
-    """Leaves alone what timm says depends on the size: the padding of TensorFlow's encoders."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return is_notrace_module(type(m)) or super().is_leaf_module(m, module_qualified_name)
-
-
-def folded(network: SdsNetwork) -> nn.Module:
-    """A copy whose BatchNorms are folded into their convolutions; same outputs in eval mode.
-
-    A convolution that pads by the size of its input (`tf_` encoders, stride 2) keeps its own.
-    """
-    apart = norms_apart(copy.deepcopy(network).eval())
-    traced = fx.GraphModule(apart, _Tracer().trace(apart))
-    return fx_optimization.fuse(traced, inplace=True, no_trace=True)
-
-
-def norms_apart(network: nn.Module) -> nn.Module:
-    """The network with timm's joined layers as BatchNorm, then activation: folding knows these."""
-    for parent in list(network.modules()):
-        for name, joined in list(parent.named_children()):
-            if isinstance(joined, BatchNormAct2d):
-                norm, known = nn.BatchNorm2d(joined.num_features, joined.eps), joined.state_dict()
-                norm.load_state_dict({name: known[name] for name in norm.state_dict()})
-                setattr(parent, name, nn.Sequential(norm, joined.act).eval())
-    return network

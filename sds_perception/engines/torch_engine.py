@@ -14,7 +14,8 @@ from sds_perception.engines import (
     require_frames,
 )
 from sds_perception.engines.cuda_replay import CudaReplay
-from sds_perception.engines.graph import Detail, VehicleGraph, folded
+from sds_perception.engines.folding import folded
+from sds_perception.engines.graph import Detail, VehicleGraph
 from sds_perception.engines.precision import require_precision
 from sds_perception.release import Release
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from sds_perception.engines import EngineError
 from sds_perception.engines.choose import build_engine
-from sds_perception.engines.graph import VehicleGraph, folded
+from sds_perception.engines.folding import folded
+from sds_perception.engines.graph import VehicleGraph
 from sds_perception.engines.parity import measure_parity
 from sds_perception.engines.torch_engine import TorchEngine, choose_device
 from sds_perception.network import NETWORKS, build_network

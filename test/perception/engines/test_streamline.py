@@ -23,6 +23,8 @@ VARIANTS = {
     'to full size': {'decoder_channels': (16, 16, 16, 8, 8), 'exchange_levels': (2,)},
     'gated': {'exchange': 'pad'},
     'none': {'exchange': 'none'},
+    'joined BatchNorms': {'encoder': 'mobilenetv3_small_050', 'encoder_options': {}},
+    'padded by size': {'encoder': 'tf_mobilenetv3_small_minimal_100', 'encoder_options': {}},
 }
 
 
