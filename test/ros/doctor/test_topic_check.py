@@ -33,8 +33,10 @@ def examined(graph, capsys, tiny_release, as_a_command):
     def examine(picture, info, *options: str, topic: str = '/image') -> list[str]:
         camera = graph.observer.create_publisher(type(picture), topic, 5)
         graph.observer.create_timer(0.05, lambda: camera.publish(picture))
-        graph.observer.create_publisher(CameraInfo, '/camera_info', LATCHED).publish(info)
+        latched = graph.observer.create_publisher(CameraInfo, '/camera_info', LATCHED)
+        latched.publish(info)
         doctor.main([*SURELY, '--release', str(tiny_release), *options])
+        graph.observer.destroy_publisher(latched)  # or the next may hear this one's info last
         lines = capsys.readouterr().out.splitlines()
         return [line[18:] for line in lines if line.startswith('FAULT')]
 
