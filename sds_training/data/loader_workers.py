@@ -57,12 +57,14 @@ def reraised(items: Iterable[Batch | DataError]) -> Iterator[Batch]:
 def lost_workers_told() -> Iterator[None]:
     """Tell in a sentence of a worker that was ended from outside.
 
-    torch raises this wherever the loop happens to be, so that nothing of its step can be kept.
+    torch raises this wherever the loop happens to be, so that nothing of its step can be kept. Of
+    a worker that ended as it handed a batch over, the connection is what is lost.
     """
     try:
         yield
-    except RuntimeError as problem:
-        if not str(problem).startswith('DataLoader worker'):
+    except (RuntimeError, ConnectionError, EOFError) as problem:
+        known = str(problem).startswith('DataLoader worker')
+        if isinstance(problem, RuntimeError) and not known:
             raise
         raise DataError(
             f'a process that loads batches was ended from outside, perhaps for want of memory '

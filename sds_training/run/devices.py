@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 
 import torch
@@ -64,6 +65,7 @@ def _leave_the_others() -> None:
     takes the process down with SIGABRT, now and then and on a busy machine.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()  # modules of DDP hold each other, and the group with its threads
         torch.distributed.destroy_process_group()
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from sds_training.config import TrainingConfig
+from sds_training.data.cityscapes import DataError
+from sds_training.data.loader_workers import lost_workers_told
 from sds_training.run.run_state import newest_state
 
 
@@ -43,3 +45,15 @@ def loader_of(parent: int) -> int:
     same = Path(f'/proc/{parent}/cmdline').read_bytes()
     (loader,) = (each for each in children if Path(f'/proc/{each}/cmdline').read_bytes() == same)
     return int(loader)
+
+
+@pytest.mark.parametrize('problem', [ConnectionResetError(104, 'reset by peer'), EOFError()])
+def test_a_loader_lost_as_it_hands_a_batch_over_is_told_too(problem: Exception) -> None:
+    told = 'a process that loads batches was ended from outside'
+    with pytest.raises(DataError, match=told), lost_workers_told():
+        raise problem
+
+
+def test_what_no_loader_has_to_do_with_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match='another'), lost_workers_told():
+        raise RuntimeError('another matter')
