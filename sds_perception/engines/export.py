@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from sds_perception import network
 from sds_perception.atomic_file import write_atomically
-from sds_perception.engines import EngineError, graph, streamline
+from sds_perception.engines import EngineError, folding, graph, streamline
 from sds_perception.engines.folding import folded
 from sds_perception.engines.graph import Detail, VehicleGraph
 from sds_perception.engines.streamline import streamlined
@@ -111,7 +111,7 @@ def onnx_path(
 ) -> Path:
     """Where the cache keeps this graph; named by all it depends on, our own sources included."""
     parts = (network.model, network.encoder, network.decoder, network.ccam, network.heads)
-    sources = (*parts, graph, streamline, sys.modules[__name__])
+    sources = (*parts, folding, graph, streamline, sys.modules[__name__])
     written = ''.join(code_of(inspect.getsource(module)) for module in sources)
     ours = hashlib.sha256(written.encode()).hexdigest()[:8]
     versions = f'timm{timm.__version__}-{_exporter_versions()}'

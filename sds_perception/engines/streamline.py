@@ -149,7 +149,7 @@ class StreamlinedNetwork(nn.Module):
 
     def __init__(self, network: SdsNetwork) -> None:
         super().__init__()
-        self.trunk = folded_graph(_without_tail(network))
+        self.trunk = folded_graph(_without_tail(norms_apart(network)))
         exchange = cast(CrossChannelAttention, network.exchanges[-1])
         self.tail = FusedTail(
             exchange, network.semantic_head, cast(DepthHead, network.depth_heads[-1])
@@ -164,7 +164,7 @@ class StreamlinedNetwork(nn.Module):
 
 def streamlined(network: SdsNetwork) -> nn.Module:
     """A copy, BatchNorm folded, that says the same faster on a CPU runtime."""
-    network = cast(SdsNetwork, norms_apart(deepcopy(network).eval()))
+    network = deepcopy(network).eval()
     for exchange, channels in zip(network.exchanges, network.config.decoder_channels, strict=True):
         if isinstance(exchange, CrossChannelAttention):
             for name in ('attend_semantic', 'attend_depth'):
@@ -183,10 +183,10 @@ class _LeavesTail(Tracer):
         return kept or super().is_leaf_module(m, module_qualified_name)
 
 
-def _without_tail(network: SdsNetwork) -> torch.fx.GraphModule:
+def _without_tail(network: nn.Module) -> torch.fx.GraphModule:
     """The network up to its last exchange: image to that exchange's two inputs."""
     graph = _LeavesTail().trace(network)
-    place = f'exchanges.{len(network.exchanges) - 1}'
+    place = f'exchanges.{len(cast(SdsNetwork, network).exchanges) - 1}'
     exchange = next(node for node in graph.nodes if node.target == place)
     output = next(node for node in graph.nodes if node.op == 'output')
     output.args = (tuple(exchange.args),)
