@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,8 @@ from sds_training.learner import DivergedError, Learner
 from sds_training.run.devices import launched
 from sds_training.run.interruption import Interrupted, stop_requests
 from sds_training.run.journal import Journal, Lap
-from sds_training.run.origin import read_origin
 from sds_training.run.own_streets import render_streets
-from sds_training.run.passport import data_passport, known_before
+from sds_training.run.passport import Before, data_passport, known_before
 from sds_training.run.pictures import step_pictures
 from sds_training.run.processes import (
     ElsewhereError,
@@ -46,7 +45,6 @@ from sds_training.run.processes import (
 from sds_training.run.run_state import (
     RunStateError,
     describe_run,
-    newest_state,
     only_run,
     require_same_data,
     save_state,
@@ -90,9 +88,11 @@ def train(config: TrainingConfig) -> Path | None:
 def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
     """The same on launched devices, alone in the run's folder; the path of the release."""
     run_dir = Path(config.run_dir)
-    pools, passport = by_all_or_none(fabric, lambda: data_of(config), PROBLEMS)
+    pools, passport, before = by_all_or_none(fabric, lambda: data_of(config), PROBLEMS)
     learner = Learner(config, fabric, passport['camera']['fy'], passport.get('start_size'))
-    passport['started_from'] = by_all_or_none(fabric, lambda: begin(learner, passport), PROBLEMS)
+    start = partial(begin, learner, passport, before)
+    passport['started_from'] = by_all_or_none(fabric, start, PROBLEMS)
+    del start, before  # a whole state, which the learner holds now
     require_one_folder(learner)
     told = {'config': asdict(config), 'passport': passport}
     by_first_alone(fabric, lambda: describe_run(run_dir, told))
@@ -108,10 +108,10 @@ def train_on(fabric: Fabric, config: TrainingConfig) -> Path:
         return finish(learner, passport)
 
 
-def data_of(config: TrainingConfig) -> tuple[Pools, dict[str, Any]]:
-    """The frames to learn from, and what the run's passport tells of them."""
-    pools = training_pools(config.data)
-    return pools, data_passport(config, pools, known_before(config))
+def data_of(config: TrainingConfig) -> tuple[Pools, dict[str, Any], Before]:
+    """The frames to learn from, what the run's passport tells of them, and what was before."""
+    pools, before = training_pools(config.data), known_before(config)
+    return pools, data_passport(config, pools, before), before
 
 
 def walk(
@@ -154,26 +154,24 @@ def report(journal: Journal, learner: Learner, terms: dict[str, Tensor], lap: La
             journal.picture(step, name, picture)
 
 
-def begin(learner: Learner, passport: dict[str, Any]) -> dict[str, Any] | None:
+def begin(learner: Learner, passport: dict[str, Any], before: Before) -> dict[str, Any] | None:
     """Continue this run, or start it from another one's networks, or from nothing.
 
     Args:
         learner: before its first step.
         passport: what the run knows of its data now.
+        before: the run's newest state, or the networks that it starts from.
 
     Returns what the run's passport tells of the networks it started from, None for nothing.
     """
-    config = learner.config
-    state = newest_state(config)
-    if state is not None:
-        before = json.loads(state['passport'])
-        require_same_data(config.run_dir, before, passport)
-        learner.load(state)
+    config, origin, known = learner.config, before.origin, before.passport
+    if before.state is not None and known is not None:
+        require_same_data(config.run_dir, known, passport)
+        learner.load(before.state)
         logger.info('continuing %s after step %d', config.run_dir, learner.step)
-        return before.get('started_from')
-    if config.init_from is None:
+        return known.get('started_from')
+    if origin is None:
         return None
-    origin = read_origin(config.init_from)
     networks = comparable(origin, config)
     logger.info('starting from the networks of %s', config.init_from)
     if origin.stage == 'depth' and config.stage == 'joint':

@@ -38,16 +38,20 @@ logger = logging.getLogger(__name__)
 class Before(NamedTuple):
     """What networks knew before this part of a run: of the run itself, or else of its start."""
 
-    passport: dict[str, Any] | None = None  # of a run that goes on
+    state: dict[str, Any] | None = None  # the newest of a run that goes on
     origin: Origin | None = None  # of one that begins with other networks
+
+    @property
+    def passport(self) -> dict[str, Any] | None:
+        """What a run that goes on knew when it was saved."""
+        return json.loads(self.state['passport']) if self.state else None
 
 
 def known_before(config: TrainingConfig) -> Before:
     """Of a run that goes on, the file it started from need not be there any more."""
     state = newest_state(config)
-    if state is not None:
-        return Before(json.loads(state['passport']))
-    return Before(origin=read_origin(config.init_from) if config.init_from else None)
+    begins_elsewhere = state is None and config.init_from
+    return Before(state, read_origin(config.init_from) if begins_elsewhere else None)
 
 
 def data_passport(config: TrainingConfig, pools: Pools, before: Before) -> dict[str, Any]:
@@ -75,8 +79,8 @@ def kept_meaning(config: TrainingConfig, before: Before) -> dict[str, Any]:
     """
     if not config.loss.kept_depth:
         return {}
-    if before.passport is not None:
-        return {name: before.passport[name] for name in KEPT_MEANING if name in before.passport}
+    if (known := before.passport) is not None:
+        return {name: known[name] for name in KEPT_MEANING if name in known}
     origin = before.origin
     assert origin is not None, 'a config that keeps depth has an init_from'
     kept: dict[str, Any] = {'start_size': origin.size}
@@ -116,10 +120,10 @@ def shown_brightness(config: DataConfig, pools: Pools, before: Before) -> float:
 
     As the run began, whatever that was; as its start is used to; else as its own frames are.
     """
-    if before.passport is not None:
-        return float(before.passport.get('brightness', 0.0))
-    known = before.origin.brightness if before.origin else 0.0
-    return known or usual_brightness(config, pools)
+    if (known := before.passport) is not None:
+        return float(known.get('brightness', 0.0))
+    of_start = before.origin.brightness if before.origin else 0.0
+    return of_start or usual_brightness(config, pools)
 
 
 def usual_brightness(config: DataConfig, pools: Pools) -> float:

@@ -18,6 +18,7 @@ from sds_training.config import TrainingConfig
 from sds_training.export import main as export_main
 from sds_training.learner import Learner
 from sds_training.run.devices import launched
+from sds_training.run.passport import known_before
 from sds_training.run.run_state import RunStateError, newest_state
 from sds_training.train import main, train
 
@@ -90,7 +91,7 @@ def test_after_depth_pretraining_semantics_starts_as_a_copy_of_depth(
     taught[HEAD_BIAS] = torch.zeros(19)  # nor does sky stay unsaid
     for end in ('states/step_00000001.pt', 'release.safetensors'):
         learner = started(tiny_run(f'--init_from={depth.run_dir}/{end}'))
-        module.begin(learner, {})
+        module.begin(learner, {}, known_before(learner.config))
         for name, weight in learner.student.state_dict().items():
             assert torch.equal(weight, taught[own[name]]), name
 

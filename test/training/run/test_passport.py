@@ -123,8 +123,8 @@ def test_a_run_sees_frames_as_bright_as_its_start_did_and_goes_on_as_it_began(
     for before, shown in (
         (Before(origin=noon), 0.7),
         (Before(origin=unknown), own),
-        (Before(passport={'brightness': 0.2}), 0.2),
-        (Before(passport={}), 0.0),  # of a version before it
+        (Before({'passport': '{"brightness": 0.2}'}), 0.2),
+        (Before({'passport': '{}'}), 0.0),  # of a version before it
     ):
         assert shown_brightness(config, pools, before) == shown
 
