@@ -23,7 +23,7 @@ from sds_training.config_error import ConfigError
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Pools, training_pools
 from sds_training.data.loader_workers import lost_workers_told
-from sds_training.data.loading import batches
+from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.learner import DivergedError, Learner
@@ -200,16 +200,9 @@ def step_batches(learner: Learner, pools: Pools, brightness: float) -> Iterator[
     """The batches of each step still to go: as many as gradients are accumulated over."""
     config, fabric = learner.config, learner.fabric
     many = config.fabric.accumulate
-    flat = batches(
-        config.data,
-        pools,
-        config.seed,
-        learner.step * many,
-        config.steps * many,
-        fabric.global_rank,
-        fabric.world_size,
-        brightness,
-    )
+    place = fabric.global_rank, fabric.world_size
+    steps = StepBatches(config.data, pools, config.seed, *place, brightness)
+    flat = steps.between(learner.step * many, config.steps * many)
     while True:
         yield [next(flat) for _ in range(many)]
 

@@ -35,40 +35,14 @@ from sds_training.data.samples import Batch, Sample, Samples, collate
 LABELLED, UNLABELLED_POOL = 0, 1  # streams of random numbers
 
 
-def batches(
-    config: DataConfig,
-    pools: Pools,
-    seed: int,
-    first_step: int,
-    last_step: int,
-    rank: int = 0,
-    world_size: int = 1,
-    brightness: float = 0.0,
-) -> Iterator[Batch]:
-    """Yield the batches of steps `first_step` up to, not including, `last_step`.
-
-    Each process receives `labelled_batch` + `unlabelled_batch` frames; the whole batch is that
-    times `world_size`. Each pool is walked in a new order every epoch, without repetition. Frames
-    darker than `brightness` are shown as the vehicle will show them (`brightness.py`).
-    """
-    steps = StepBatches(config, pools, seed, rank, world_size, brightness)
-    if config.workers == 0:
-        return (steps[step] for step in range(first_step, last_step))
-    return reraised(
-        DataLoader(
-            ErrorsAsItems(steps),
-            batch_size=None,
-            sampler=range(first_step, last_step),
-            num_workers=config.workers,
-            persistent_workers=True,
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=begin_worker,
-        )
-    )
-
-
 class StepBatches(Dataset):
-    """The batch of any step, by its number."""
+    """The batch of any step, by its number.
+
+    Each of `world_size` processes receives `labelled_batch` + `unlabelled_batch` frames; the whole
+    batch is that times their number. Each pool is walked in a new order every epoch, without
+    repetition. Frames darker than `brightness` are shown as the vehicle will show them
+    (`brightness.py`).
+    """
 
     def __init__(
         self,
@@ -90,6 +64,23 @@ class StepBatches(Dataset):
         return Batch(
             self._samples(pools.labelled, LABELLED, step, config.labelled_batch),
             self._samples(pools.unlabelled, UNLABELLED_POOL, step, config.unlabelled_batch),
+        )
+
+    def between(self, first_step: int, last_step: int) -> Iterator[Batch]:
+        """The batches of steps `first_step` up to, not including, `last_step`, by the workers."""
+        steps, workers = range(first_step, last_step), self._config.workers
+        if workers == 0:
+            return (self[step] for step in steps)
+        return reraised(
+            DataLoader(
+                ErrorsAsItems(self),
+                batch_size=None,
+                sampler=steps,
+                num_workers=workers,
+                persistent_workers=True,
+                pin_memory=torch.cuda.is_available(),
+                worker_init_fn=begin_worker,
+            )
         )
 
     def _samples(self, pool: tuple[Clip, ...], stream: int, step: int, size: int) -> Samples:

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from sds_training import neighbour_terms as module
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
-from sds_training.data.loading import batches
+from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch, concatenated
 from sds_training.depth_objective import DepthObjective, passes_of
 from sds_training.learner import build_student, reference_encoder
@@ -30,7 +30,7 @@ def first_step(
     config: TrainingConfig, networks: LearnerNetworks, reference: torch.nn.Module | None = None
 ) -> tuple[Losses, Views, Batch]:
     objective = DepthObjective(config, 90.0, reference)
-    batch = next(batches(config.data, training_pools(config.data), 0, 0, 1))
+    batch = next(StepBatches(config.data, training_pools(config.data), 0).between(0, 1))
     teacher, draw = MeanTeacher(networks.student), torch.Generator().manual_seed(0)
     return *objective(batch, networks, teacher, 0, draw), batch
 

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from sds_training import learner as module
 from sds_training.config import TrainingConfig
 from sds_training.data.clips import training_pools
-from sds_training.data.loading import batches
+from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch, concatenated
 from sds_training.learner import Learner
 from sds_training.objective import Losses
@@ -32,7 +32,7 @@ def learner_of(config: TrainingConfig) -> Learner:
 
 def first_batch(learner: Learner) -> Batch:
     data = learner.config.data
-    return next(batches(data, training_pools(data), 0, 0, 1))
+    return next(StepBatches(data, training_pools(data), 0).between(0, 1))
 
 
 def no_number(*_: Any) -> tuple[Losses, None]:
@@ -236,7 +236,7 @@ def test_two_batches_of_a_step_teach_what_one_of_double_size_does(
     plain = ('--color_aug.probability=0', '--color_aug.global_probability=0')
     people_only = ('--loss.depth=0', '--loss.speed=0', '--loss.consistency=0')
     config = tiny_run(*plain, *people_only, '--optimiser.kind=sgd')
-    first, second = batches(config.data, training_pools(config.data), 0, 0, 2)
+    first, second = StepBatches(config.data, training_pools(config.data), 0).between(0, 2)
     double = Batch(*(concatenated(*halves) for halves in zip(first, second, strict=True)))
     taught = []
     for group in ([first, second], [double]):

@@ -17,7 +17,7 @@ from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
 from sds_training.data.files import read_picture
-from sds_training.data.loading import batches, load_sample, open_files, place_in_pool
+from sds_training.data.loading import StepBatches, load_sample, open_files, place_in_pool
 from sds_training.data.samples import Batch, Sample
 
 
@@ -31,7 +31,7 @@ def config(street) -> DataConfig:
 
 def drawn(config: DataConfig, seed: int, first: int, last: int, *place: int) -> Iterator[Batch]:
     """The batches of some steps."""
-    return batches(config, training_pools(config), seed, first, last, *place)
+    return StepBatches(config, training_pools(config), seed, *place).between(first, last)
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -263,6 +263,10 @@ def test_a_dark_frame_and_its_neighbours_are_raised_alike_and_no_other_is(config
 
 def test_batches_show_frames_as_bright_as_they_are_told(config) -> None:
     pools = training_pools(config)
-    plain = next(batches(config, pools, 0, 0, 1)).unlabelled.image.float().mean()
-    raised = next(batches(config, pools, 0, 0, 1, brightness=0.9)).unlabelled.image.float().mean()
+    plain = next(StepBatches(config, pools, 0).between(0, 1)).unlabelled.image.float().mean()
+    raised = (
+        next(StepBatches(config, pools, 0, brightness=0.9).between(0, 1))
+        .unlabelled.image.float()
+        .mean()
+    )
     assert raised > plain + 5

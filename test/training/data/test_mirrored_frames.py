@@ -9,7 +9,7 @@ import torch
 
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
-from sds_training.data.loading import batches
+from sds_training.data.loading import StepBatches
 
 
 def test_a_mirrored_frame_has_its_motion_and_road_mirrored(street) -> None:
@@ -20,7 +20,11 @@ def test_a_mirrored_frame_has_its_motion_and_road_mirrored(street) -> None:
         path.write_text(json.dumps({**told, 'extrinsic': {'roll': 0.1, 'z': 1.3}}))
     config = DataConfig(root=str(street.root), size=(64, 32), crop=(64, 32), use_cache=False)
     plain, flipped = (
-        next(batches(replace(config, flip_probability=p), training_pools(config), 0, 0, 1))
+        next(
+            StepBatches(replace(config, flip_probability=p), training_pools(config), 0).between(
+                0, 1
+            )
+        )
         for p in (0.0, 1.0)
     )
     plain, flipped = plain.unlabelled, flipped.unlabelled

@@ -10,7 +10,7 @@ import pytest
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
 from sds_training.data.config import DataConfig
-from sds_training.data.loading import StepBatches, batches
+from sds_training.data.loading import StepBatches
 from sds_training.data.rare_classes import SHOWN_PX, RareClasses
 
 ROAD, PERSON, RIDER = 0, 11, 12
@@ -65,7 +65,7 @@ def shown(settings: dict) -> Counter:
     """Pixels per class over a few batches."""
     counts: Counter = Counter()
     config = DataConfig(**settings)
-    for batch in batches(config, training_pools(config), 0, 0, 8):
+    for batch in StepBatches(config, training_pools(config), 0).between(0, 8):
         counts.update(batch.labelled.label.flatten().tolist())
     return counts
 
@@ -80,7 +80,7 @@ def test_crops_are_cut_where_the_rare_class_is(config) -> None:
 
 def test_rare_classes_draw_no_frame_of_the_pool(config) -> None:
     plain, rare = (
-        list(batches(each, training_pools(each), 0, 0, 4))
+        list(StepBatches(each, training_pools(each), 0).between(0, 4))
         for each in (DataConfig(**config), DataConfig(**config, rare_class_temperature=0.5))
     )
     pairs = list(zip(plain, rare, strict=True))

@@ -21,7 +21,7 @@ from lightning_fabric.plugins.precision import MixedPrecision
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import training_pools
-from sds_training.data.loading import batches
+from sds_training.data.loading import StepBatches
 from sds_training.data.samples import Batch
 from sds_training.learner import DivergedError, Learner
 from sds_training.objective import JointObjective
@@ -235,7 +235,7 @@ def test_a_skipped_step_leaves_the_gradient_scaler_usable(
 ) -> None:
     learner, _ = with_scaler(tiny_run)
     data = learner.config.data
-    steps = batches(data, training_pools(data), 0, 0, 2)
+    steps = StepBatches(data, training_pools(data), 0).between(0, 2)
     call = learner.objective.__call__
 
     def poisoned(*arguments: Any) -> Any:
@@ -254,7 +254,7 @@ def test_a_gradient_that_is_no_number_is_counted_with_a_scaler_too(tiny_run: Mak
     learner, scaler = with_scaler(tiny_run)
     learner.student.semantic_head.score.weight.register_hook(lambda each: each * math.nan)
     data = learner.config.data
-    steps = batches(data, training_pools(data), 0, 0, 10)
+    steps = StepBatches(data, training_pools(data), 0).between(0, 10)
     before = {name: each.clone() for name, each in learner.bare.state_dict().items()}
     scale = scaler.get_scale()
     with pytest.raises(DivergedError, match='10 steps in a row'):
