@@ -42,6 +42,7 @@ class Order:
     label_every_frame: bool
     window: int | None
     every: int
+    lifelike: bool
     any_material: bool
 
 
@@ -124,6 +125,11 @@ def _parser() -> argparse.ArgumentParser:
         help='of these, only every K-th, as data.neighbour_gap K reads (default: 1)',
     )
     parser.add_argument(
+        '--lifelike',
+        action='store_true',
+        help='surfaces mirror the street, cars have details, trees are bare, traffic queues',
+    )
+    parser.add_argument(
         '--any-material',
         action='store_true',
         help='surfaces in any texture and colour: domain randomization',
@@ -166,7 +172,8 @@ def _orders(options: argparse.Namespace) -> list[Order]:
         split = str(rng.choice(names, p=shares))
         orders.append(Order(options.output, options.seed, number, split, options.size,
                             options.frames, options.label_every_frame,
-                            options.window, options.every, options.any_material))  # fmt: skip
+                            options.window, options.every, options.lifelike,
+                            options.any_material))  # fmt: skip
     return orders
 
 
@@ -204,9 +211,11 @@ def render_order(order: Order, also: Callable[[Drive, int, Frame], None] | None 
 
     from sds_training.streets.drive import draw_drive, of_any_material
     from sds_training.streets.files import write_drive
+    from sds_training.streets.style import LIFELIKE, PLAIN
 
     cv2.setNumThreads(1)
-    drive = draw_drive(order.seed, order.number, *order.size, order.frames)
+    style = LIFELIKE if order.lifelike else PLAIN
+    drive = draw_drive(order.seed, order.number, *order.size, order.frames, style)
     if order.any_material:
         drive = of_any_material(drive)
     return write_drive(order.output, order.split, drive, order.label_every_frame, order.window,

@@ -21,6 +21,7 @@ from sds_training.streets.places import Places
 from sds_training.streets.sensor import Sensor, develop, draw_sensor
 from sds_training.streets.shading import Eye, shade
 from sds_training.streets.street import LABEL_ID, draw_street
+from sds_training.streets.style import PLAIN, Style
 from sds_training.streets.textures import draw_textures
 from sds_training.streets.tracer import Hits, Surfaces, Tracer
 from sds_training.streets.traffic import Mover, draw_traffic
@@ -59,6 +60,7 @@ class Drive:
     world: Mesh
     movers: tuple[Mover, ...]
     textures: NDArray[np.uint8]
+    style: Style = PLAIN
     materials: Materials | None = None  # None: everything of its own
 
     @property
@@ -110,7 +112,8 @@ class Drive:
         pose = self.motion.world_from_camera(frame).astype(np.float32)
         camera, turn = self.sensor.camera, pose[:3, :3]
         step_x, step_y = turn[:, 0] / np.float32(camera.fx), turn[:, 1] / np.float32(camera.fy)
-        eye = Eye(pose[:3, 3], step_x * stride, step_y * stride)
+        steps = step_x * stride, step_y * stride
+        eye = Eye(pose[:3, 3], *steps, mirrors=self.style.mirrors)
         rays = turn @ self._rays[:, ::stride, ::stride].reshape(3, -1)
         moved = self._moved(frame)
         tracer = Tracer(self._standing, Surfaces(join(moved)) if moved else None)
@@ -175,16 +178,18 @@ def _edges(light: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(found)
 
 
-def draw_drive(seed: int, number: int, width: int, height: int, frames: int = FRAMES) -> Drive:
+def draw_drive(
+    seed: int, number: int, width: int, height: int, frames: int = FRAMES, style: Style = PLAIN
+) -> Drive:
     """Draw snippet `number` of the data set with this seed."""
     names = ('city', 'path', 'sensor', 'light', 'motion', 'street', 'world', 'traffic', 'textures',
              'parked')  # fmt: skip
     rng = {n: np.random.default_rng((seed, number, k)) for k, n in enumerate(names)}
     city = CITIES[rng['city'].integers(len(CITIES))]
     path = draw_path(rng['path'])
-    sensor = draw_sensor(rng['sensor'], width, height)
+    sensor = draw_sensor(rng['sensor'], width, height, style.mirrors)
     motion = draw_motion(rng['motion'], path, sensor.height_m, sensor.pitch, frames)
-    street = draw_street(rng['street'], city, path)
+    street = draw_street(rng['street'], city, path, style)
     places = Places()
     parked = draw_parked(rng['parked'], street, path, places)
     return Drive(
@@ -197,6 +202,7 @@ def draw_drive(seed: int, number: int, width: int, height: int, frames: int = FR
         world=build_world(street, path, rng['world'], parked),
         movers=tuple(draw_traffic(rng['traffic'], street, path, motion, places)),
         textures=draw_textures(rng['textures']),
+        style=style,
     )
 
 

@@ -12,6 +12,7 @@ from sds_training.streets.mesh import Mesh
 from sds_training.streets.path import Centreline
 from sds_training.streets.places import Places, footprint, stand
 from sds_training.streets.street import KERB_M, Side, Street, blocks
+from sds_training.streets.style import Style
 
 _VEHICLES_TO_M, _TWO_WHEELERS_TO_M = 170.0, 60.0  # farther away nobody makes them out
 
@@ -34,7 +35,7 @@ def draw_parked(
     for side in (street.left, street.right):
         density = rng.uniform(0.5, 1.0)
         for stretch in blocks(street):
-            spots = [*_at_the_kerb(rng, side, stretch, density)]
+            spots = [*_at_the_kerb(rng, side, stretch, density, street.style)]
             spots += _two_wheelers(rng, side, stretch)
             for shape, s, left, turn, z in spots:
                 if places.claim(footprint([shape], path, s, left, turn)):
@@ -43,13 +44,14 @@ def draw_parked(
 
 
 def _at_the_kerb(
-    rng: np.random.Generator, side: Side, stretch: tuple[float, float], density: float
-) -> Iterator[Spot]:
+    rng: np.random.Generator, side: Side, stretch: tuple[float, float], density: float,
+    style: Style,
+) -> Iterator[Spot]:  # fmt: skip
     """Cars, now and then a truck or a bus."""
     s, end = max(stretch[0], -12.0) + 6.0, min(stretch[1], _VEHICLES_TO_M) - 6.0
     while side.parking and s < end:
         kind = rng.choice(['car', 'truck', 'bus'], p=[0.86, 0.09, 0.05])
-        vehicle = vehicles.MAKERS[str(kind)](rng)
+        vehicle = vehicles.MAKERS[str(kind)](rng, style)
         half = vehicle.length_m / 2
         if rng.random() < density and s + 2 * half < end:
             left = side.at(-1.1 + float(rng.normal(0, 0.06)))

@@ -9,6 +9,7 @@ from sds_training.streets.shapes import box, ellipsoid, leaves, tube
 from sds_training.streets.street import LABEL_ID
 
 _GREEN = LABEL_ID['vegetation']
+_BOUGHS, _TWIGS = 9, 150  # of a mass of leaves
 
 
 def _leaf_material(rng: np.random.Generator, tint: tuple[float, float, float]) -> Material:
@@ -30,12 +31,16 @@ def _mass(
     return join([core, leaves(at, size, direction, material, rng)])
 
 
-def tree(rng: np.random.Generator, tint: tuple[float, float, float], height: float) -> Mesh:
-    """A broad-leaved tree, or now and then a conifer, standing at the origin."""
+def tree(
+    rng: np.random.Generator, tint: tuple[float, float, float], height: float, bare: float = 0.0
+) -> Mesh:
+    """A broad-leaved tree, `bare` of leaves in that share, or a conifer; at the origin."""
     material = _leaf_material(rng, tint)
     wood = Material(_GREEN, 'bark').tinted(np.array([0.16, 0.11, 0.07]) * rng.uniform(0.6, 1.4))
     if rng.random() < 0.15:
         return _conifer(rng, material, wood, height)
+    season = rng.spawn(1)[0]  # drawn apart from what stands where
+    leafless = season.random() < bare
     trunk_height, radius = height * rng.uniform(0.28, 0.42), 0.022 * height
     lean = np.array([*rng.normal(0, 0.03, 2), 1.0]) * trunk_height
     parts = [tube((0, 0, 0), lean * 1.35, (radius, radius * 0.6), wood)]
@@ -45,7 +50,27 @@ def tree(rng: np.random.Generator, tint: tuple[float, float, float], height: flo
         centre = np.array([0, 0, trunk_height + (height - trunk_height) * 0.48]) + offset
         radii = spread * rng.uniform(0.55, 0.85) * np.array([1, 1, rng.uniform(0.8, 1.1)])
         parts.append(tube(lean, centre, (radius * 0.5, radius * 0.2), wood, sides=5))
-        parts.append(_mass(rng, centre, radii, material, 110))
+        crown = _mass(rng, centre, radii, material, 110)
+        parts.append(_twigs(season, lean, centre, radii, wood) if leafless else crown)
+    return join(parts)
+
+
+def _twigs(
+    rng: np.random.Generator, fork: np.ndarray, centre: np.ndarray, radii: np.ndarray,
+    wood: Material,
+) -> Mesh:  # fmt: skip
+    """What a mass of leaves leaves behind in winter: boughs to its rim, twigs along them."""
+    direction = rng.normal(0, 1, (_BOUGHS, 3)) + (0, 0, 0.6)
+    tips = centre + direction / np.linalg.norm(direction, axis=1, keepdims=True) * radii
+    start = fork + (centre - fork) * rng.uniform(0.55, 1.0, (_BOUGHS, 1))
+    parts = [tube(a, b, (0.035, 0.012), wood, sides=4) for a, b in zip(start, tips, strict=True)]
+    along = rng.uniform(0.25, 1.0, (_TWIGS, 1))
+    bough = rng.integers(_BOUGHS, size=_TWIGS)
+    foot = start[bough] + (tips - start)[bough] * along
+    reach = (tips - start)[bough] * 0.3 + rng.normal(0, 0.16, (_TWIGS, 3)) * radii
+    parts += [
+        tube(a, a + r, (0.014, 0.006), wood, sides=3) for a, r in zip(foot, reach, strict=True)
+    ]
     return join(parts)
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sds_perception.camera import Camera
 from sds_training.streets.mesh import Floats
 
+_HOOD_BEND = 7.0  # rows of the street in one of the hood, which bends away
+
 
 @dataclass(frozen=True)
 class Sensor:
@@ -29,9 +31,12 @@ class Sensor:
     softness: float  # blur of the lens in pixels
     hood: NDArray[np.bool_]  # (H, W) pixels the ego vehicle covers
     hood_color: Floats
+    hood_gloss: float | None = None  # share of the street that it mirrors; None: a plain sky
 
 
-def draw_sensor(rng: np.random.Generator, width: int, height: int) -> Sensor:
+def draw_sensor(
+    rng: np.random.Generator, width: int, height: int, mirrors: bool = False
+) -> Sensor:
     """Draw a camera: 48 to 78 degrees wide, 1.15 to 2 metres high, hood visible in a third."""
     fov = np.radians(rng.uniform(48.0, 78.0))
     focal = width / 2 / np.tan(fov / 2)
@@ -56,6 +61,7 @@ def draw_sensor(rng: np.random.Generator, width: int, height: int) -> Sensor:
         hood_color=(rng.uniform(0.01, 0.3) * np.array([1.0, rng.uniform(0.8, 1), 1.0])).astype(
             'f4'
         ),
+        hood_gloss=float(rng.spawn(1)[0].uniform(0.08, 0.45)) if mirrors else None,
     )
 
 
@@ -111,10 +117,26 @@ def _smear(light: Floats, drift_px: Floats) -> Floats:
 
 
 def _cover_with_hood(light: Floats, sensor: Sensor) -> Floats:
-    """Paint the ego vehicle's hood: its own colour and a dim mirror of the sky above."""
+    """Paint the ego vehicle's hood: its own colour, and what it mirrors."""
     if not sensor.hood.any():
         return light
+    mirrored = _dim_sky(light) if sensor.hood_gloss is None else _street_in_hood(light, sensor)
+    paint = sensor.hood_color * 0.8 + mirrored
+    return np.where(sensor.hood[..., None], paint.astype(np.float32), light)
+
+
+def _dim_sky(light: Floats) -> Floats:
+    """(H, 1, 3) the mean light of the upper third, dimmer towards us."""
     rows = np.linspace(0, 1, light.shape[0], dtype=np.float32)[:, None, None]
     mirror = light[: max(1, light.shape[0] // 3)].mean(axis=(0, 1))
-    paint = sensor.hood_color * 0.8 + 0.22 * mirror * (2.2 - 1.6 * rows)
-    return np.where(sensor.hood[..., None], paint.astype(np.float32), light)
+    return 0.22 * mirror * (2.2 - 1.6 * rows)
+
+
+def _street_in_hood(light: Floats, sensor: Sensor) -> Floats:
+    """(H, W, 3) the picture above the hood's edge, upside down, pressed flat and blurred."""
+    height, width = sensor.hood.shape
+    row, column = np.mgrid[:height, :width].astype(np.float32)
+    edge = sensor.hood.argmax(axis=0).astype(np.float32)
+    above = np.clip(edge - _HOOD_BEND * (row - edge), 0, height - 1)
+    mirror = cv2.remap(light, column, above, cv2.INTER_LINEAR)
+    return np.float32(sensor.hood_gloss) * cv2.GaussianBlur(mirror, (0, 0), width / 100)

@@ -11,9 +11,11 @@ from sds_training.streets.atlas import TAPS, Atlas
 from sds_training.streets.light import Light
 from sds_training.streets.mesh import Floats
 from sds_training.streets.textures import TEXTURE_ID
-from sds_training.streets.tracer import Hits, Tracer, dot
+from sds_training.streets.tracer import LIFT_M, Hits, Tracer, dot
 
 _NEAR_M = 60.0  # farther away nobody sees what lies under vehicles
+_SUNNY = np.float32(0.6)  # of the sun, where nobody asks for its shadows
+_LEAST_RISE = np.float32(0.03)  # of a mirrored ray over the facet it leaves
 _MACRO_ID = TEXTURE_ID['plaster']
 _MACRO = np.float32(1 / 7.3)  # a second, much larger repeat hides that textures repeat
 
@@ -26,6 +28,7 @@ class Eye:
     right_step: Floats  # (3,)
     down_step: Floats  # (3,)
     taps: int = TAPS  # texture lookups along a pixel's footprint
+    mirrors: bool = False  # whether it sees the street in what shines, or but a plain sky
 
 
 def shade(
@@ -53,12 +56,13 @@ def _surface(tracer: Tracer, atlas: Atlas, light: Light, eye: Eye, hits: Hits) -
     color = albedo * (around + facing * light.sun[:, None] + hits.glow)
     shiny = np.flatnonzero(hits.gloss > 0)
     if len(shiny):
-        dull, ray, normal = (v.take(shiny, axis=1) for v in (color, hits.ray, hits.normal))
-        unit = ray / length.take(shiny)
-        color[:, shiny] = _mirrored(light, dull, unit, normal, hits.gloss.take(shiny))
-    clear = np.exp(-light.haze_per_m * hits.distance * length)
+        color[:, shiny] = _mirrored(tracer, light, eye, color, hits, shiny)
+    return _in_haze(light, color, hits.distance * length)
+
+
+def _in_haze(light: Light, color: Floats, away_m: Floats) -> Floats:
     haze = light.plain_sky(np.zeros(1, np.float32))
-    return haze + (color - haze) * clear
+    return haze + (color - haze) * np.exp(-light.haze_per_m * away_m)
 
 
 def _sunshine(tracer: Tracer, light: Light, points: Floats, hits: Hits) -> Floats:
@@ -74,13 +78,34 @@ def _sunshine(tracer: Tracer, light: Light, points: Floats, hits: Hits) -> Float
     return facing
 
 
-def _mirrored(light: Light, color: Floats, unit: Floats, normal: Floats, gloss: Floats) -> Floats:
-    """Colours (3, N) with the sky or the ground that a glossy surface mirrors."""
+def _mirrored(
+    tracer: Tracer, light: Light, eye: Eye, color: Floats, hits: Hits, shiny: NDArray[np.intp]
+) -> Floats:
+    """(3, S) colours of the `shiny` hits with what they mirror."""
+    dull, ray, normal = (v.take(shiny, axis=1) for v in (color, hits.ray, hits.normal))
+    unit = ray / np.sqrt(dot(ray, ray))
     cosine = dot(unit, normal)
-    up = unit[2] - 2 * cosine * normal[2]
-    mirror = np.where(up > 0, light.plain_sky(up), light.ground[:, None])
-    share = gloss * (1 + 1.2 * (1 + np.minimum(cosine, 0.0)) ** 3)
-    return color + np.minimum(share, 0.8) * (0.7 * mirror - 0.4 * color)
+    turned = unit - 2 * cosine * normal
+    if eye.mirrors:
+        flat = hits.flat.take(shiny, axis=1)
+        turned += np.maximum(_LEAST_RISE - dot(turned, flat), 0) * flat  # not into its own facet
+        turned /= np.sqrt(dot(turned, turned))
+        start = eye.origin[:, None] + ray * hits.distance.take(shiny) + flat * LIFT_M
+        mirror = _at_a_glance(tracer, light, start, turned)
+    else:
+        mirror = np.where(turned[2] > 0, light.plain_sky(turned[2]), light.ground[:, None])
+    share = hits.gloss.take(shiny) * (1 + 1.2 * (1 + np.minimum(cosine, 0.0)) ** 3)
+    return dull + np.minimum(share, 0.8) * (0.7 * mirror - 0.4 * dull)
+
+
+def _at_a_glance(tracer: Tracer, light: Light, start: Floats, unit: Floats) -> Floats:
+    """(3, N) light along rays from (3, N) points: without textures, shadows or more mirrors."""
+    color = light.sky(unit)
+    hits = tracer.look(start.T, unit, np.ones(unit.shape[1], bool))
+    facing = np.maximum(light.sun_direction @ hits.normal, 0.0)
+    lit = light.from_around(hits.normal) + _SUNNY * facing * light.sun[:, None] + hits.glow
+    color[:, hits.rows] = _in_haze(light, hits.tint * lit, hits.distance)
+    return color
 
 
 def _texture(atlas: Atlas, eye: Eye, hits: Hits) -> Floats:

@@ -96,12 +96,27 @@ def ellipsoid(
     return from_faces(vertices[faces], material, normals=normals[faces].astype(np.float32))
 
 
-def loft(sections: ArrayLike, material: Material) -> Mesh:
-    """Skin over (N, M, 3) outlines of M points each; the last point joins the first."""
+def loft(sections: ArrayLike, material: Material, smooth: bool = False) -> Mesh:
+    """Skin over (N, M, 3) outlines of M points each; the last point joins the first.
+
+    `smooth` shades it as the rounded body its facets stand for.
+    """
     rings = np.asarray(sections, np.float32)
-    rings = np.concatenate((rings, rings[:, :1]), axis=1)
-    quads = np.stack((rings[:-1, :-1], rings[1:, :-1], rings[1:, 1:], rings[:-1, 1:]), 2)
-    return from_faces(quads.reshape(-1, 4, 3), material)
+    quads = _quads(rings).reshape(-1, 4, 3)
+    if not smooth:
+        return from_faces(quads, material)
+    around = np.roll(rings, -1, axis=1) - np.roll(rings, 1, axis=1)
+    along = np.gradient(rings, axis=0)
+    normals = cross(along.reshape(-1, 3), around.reshape(-1, 3))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    return from_faces(quads, material,
+                      normals=_quads(normals.reshape(rings.shape)).reshape(-1, 4, 3))  # fmt: skip
+
+
+def _quads(rings: Floats) -> Floats:
+    """(N - 1, M, 4, C) corners of the facets between (N, M, C) closed outlines."""
+    closed = np.concatenate((rings, rings[:, :1]), axis=1)
+    return np.stack((closed[:-1, :-1], closed[1:, :-1], closed[1:, 1:], closed[:-1, 1:]), 2)
 
 
 def plate(outline: ArrayLike, material: Material) -> Mesh:

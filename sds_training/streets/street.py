@@ -11,6 +11,7 @@ from sds_perception.labels import CLASSES, TRAIN_ID
 from sds_training.streets.cities import City
 from sds_training.streets.mesh import Material, Mesh, from_faces, join
 from sds_training.streets.path import AHEAD_M, BEHIND_M, Centreline
+from sds_training.streets.style import PLAIN, Style
 
 PARKING_M = 2.3
 TRACKS_M = 6.6
@@ -67,6 +68,7 @@ class Street:
     left: Side
     right: Side
     crossings: tuple[tuple[float, float], ...]  # (s0, s1) of crossing streets
+    style: Style = PLAIN  # of all that stands and moves in it
 
     def in_crossing(self, s: ArrayLike, margin: float = 0.0) -> NDArray[np.bool_]:
         """Whether places along the path lie in (or near) a crossing street."""
@@ -79,7 +81,9 @@ class Street:
         return np.where(beside & ~self.in_crossing(s), KERB_M, 0.0)
 
 
-def draw_street(rng: np.random.Generator, city: City, path: Centreline) -> Street:
+def draw_street(
+    rng: np.random.Generator, city: City, path: Centreline, style: Style = PLAIN
+) -> Street:
     """Draw a cross section around the vehicle's lane, which is centred on the path."""
     lane = float(rng.uniform(3.0, 3.6))
     own, other = int(rng.choice([1, 2], p=[0.7, 0.3])), int(rng.choice([1, 2], p=[0.75, 0.25]))
@@ -100,6 +104,7 @@ def draw_street(rng: np.random.Generator, city: City, path: Centreline) -> Stree
         left=_draw_side(rng, city, 1, bool(parks[1]), left_edge),
         right=_draw_side(rng, city, -1, bool(parks[0]), right_edge),
         crossings=_draw_crossings(rng, path),
+        style=style,
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sds_training.streets.mesh import Floats, Mesh, cross, flat_normals
 
-_LIFT_M = 2e-3  # shadow rays start a little off their surface
+LIFT_M = 2e-3  # shadow rays and mirrored ones start a little off their surface
 
 
 class Surfaces:
@@ -98,14 +98,17 @@ class Tracer:
         self._groups = [standing] if moving is None else [standing, moving]
 
     def look(self, origin: Floats, rays: Floats, maybe_moving: NDArray[np.bool_]) -> Hits:
-        """The nearest hit of (3, N) rays from one eye; only `maybe_moving` (N,) ask the movers."""
+        """The nearest hit of (3, N) rays; only `maybe_moving` (N,) ask the movers.
+
+        They start at one `origin` (3,) or each at its own (N, 3).
+        """
         directions = np.ascontiguousarray(rays.T)
         origins = np.ascontiguousarray(np.broadcast_to(origin, directions.shape), np.float32)
         triangle, distance, weights = self._groups[0].cast(origins, directions)
         won = np.zeros(0, np.intp)
         asked = np.flatnonzero(maybe_moving)
         if len(self._groups) > 1 and len(asked):
-            other = self._groups[1].cast(origins[: len(asked)], directions.take(asked, axis=0))
+            other = self._groups[1].cast(*(v.take(asked, axis=0) for v in (origins, directions)))
             nearer = (other[0] >= 0) & ((triangle[asked] < 0) | (other[1] < distance[asked]))
             won = asked[nearer]
             distance[won], weights[:, won] = other[1][nearer], other[2][:, nearer]
@@ -121,13 +124,14 @@ class Tracer:
         """(planes, M) what the groups know by `name` about their triangles, side by side."""
         tables = [getattr(group, name) for group in self._groups]
         rows = [table.take(n, axis=0) for table, n in zip(tables, triangles, strict=False)]
-        return cv2.transpose(rows[0] if len(rows) == 1 else np.concatenate(rows))
+        found = rows[0] if len(rows) == 1 else np.concatenate(rows)
+        return cv2.transpose(found) if len(found) else found.T  # OpenCV knows no empty table
 
     def shaded(
         self, points: Floats, normals: Floats, direction: Floats, reach: float = 400.0
     ) -> NDArray[np.bool_]:
         """Whether points (3, N) see something along `direction` (3,) within `reach` metres."""
-        origins = np.ascontiguousarray((points + normals * np.float32(_LIFT_M)).T)
+        origins = np.ascontiguousarray((points + normals * np.float32(LIFT_M)).T)
         directions = np.ascontiguousarray(np.broadcast_to(direction, origins.shape), np.float32)
         dark = np.zeros(len(origins), bool)
         for group in self._groups:

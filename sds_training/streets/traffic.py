@@ -14,6 +14,7 @@ from sds_training.streets.motion import RATE_HZ, Motion
 from sds_training.streets.path import Centreline
 from sds_training.streets.places import Footprint, Places, footprint, stand
 from sds_training.streets.street import PARKING_M, Street
+from sds_training.streets.style import Style
 
 _PHASES = 8
 _ON_ZEBRA_M = (1.9, 3.8)  # before the crossing street; the lights stand at 1.5
@@ -49,7 +50,7 @@ def draw_traffic(
     """Everybody who moves during the drive; whoever would run into somebody else stays away."""
     places.claim(Footprint(path.point(motion.s)[:, :2], motion.heading, _OURSELVES))
     drawn = [
-        *_own_lane(rng, motion),
+        *_own_lane(rng, street, motion),
         *_other_lanes(rng, street, motion),
         *_trams(rng, street, motion),
         *_riders(rng, street, motion),
@@ -59,12 +60,12 @@ def draw_traffic(
     return [mover for mover in drawn if places.claim(mover.footprint(path))]
 
 
-def draw_vehicle(rng: np.random.Generator) -> Mesh:
+def draw_vehicle(rng: np.random.Generator, style: Style) -> Mesh:
     """A vehicle of the road, mostly a car."""
     kind = rng.choice(['car', 'truck', 'bus', 'motorcycle'], p=[0.6, 0.17, 0.12, 0.11])
     if kind == 'motorcycle':
         return mounted(rng, motor=True)[0]
-    return vehicles.MAKERS[str(kind)](rng)
+    return vehicles.MAKERS[str(kind)](rng, style)
 
 
 def mounted(rng: np.random.Generator, motor: bool) -> tuple[Mesh, ...]:
@@ -85,13 +86,16 @@ def _fixed(motion: Motion, value: float) -> Array:
     return np.full(len(motion.s), value)
 
 
-def _own_lane(rng: np.random.Generator, motion: Motion) -> Iterator[Mover]:
+def _own_lane(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator[Mover]:
     """Vehicles ahead in our lane keep our speed and slowly close in or draw away."""
     gap, drift = rng.uniform(7.0, 40.0), rng.uniform(-0.8, 1.5)
     if rng.random() < 0.3:
         gap += 40.0
+    queue = rng.spawn(1)[0]  # drawn apart from who drives where
+    if queue.random() < street.style.queues:
+        gap, drift = queue.uniform(2.5, 8.0), max(drift, 0.0)
     for _ in range(2):
-        shape = draw_vehicle(rng)
+        shape = draw_vehicle(rng, street.style)
         half = shape.length_m / 2
         start = gap + half + 2.0
         # Where we stop, a vehicle that closed in stops too: nobody drives backwards.
@@ -109,7 +113,7 @@ def _other_lanes(rng: np.random.Generator, street: Street, motion: Motion) -> It
         speed = float(rng.uniform(3.0, 13.0)) * (rng.random() > 0.15)
         s = rng.uniform(-12.0, 20.0)
         while s < 150.0:
-            shape = draw_vehicle(rng)
+            shape = draw_vehicle(rng, street.style)
             s += shape.length_m / 2
             along = _steady(motion, s, speed if turn == 0 else -speed)
             left = _fixed(motion, centre + float(rng.normal(0, 0.15)))
@@ -122,7 +126,7 @@ def _trams(rng: np.random.Generator, street: Street, motion: Motion) -> Iterator
         if rng.random() < 0.75:
             start = rng.uniform(10.0, 70.0) + (10.0 if turn else 0.0)
             speed = rng.uniform(0.0, 10.0) * (1 if turn == 0 else -1)
-            shape = vehicles.tram(rng)
+            shape = vehicles.tram(rng, street.style)
             along, left = _steady(motion, start, speed), _fixed(motion, track)
             yield Mover((shape,), along, left, _fixed(motion, 0.0), turn, 0.0)
 

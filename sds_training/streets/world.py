@@ -88,16 +88,20 @@ def _greenery(
     end = min(stretch[1], BUILT_TO_M) - 4.0
     while lined and s < end:
         if rng.random() < 0.85:
-            tree = plants.tree(rng, street.city.leaf, height * rng.uniform(0.85, 1.15))
+            tree = _tree(rng, street, height * rng.uniform(0.85, 1.15))
             yield stand(tree, path, s, side.at(max(side.verge_m * 0.5 + 0.2, 0.7)))
         s += spacing
     if side.garden_m > 0:
         for s in np.arange(max(stretch[0], -10.0) + 2.0, end, rng.uniform(3.0, 8.0)):
             depth = side.verge_m + side.walk_m + rng.uniform(1.4, max(side.garden_m - 1.0, 1.5))
             tall = side.garden_m > 5 and rng.random() < 0.3
-            plant = plants.tree(rng, street.city.leaf, rng.uniform(4, 7)) if tall else (
+            plant = _tree(rng, street, rng.uniform(4, 7)) if tall else (
                 plants.bush(rng, street.city.leaf))  # fmt: skip
             yield stand(plant, path, float(s), side.at(float(depth)))
+
+
+def _tree(rng: np.random.Generator, street: Street, height: float) -> Mesh:
+    return plants.tree(rng, street.city.leaf, height, street.style.bare)
 
 
 def _furniture(
@@ -165,10 +169,10 @@ def _closing_row(street: Street, path: Centreline, rng: np.random.Generator) -> 
                 block = buildings.build_house(rng, street.city, 19.0, 12.0)
                 yield stand(block.placed((-9.5, 0, 0)), path, s, left, turn, 0.0)
             else:
-                yield stand(plants.tree(rng, street.city.leaf, 13.0), path, s, left, 0.0, 0.0)
+                yield stand(_tree(rng, street, 13.0), path, s, left, 0.0, 0.0)
     for side in (street.left, street.right):
         for s in np.arange(-20.0, AHEAD_M - 40.0, 17.0):
             away = side.front_m + rng.uniform(24.0, 45.0)
             if rng.random() < 0.7 and not street.in_crossing(float(s), 14.0):
-                tree = plants.tree(rng, street.city.leaf, float(rng.uniform(8.0, 14.0)))
+                tree = _tree(rng, street, float(rng.uniform(8.0, 14.0)))
                 yield stand(tree, path, float(s), side.at(away), 0.0, 0.0)

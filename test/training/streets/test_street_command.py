@@ -56,15 +56,26 @@ def test_a_size_beyond_the_memory_is_told_in_one_line(
     assert capsys.readouterr().err == f'sds-streets: {told} --workers\n'
 
 
-def test_any_material_changes_pictures_and_no_truth(tmp_path: Path) -> None:
+def folders_that_differ(tmp_path: Path, option: str) -> set[str]:
+    """Of two data sets with and without an option of the command."""
     words = ['--snippets=1', '--seed=5', '--size=64x32', '--window=0', '--workers=1']
     own, odd = tmp_path / 'own', tmp_path / 'odd'
-    assert cli.main([str(own), *words]) == cli.main([str(odd), *words, '--any-material']) == 0
+    assert cli.main([str(own), *words]) == cli.main([str(odd), *words, option]) == 0
     files = sorted(each.relative_to(own) for each in own.rglob('*') if each.is_file())
-    differ = {
+    return {
         each.parts[0] for each in files if (own / each).read_bytes() != (odd / each).read_bytes()
     }
-    assert differ == {'leftImg8bit', 'leftImg8bit_sequence'}
+
+
+def test_any_material_changes_pictures_and_no_truth(tmp_path: Path) -> None:
+    pictures = {'leftImg8bit', 'leftImg8bit_sequence'}
+    assert folders_that_differ(tmp_path, '--any-material') == pictures
+
+
+def test_lifelike_streets_are_driven_by_the_same_camera_on_the_same_way(tmp_path: Path) -> None:
+    differ = folders_that_differ(tmp_path, '--lifelike')
+    assert 'leftImg8bit' in differ
+    assert differ.isdisjoint({'camera', 'vehicle', 'vehicle_sequence', 'pose'})
 
 
 def test_ctrl_c_is_answered_in_one_line(
