@@ -98,7 +98,7 @@ def _detailed(shape: CarShape, parts: Coachwork, details: np.random.Generator) -
     return [_body(shape, parts.paint), cabin, bumpers]
 
 
-def _ring(x: float, w: float, low: float, top: float) -> list[tuple[float, float, float]]:
+def _shouldered(x: float, w: float, low: float, top: float) -> list[tuple[float, float, float]]:
     """A cross section with shoulders."""
     middle = low + 0.55 * (top - low)
     side = [(w * 0.88, low), (w * 0.97, low + 0.1), (w, middle), (w * 0.97, top - 0.09),
@@ -116,7 +116,7 @@ def _body(shape: CarShape, paint: Material) -> Mesh:
         (-half + 0.3, w, 0.2, shape.tail), (-half + 0.08, w * 0.94, 0.24, shape.tail - 0.05),
         (-half, w * 0.84, 0.34, shape.tail - 0.16),
     ]  # fmt: skip
-    rings = [_ring(*station) for station in stations]
+    rings = [_shouldered(*station) for station in stations]
     return join([loft(rings, paint, smooth=True), plate(rings[0], paint), plate(rings[-1], paint)])
 
 
@@ -149,7 +149,7 @@ def _cabin(shape: CarShape, parts: Coachwork, details: np.random.Generator) -> M
              _pane(back, (rear[0], 1 - rear[0]), (rear[1], 0.9))]  # fmt: skip
     panes += [_pane(right, along, (0.1, 0.9)) for along in sides]
     panes += [_pane(left, (1 - b, 1 - a), (0.1, 0.9)) for a, b in sides]
-    shell = loft([lower, upper, top], parts.paint, smooth=False)
+    shell = loft([lower, upper, top], parts.paint)
     return join([shell, plate(top, parts.paint), *(plate(p, parts.glass) for p in panes)])
 
 

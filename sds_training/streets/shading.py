@@ -28,7 +28,7 @@ class Eye:
     right_step: Floats  # (3,)
     down_step: Floats  # (3,)
     taps: int = TAPS  # texture lookups along a pixel's footprint
-    mirrors: bool = False  # whether it sees the street in what shines, or but a plain sky
+    mirrors: bool = False  # whether what shines shows it the street, or only a plain sky
 
 
 def shade(
