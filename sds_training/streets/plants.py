@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sds_training.streets.mesh import Material, Mesh, join
-from sds_training.streets.shapes import box, ellipsoid, leaves, tube
+from sds_training.streets.shapes import box, ellipsoid, leaves, tube, tubes
 from sds_training.streets.street import LABEL_ID
 
 _GREEN = LABEL_ID['vegetation']
@@ -63,15 +63,12 @@ def _twigs(
     direction = rng.normal(0, 1, (_BOUGHS, 3)) + (0, 0, 0.6)
     tips = centre + direction / np.linalg.norm(direction, axis=1, keepdims=True) * radii
     start = fork + (centre - fork) * rng.uniform(0.55, 1.0, (_BOUGHS, 1))
-    parts = [tube(a, b, (0.035, 0.012), wood, sides=4) for a, b in zip(start, tips, strict=True)]
     along = rng.uniform(0.25, 1.0, (_TWIGS, 1))
     bough = rng.integers(_BOUGHS, size=_TWIGS)
     foot = start[bough] + (tips - start)[bough] * along
     reach = (tips - start)[bough] * 0.3 + rng.normal(0, 0.16, (_TWIGS, 3)) * radii
-    parts += [
-        tube(a, a + r, (0.014, 0.006), wood, sides=3) for a, r in zip(foot, reach, strict=True)
-    ]
-    return join(parts)
+    boughs = tubes(start, tips, (0.035, 0.012), wood, sides=4)
+    return join([boughs, tubes(foot, foot + reach, (0.014, 0.006), wood, sides=3)])
 
 
 def _conifer(rng: np.random.Generator, material: Material, wood: Material, height: float) -> Mesh:

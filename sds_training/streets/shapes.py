@@ -39,27 +39,47 @@ def tube(
     sides: int = 8, capped: bool = False,
 ) -> Mesh:  # fmt: skip
     """A round bar from `start` to `end`; two radii make it taper."""
-    start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
     radii = radius if isinstance(radius, tuple) else (radius, radius)
-    axis = end - start
-    axis = axis / max(float(np.sqrt(axis @ axis)), 1e-9)
-    x, y, z = axis
-    side = np.array([y, -x, 0.0]) if abs(z) < 0.9 else np.array([0.0, z, -y])
-    side /= np.sqrt(side @ side)
-    up = cross(axis[None], side[None])[0]
-    angle = np.arange(sides + 1) * (2 * np.pi / sides)
-    ring = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * up
-    lower, upper = start + ring * radii[0], end + ring * radii[1]
-    quads = np.stack((lower[:-1], lower[1:], upper[1:], upper[:-1]), 1)
-    normals = np.stack((ring[:-1], ring[1:], ring[1:], ring[:-1]), 1).astype(np.float32)
-    wall = from_faces(quads, material, normals=normals)
+    start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    wall = tubes(start[None], end[None], radii, material, sides)
     if not capped:
         return wall
+    ring = _rings(start[None], end[None], sides)[0]
     caps = [
         np.stack((np.broadcast_to(c, (sides, 3)), r[:-1], r[1:]), 1)
-        for c, r in ((start, lower), (end, upper))
+        for c, r in ((start, start + ring * radii[0]), (end, end + ring * radii[1]))
     ]
     return join([wall, from_faces(np.concatenate(caps), material)])
+
+
+def tubes(
+    starts: NDArray[np.float64], ends: NDArray[np.float64], radii: tuple[float, float],
+    material: Material, sides: int,
+) -> Mesh:  # fmt: skip
+    """N open round bars at once between (N, 3) points, of these radii at their two ends."""
+    ring = _rings(starts, ends, sides)
+    lower, upper = starts[:, None] + ring * radii[0], ends[:, None] + ring * radii[1]
+    quads = np.stack((lower[:, :-1], lower[:, 1:], upper[:, 1:], upper[:, :-1]), 2)
+    normals = np.stack((ring[:, :-1], ring[:, 1:], ring[:, 1:], ring[:, :-1]), 2)
+    return from_faces(quads.reshape(-1, 4, 3), material,
+                      normals=normals.reshape(-1, 4, 3).astype(np.float32))  # fmt: skip
+
+
+def _rings(
+    starts: NDArray[np.float64], ends: NDArray[np.float64], sides: int
+) -> NDArray[np.float64]:
+    """(N, sides + 1, 3) unit vectors around each bar, the last one the first again."""
+    axis = ends - starts
+    axis = axis / np.maximum(np.sqrt(np.einsum('ni,ni->n', axis, axis)), 1e-9)[:, None]
+    x, y, z = axis.T
+    zero = np.zeros_like(x)
+    side = np.where(
+        np.abs(axis[:, 2:]) < 0.9, np.stack((y, -x, zero), 1), np.stack((zero, z, -y), 1)
+    )
+    side /= np.sqrt(np.einsum('ni,ni->n', side, side))[:, None]
+    up = cross(axis, side)
+    angle = (np.arange(sides + 1) * (2 * np.pi / sides))[:, None]
+    return np.cos(angle) * side[:, None] + np.sin(angle) * up[:, None]
 
 
 @cache
