@@ -50,6 +50,7 @@ def tree(
         centre = np.array([0, 0, trunk_height + (height - trunk_height) * 0.48]) + offset
         radii = spread * rng.uniform(0.55, 0.85) * np.array([1, 1, rng.uniform(0.8, 1.1)])
         parts.append(tube(lean, centre, (radius * 0.5, radius * 0.2), wood, sides=5))
+        # Drawn for a bare tree as well: what is drawn after it may not depend on the season.
         crown = _mass(rng, centre, radii, material, 110)
         parts.append(_twigs(season, lean, centre, radii, wood) if leafless else crown)
     return join(parts)
