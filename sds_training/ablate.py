@@ -30,7 +30,6 @@ from sds_training.run.own_streets import render_streets
 from sds_training.run.passport import Before, data_passport
 from sds_training.run.run_state import (
     RunStateError,
-    changed_fields,
     require_same_config,
     require_same_data,
     saved_states,
@@ -112,9 +111,8 @@ def require_same_run(config: TrainingConfig, release: Release) -> None:
     known = release.provenance
     before = dict(known['config'])
     start = read_origin(config.init_from) if config.init_from else None
-    if start:  # what it holds counts, not where it lies
-        grew, holds = known.get('started_from'), start.passport
-        if grew is None or changed_fields(grew, {name: holds.get(name) for name in grew}):
+    if start:
+        if not start.began(known):
             raise RunStateError(
                 f'{config.run_dir} grew from another start than {config.init_from} is now; remove '
                 'its folder and the same command trains it again'

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from sds_perception.camera import Camera
 from sds_perception.network import NetworkConfig
-from sds_perception.release import Release, named_release, weights_digest
+from sds_perception.release import Release, ReleaseError, named_release, weights_digest
 from sds_training.export import NO_SCALE
 from sds_training.network_choice import NetworkChoice
-from sds_training.run.run_state import read_state
+from sds_training.run.run_state import RunStateError, changed_fields, read_state
 
 
 class Origin(NamedTuple):
@@ -28,12 +28,36 @@ class Origin(NamedTuple):
     scale: str  # what told its depth in metres, `NO_SCALE` where nothing did
     brightness: float = 0.0  # that darker pictures are brought to before it sees them; 0 not known
 
+    def began(self, run: dict[str, Any]) -> bool:
+        """Whether the run of this passport grew from it: what it holds counts, not its name."""
+        grew = run.get('started_from')
+        if grew is None:
+            return False
+        return not changed_fields(grew, {name: self.passport.get(name) for name in grew})
+
 
 def read_origin(path: str) -> Origin:
     """The networks of a state file (.pt) or of a release (.safetensors, 'demo')."""
     if path == 'demo' or path.endswith('.safetensors'):
         return _of_release(named_release(path))
     return _of_state(read_state(path))
+
+
+def respelled(
+    values: dict[str, Any], run: dict[str, Any], init_from: str | None
+) -> dict[str, Any]:
+    """A run's config `values` with this `init_from`, where both name what the run grew from.
+
+    A run goes on under another path to the same networks; one that is still called the same goes
+    on without them. `run` is its passport.
+    """
+    if not init_from or values.get('init_from') in (None, init_from):
+        return values
+    try:
+        same = read_origin(init_from).began(run)
+    except (ReleaseError, RunStateError):  # nothing to compare: it is told as another config
+        return values
+    return {**values, 'init_from': init_from} if same else values
 
 
 def _of_release(release: Release) -> Origin:

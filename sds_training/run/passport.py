@@ -20,8 +20,8 @@ from sds_training.data.config import DataConfig
 from sds_training.data.loading import open_files
 from sds_training.data.requirements import require_supervision
 from sds_training.export import code_version, scale_source
-from sds_training.run.origin import Origin, read_origin
-from sds_training.run.run_state import newest_state
+from sds_training.run.origin import Origin, read_origin, respelled
+from sds_training.run.run_state import newest_readable, require_same_config
 
 # At least so many frames, where there are as many, and fewer than twice as many decide the
 # training camera: what a run began with is compared when it goes on, so this may not change.
@@ -48,10 +48,19 @@ class Before(NamedTuple):
 
 
 def known_before(config: TrainingConfig) -> Before:
-    """Of a run that goes on, the file it started from need not be there any more."""
-    state = newest_state(config)
-    begins_elsewhere = state is None and config.init_from
-    return Before(state, read_origin(config.init_from) if begins_elsewhere else None)
+    """Of a run that goes on, the file it started from need not be there any more.
+
+    Raises:
+        RunStateError: when the folder holds the run of another config, or states of which none
+            can be read.
+    """
+    before = Before(newest_readable(config.run_dir))
+    if before.state is not None and before.passport is not None:
+        values = json.loads(before.state['config'])
+        require_same_config(config, respelled(values, before.passport, config.init_from))
+    elif config.init_from:
+        return Before(origin=read_origin(config.init_from))
+    return before
 
 
 def data_passport(config: TrainingConfig, pools: Pools, before: Before) -> dict[str, Any]:

@@ -161,21 +161,12 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     return state
 
 
-def newest_state(config: TrainingConfig) -> dict[str, Any] | None:
-    """The newest readable state of this run, or None at its beginning.
+def newest_readable(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The newest state in a folder that is not damaged, or None where there are no states.
 
     Raises:
-        RunStateError: when the folder holds the run of another config, or states of which none
-            can be read.
+        RunStateError: where there are states and none can be read.
     """
-    state = newest_readable(config.run_dir)
-    if state is not None:
-        require_same_config(config, json.loads(state['config']))
-    return state
-
-
-def newest_readable(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The newest state in a folder that is not damaged, or None where there are no states."""
     paths = saved_states(run_dir)
     for path in reversed(paths):
         try:

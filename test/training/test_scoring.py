@@ -23,7 +23,7 @@ from sds_training.config import TrainingConfig
 from sds_training.evaluate import evaluate
 from sds_training.metrics import FOLDS
 from sds_training.run.interruption import Interrupted
-from sds_training.run.run_state import newest_state
+from sds_training.run.run_state import newest_readable
 from sds_training.scoring import PROTOCOL, frames_to_score
 from sds_training.train import train
 
@@ -57,7 +57,7 @@ def test_a_bad_validation_file_costs_neither_steps_nor_release(
     spoil(file)
     with caplog.at_level(logging.WARNING):
         release = train(config)
-    assert newest_state(config)['step'] == 4
+    assert newest_readable(config.run_dir)['step'] == 4
     assert read_release(release).provenance['scores'] == {}
     for step, said in zip((3, 4), caplog.messages, strict=True):
         assert said.startswith(f'not scored after step {step}: {file} ')
@@ -90,7 +90,7 @@ def test_a_state_is_saved_before_it_is_scored(
     monkeypatch.setattr(module, 'scored', killed)
     with pytest.raises(MemoryError):
         train(config)
-    assert newest_state(config)['step'] == 3
+    assert newest_readable(config.run_dir)['step'] == 3
 
 
 def test_who_asks_to_stop_does_not_wait_for_the_rest_of_the_frames(

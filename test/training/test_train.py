@@ -19,7 +19,7 @@ from sds_training.export import main as export_main
 from sds_training.learner import Learner
 from sds_training.run.devices import launched
 from sds_training.run.passport import known_before
-from sds_training.run.run_state import RunStateError, newest_state
+from sds_training.run.run_state import RunStateError, newest_readable
 from sds_training.train import main, train
 
 Make = Callable[..., TrainingConfig]
@@ -71,12 +71,12 @@ def test_notes_on_the_data_are_told_once(tiny_run: Make, caplog: pytest.LogCaptu
 def test_depth_pretraining_starts_a_joint_run(tiny_run: Make, tmp_path: Path) -> None:
     depth = tiny_run('--stage=depth', '--steps=2', run_dir=tmp_path / 'depth')
     train(depth)
-    state = newest_state(depth)
+    state = newest_readable(depth.run_dir)
     assert state is not None
     file = next(Path(depth.run_dir, 'states').glob('*2.pt'))
     joint = tiny_run(f'--init_from={file}', '--steps=1', '--optimiser.rate=0')
     train(joint)
-    moved = newest_state(joint)
+    moved = newest_readable(joint.run_dir)
     assert moved is not None
     key = 'student.depth_heads.0.score.weight'
     assert torch.equal(moved['networks'][key], state['networks'][key])
@@ -245,7 +245,7 @@ def test_two_processes_learn_what_one_learns_on_the_same_batch(
         timeout=240,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
-    alone, state = newest_state(one), next((two / 'states').glob('*3.pt'))
+    alone, state = newest_readable(one.run_dir), next((two / 'states').glob('*3.pt'))
     together = torch.load(state, weights_only=True)['networks']
     assert alone is not None
     for name, wanted in alone['networks'].items():

@@ -15,7 +15,7 @@ import pytest
 from sds_training.config import TrainingConfig
 from sds_training.data.cityscapes import DataError
 from sds_training.data.loader_workers import lost_workers_told
-from sds_training.run.run_state import newest_state
+from sds_training.run.run_state import newest_readable
 
 
 @pytest.mark.parametrize('lost', [False, True])
@@ -27,7 +27,7 @@ def test_a_stop_sent_to_the_loaders_as_well_costs_no_step_and_a_lost_loader_is_t
     command = [sys.executable, '-m', 'sds_training.train', str(tmp_path / 'tiny.yaml'), *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0)
     deadline = time.monotonic() + 120
-    while newest_state(config) is None and time.monotonic() < deadline:
+    while newest_readable(config.run_dir) is None and time.monotonic() < deadline:
         time.sleep(0.05)
     if lost:
         os.kill(loader_of(process.pid), signal.SIGKILL)

@@ -26,7 +26,7 @@ from sds_training.data.samples import Batch
 from sds_training.learner import DivergedError, Learner
 from sds_training.objective import JointObjective
 from sds_training.run.folder_lock import held
-from sds_training.run.run_state import RunStateError, newest_state, read_state, saved_states
+from sds_training.run.run_state import RunStateError, newest_readable, read_state, saved_states
 from sds_training.train import main, train
 
 Make = Callable[..., TrainingConfig]
@@ -45,7 +45,7 @@ def same(first: Any, second: Any) -> bool:
 
 def learnt(config: TrainingConfig) -> dict[str, Any]:
     """The newest state without what may differ between two equal runs."""
-    state = newest_state(config)
+    state = newest_readable(config.run_dir)
     assert state is not None
     return {name: value for name, value in state.items() if name not in ('config', 'passport')}
 
@@ -66,7 +66,7 @@ def test_resuming_after_a_crash_equals_never_stopping(
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
         patch.setattr(Learner, 'advance', crash)
         train(broken)
-    assert newest_state(broken)['step'] == 2
+    assert newest_readable(broken.run_dir)['step'] == 2
     train(broken)
     assert same(learnt(whole), learnt(broken))
 
@@ -86,7 +86,7 @@ def test_a_bad_file_in_mid_run_loses_no_step_before_it(
     with monkeypatch.context() as patch, pytest.raises(DataError, match='third'):
         patch.setattr(Batch, 'to', unreadable)
         train(config)
-    assert newest_state(config)['step'] == 2
+    assert newest_readable(config.run_dir)['step'] == 2
 
 
 def test_a_killed_run_continues_with_the_same_command(
@@ -102,12 +102,12 @@ def test_a_killed_run_continues_with_the_same_command(
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    state = newest_state(config)
+    state = newest_readable(config.run_dir)
     assert state is not None and 0 < state['step'] < 15
     with caplog.at_level(logging.INFO):
         assert main(words) == 0
     assert f'after step {state["step"]}' in caplog.text
-    assert newest_state(config)['step'] == 15
+    assert newest_readable(config.run_dir)['step'] == 15
 
 
 def test_of_two_processes_both_stop_when_one_is_asked_to(tiny_run: Make, tmp_path: Path) -> None:
@@ -122,14 +122,16 @@ def test_of_two_processes_both_stop_when_one_is_asked_to(tiny_run: Make, tmp_pat
     process.send_signal(signal.SIGTERM)  # to the first only, as a container's end does
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said[-2000:]
-    state = newest_state(config)
+    state = newest_readable(config.run_dir)
     assert state is not None and 0 < state['step'] < 5000
 
 
-def test_a_damaged_newest_state_falls_back_to_the_one_before(finished_run: TrainingConfig) -> None:
+def test_a_damaged_newest_readable_falls_back_to_the_one_before(
+    finished_run: TrainingConfig,
+) -> None:
     older, newest = saved_states(finished_run.run_dir)
     newest.write_bytes(newest.read_bytes()[:1000])
-    assert newest_state(finished_run)['step'] == read_state(older)['step'] == 3
+    assert newest_readable(finished_run.run_dir)['step'] == read_state(older)['step'] == 3
 
 
 def test_a_run_folder_of_another_config_is_refused_by_field(tiny_run: Make) -> None:
@@ -184,7 +186,7 @@ def test_a_full_disk_loses_nothing_already_saved(
     with monkeypatch.context() as patch, pytest.raises(RunStateError, match='No space left'):
         patch.setattr(torch, 'save', fill)
         train(config)
-    assert newest_state(config)['step'] == 1
+    assert newest_readable(config.run_dir)['step'] == 1
     assert not list(Path(config.run_dir, 'states').glob('*.partial'))
 
 
@@ -204,7 +206,7 @@ def test_a_loss_that_is_no_number_moves_nothing_and_finally_stops(
     monkeypatch.setattr(JointObjective, '__call__', poisoned)
     with pytest.raises(DivergedError, match='10 steps in a row'):
         train(config)
-    state = newest_state(config)
+    state = newest_readable(config.run_dir)
     assert state is not None and state['skipped'] == 10
     assert any(name.endswith('running_var') for name in before)  # statistics count as well
     assert same(
@@ -292,3 +294,28 @@ def test_the_journal_drops_records_that_are_about_to_be_written_again(
     train(finished_run)
     steps = [json.loads(line)['step'] for line in journal.read_text().splitlines()]
     assert steps == [1, 2, 3, 4]
+
+
+def test_a_run_goes_on_where_its_init_from_is_spelled_otherwise_or_is_gone(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    start = tiny_run('--steps=1', run_dir=tmp_path / 'start')
+    named, moved = train(start), tmp_path / 'moved.safetensors'
+    words = '--steps=2', '--journal.save_every=1'
+    train(tiny_run(f'--init_from={named}', *words))
+    shutil.move(named, moved)
+    for name in (named, moved):
+        train(tiny_run(f'--init_from={name}', *words))
+
+
+def test_a_run_does_not_go_on_from_other_networks_than_it_began_with(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    one, other = (
+        train(tiny_run('--steps=1', f'--seed={seed}', run_dir=tmp_path / f'start{seed}'))
+        for seed in (1, 2)
+    )
+    train(tiny_run(f'--init_from={one}', '--steps=1'))
+    for name in (other, tmp_path / 'nothing.safetensors'):
+        with pytest.raises(RunStateError, match=r'holds a run with another config \(init_from\)'):
+            train(tiny_run(f'--init_from={name}', '--steps=1'))

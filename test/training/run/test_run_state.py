@@ -21,7 +21,7 @@ from sds_training.run.run_state import (
     RunStateError,
     changed_fields,
     config_digest,
-    newest_state,
+    newest_readable,
     read_state,
     require_same_config,
     require_same_data,
@@ -126,7 +126,7 @@ def test_a_state_that_may_not_be_opened_is_not_passed_over_for_an_older_one(
 
     monkeypatch.setattr(torch, 'load', forbidden)
     with pytest.raises(RunStateError, match=r'00002.pt cannot be opened \(.*Permission denied'):
-        newest_state(config)
+        newest_readable(config.run_dir)
 
 
 def test_a_damaged_state_of_a_later_step_does_not_push_out_the_one_just_written(
@@ -139,7 +139,7 @@ def test_a_damaged_state_of_a_later_step_does_not_push_out_the_one_just_written(
         last.with_name(f'step_{step:08d}.pt').write_bytes(last.read_bytes()[:1000])
     last.unlink()
     train(config)
-    assert newest_state(config)['step'] == 4
+    assert newest_readable(config.run_dir)['step'] == 4
 
 
 def test_a_damaged_state_of_a_later_step_takes_the_place_of_no_earlier_one(
