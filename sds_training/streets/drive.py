@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sds_training.streets.atlas import build_atlas
 from sds_training.streets.cities import CITIES, City
-from sds_training.streets.light import Light, draw_light
+from sds_training.streets.light import Light, draw_light, with_heavy_clouds
 from sds_training.streets.materials import Materials, draw_materials, under_any_sky
 from sds_training.streets.mesh import Floats, Mesh, join
 from sds_training.streets.motion import FRAMES, Motion, draw_motion
@@ -32,6 +32,7 @@ FIRST_INSTANCE_LABEL = 24  # person; classes from here on are counted
 _MATERIALS_SEED = 10  # behind those of what `draw_drive` draws
 _EDGE = 0.075  # difference in tone between neighbours that calls for more rays
 _MIDDLE_GREY = 0.19
+_SPARED = 0.6  # the most that the brightest twentieth of a picture may become under heavy clouds
 _BESIDE = ((-0.36, 0.14), (0.2, -0.34))  # more rays of an edge pixel, in pixels
 
 
@@ -78,10 +79,16 @@ class Drive:
 
     @cached_property
     def _exposure(self) -> float:
-        """Gain that brings the first frame's middle brightness to a middle grey."""
-        light = self._trace(0, stride=4)[0]
-        level = float(np.exp(np.log(light.mean(axis=0) + 0.01).mean()))
-        return self.sensor.exposure * _MIDDLE_GREY / max(level, 1e-3)
+        """Gain that brings the first frame's middle brightness to a middle grey.
+
+        Heavy clouds are spared: cameras leave a street dark rather than such a sky white.
+        """
+        light = self._trace(0, stride=4)[0].mean(axis=0)
+        level = float(np.exp(np.log(light + 0.01).mean()))
+        gain = self.sensor.exposure * _MIDDLE_GREY / max(level, 1e-3)
+        if not self.light.cloud_shade:
+            return gain
+        return min(gain, _SPARED / float(np.quantile(light, 0.95)))
 
     def render(self, frame: int) -> Frame:
         """Render one frame; the same frame is always the same bytes."""
@@ -198,12 +205,17 @@ def draw_drive(
         path=path,
         motion=motion,
         sensor=sensor,
-        light=draw_light(rng['light']),
+        light=_draw_light(rng['light'], style),
         world=build_world(street, path, rng['world'], parked),
         movers=tuple(draw_traffic(rng['traffic'], street, path, motion, places)),
         textures=draw_textures(rng['textures']),
         style=style,
     )
+
+
+def _draw_light(rng: np.random.Generator, style: Style) -> Light:
+    light = draw_light(rng)
+    return with_heavy_clouds(light, rng) if rng.random() < style.heavy_clouds else light
 
 
 def of_any_material(drive: Drive) -> Drive:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ class Light:
     cloud_cover: float
     clouds: NDArray[np.float32]  # (SIDE, SIDE) noise of unit deviation
     cloud_light: Floats
+    cloud_shade: float = 0.0  # how much darker clouds are where they are thick
 
     def sky(self, direction: Floats) -> Floats:
         """(3, N) light of the sky seen along (3, N) unit directions."""
@@ -37,6 +38,8 @@ class Light:
         cover = self._cloudiness(direction)
         facing = np.clip(self.sun_direction @ direction, 0.0, 1.0)
         glow = sun * (0.12 * facing**8 + 0.9 * facing**120)
+        if self.cloud_shade:
+            clouds = clouds * (1 - self.cloud_shade * self._thickness(direction))
         return base + (clouds - base) * cover + glow * (1 - 0.7 * cover)
 
     def plain_sky(self, up: Floats) -> Floats:
@@ -51,11 +54,24 @@ class Light:
         return self.ambient * middle[:, None] + self.ambient * step[:, None] * normals[2]
 
     def _cloudiness(self, direction: Floats) -> Floats:
-        height = np.maximum(direction[2], 0.02) + 0.12
-        field = _wrapped(self.clouds, direction[:2] / height * np.float32(SIDE / 9.0))
+        field = _wrapped(self.clouds, _on_the_clouds(direction) * np.float32(SIDE / 9.0))
         edge = np.clip((field - 1.3 + 2.6 * self.cloud_cover) / 1.1, 0.0, 1.0)
         fade = np.clip(direction[2] * 9.0, 0.15, 1.0)
-        return edge * edge * (3 - 2 * edge) * fade
+        return _smooth(edge) * fade
+
+    def _thickness(self, direction: Floats) -> Floats:
+        """How thick clouds are, 0..1: the same noise in other places, in larger pieces."""
+        field = _wrapped(self.clouds.T, _on_the_clouds(direction) * np.float32(SIDE / 14.0))
+        return _smooth(np.clip((field + 0.6) / 1.6, 0.0, 1.0))
+
+
+def _on_the_clouds(direction: Floats) -> Floats:
+    """(2, N) where (3, N) directions meet the clouds' plane; at the horizon it ends."""
+    return direction[:2] / (np.maximum(direction[2], 0.02) + 0.12)
+
+
+def _smooth(share: Floats) -> Floats:
+    return share * share * (3 - 2 * share)
 
 
 def _wrapped(image: NDArray[np.float32], at: Floats) -> Floats:
@@ -96,4 +112,20 @@ def draw_light(rng: np.random.Generator) -> Light:
         cloud_cover=float(cover),
         clouds=noise(rng, 1.55).astype(np.float32),
         cloud_light=(grey * (1.0 if dull else 1.25)).astype(np.float32),
+    )
+
+
+def with_heavy_clouds(light: Light, rng: np.random.Generator) -> Light:
+    """The same sun under clouds that are dark where they are thick, at dusk in half of the drives.
+
+    At dusk the street is dim under a bright sky: houses and trees keep most of it from the street,
+    which `from_around` does not know of.
+    """
+    dim = rng.uniform(0.25, 0.6) if rng.random() < 0.5 else 1.0
+    return replace(
+        light,
+        sun=light.sun * np.float32(dim**2),
+        ambient=light.ambient * float(dim),
+        cloud_cover=float(rng.uniform(0.5, 0.95)),
+        cloud_shade=float(rng.uniform(0.4, 0.9)),
     )

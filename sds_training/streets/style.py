@@ -14,6 +14,7 @@ class Style(NamedTuple):
     mirrors: bool = False  # paint, glass and the hood mirror the street, not a plain sky
     queues: float = 0.0  # share of the drives close behind somebody
     bare: float = 0.0  # share of the broad-leaved trees without leaves
+    heavy_clouds: float = 0.0  # share of the drives under clouds that are dark where thick
 
     def details(self, rng: np.random.Generator) -> np.random.Generator | None:
         """What details are drawn with: apart from `rng`, so that all that follows stays."""
@@ -21,4 +22,4 @@ class Style(NamedTuple):
 
 
 PLAIN = Style()
-LIFELIKE = Style(detailed=True, mirrors=True, queues=0.25, bare=0.2)
+LIFELIKE = Style(detailed=True, mirrors=True, queues=0.25, bare=0.2, heavy_clouds=0.4)

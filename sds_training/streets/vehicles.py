@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sds_training.streets.cars import car
 from sds_training.streets.coachwork import GREYS, PAINTS, Coachwork, coachwork, lamps, ring, wheels
-from sds_training.streets.mesh import Mesh, join
+from sds_training.streets.mesh import Material, Mesh, join
 from sds_training.streets.shapes import box, boxes, loft, plate, tube
 from sds_training.streets.style import Style
+
+_GREY_LOADS = 0.6  # share of the trucks with a white or grey box
+_LIVERIES = 0.6  # share of the trucks and buses that are written or painted on
+_ON_THE_BACK = 0.4  # share of what is painted there
+_DOUBLE_DECKERS = 0.2
+_DECK_M = 1.15  # height of an upper deck
 
 
 def truck(rng: np.random.Generator, style: Style) -> Mesh:
@@ -19,7 +26,10 @@ def truck(rng: np.random.Generator, style: Style) -> Mesh:
     height, half = float(rng.uniform(3.0, 3.8)), length / 2
     cab_back, w = half - 2.0, width / 2
     cab_top = float(rng.uniform(2.6, 3.0))
-    load = coachwork('truck', rng.uniform(0.1, 0.75, 3), details)
+    color = rng.uniform(0.1, 0.75, 3)
+    if details and details.random() < _GREY_LOADS:
+        color[:] = details.uniform(0.2, 0.85)
+    load = coachwork('truck', color, details)
     skin = load.paint._replace(texture=str(rng.choice(['ribbed', 'paint', 'cloth'])), gloss=0.03)
     rings = [ring(half, w * 0.94, 0.6, 1.6), ring(half - 0.05, w, 0.55, 1.7),
              ring(half - 0.4, w, 0.55, cab_top), ring(cab_back, w, 0.55, cab_top)]  # fmt: skip
@@ -43,6 +53,7 @@ def truck(rng: np.random.Generator, style: Style) -> Mesh:
         box((-half - 0.02, -w, 0.5), (-half + 0.1, w, 0.65), cab.metal),
         wheels((half - 1.1, -half + 1.2, -half + 2.4), w - 0.05, 0.48, cab),
         *lamps(half, w, 0.95, cab, details),
+        *_livery(details, (-half, -w, 1.1), (cab_back - 0.3, w, top - 0.1), skin),
     ])  # fmt: skip
 
 
@@ -50,13 +61,15 @@ def bus(rng: np.random.Generator, style: Style) -> Mesh:
     """A city bus."""
     details, color = style.details(rng), PAINTS[rng.integers(GREYS, len(PAINTS))]
     parts = coachwork('bus', color, details)
-    length, half_width, height = float(rng.uniform(9.5, 12.5)), 1.27, float(rng.uniform(3.0, 3.3))
+    length, w, height = float(rng.uniform(9.5, 12.5)), 1.27, float(rng.uniform(3.0, 3.3))
     half = length / 2
-    body = _coach_body(rng, half, half_width, height, parts)
+    body = _coach_body(rng, half, w, height, parts)
     board = parts.lit((0.9, 0.5, 0.05), 0.8)
     sign = box((half - 0.1, -0.8, height - 0.38), (half + 0.03, 0.8, height - 0.14), board)
-    return join([body, sign, wheels((half - 2.6, -half + 3.0), half_width - 0.03, 0.48, parts),
-                 *lamps(half, half_width, 0.85, parts, details)])  # fmt: skip
+    return join([body, sign, wheels((half - 2.6, -half + 3.0), w - 0.03, 0.48, parts),
+                 *lamps(half, w, 0.85, parts, details),
+                 *_livery(details, (-half, -w, 0.4), (half, w, 1.2), parts.paint),
+                 *_upper_deck(details, half, w, height, parts)])  # fmt: skip
 
 
 def tram(rng: np.random.Generator, style: Style) -> Mesh:
@@ -80,6 +93,41 @@ def tram(rng: np.random.Generator, style: Style) -> Mesh:
               box((0, -0.8, height + 1.5), (0.2, 0.8, height + 1.55), parts.rubber),
               box((-2, -0.8, height), (2, 0.8, height + 0.35), parts.metal)]  # fmt: skip
     return join(found)
+
+
+def _upper_deck(
+    details: np.random.Generator | None, half: float, w: float, foot: float, parts: Coachwork
+) -> list[Mesh]:
+    """Of a double-decker: another row of windows."""
+    if details is None or details.random() >= _DOUBLE_DECKERS:
+        return []
+    low, high = foot - 0.1, foot + _DECK_M
+    sill, lintel = low + 0.3, high - 0.2
+    return [
+        box((-half, -w, low), (half, w, high), parts.paint),
+        box((-half + 0.3, -w - 0.012, sill), (half - 0.2, w + 0.012, lintel), parts.glass),
+        box((-half - 0.02, -w * 0.86, sill), (half + 0.02, w * 0.86, lintel), parts.glass),
+    ]
+
+
+def _livery(
+    details: np.random.Generator | None, low: ArrayLike, high: ArrayLike, skin: Material
+) -> list[Mesh]:
+    """Blocks of other colours on the back and the sides between two corners: names, pictures."""
+    if details is None or details.random() >= _LIVERIES:
+        return []
+    low, high = np.asarray(low), np.asarray(high)
+    blocks = []
+    for layer in range(1, details.integers(3, 9)):
+        share = details.uniform((0.05, 0.2, 0.05), (0.6, 0.7, 0.5))  # of length, width, height
+        foot = low + details.random(3) * (1 - share) * (high - low)
+        top, proud = foot + share * (high - low), 0.005 * layer  # it covers what is painted before
+        if details.random() < _ON_THE_BACK:
+            foot[0], top[0] = low[0] - proud, low[0]
+        else:
+            foot[1], top[1] = low[1] - proud, high[1] + proud
+        blocks.append(box(foot, top, skin.tinted(details.uniform(0.02, 0.85, 3))))
+    return blocks
 
 
 def _coach_body(
