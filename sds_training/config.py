@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sds_training.augment.color_aug import ColorAugConfig
 from sds_training.augment.mix_config import MixConfig
 from sds_training.augment.photometric import StrongConfig
+from sds_training.augment.poor_camera import PoorCameraConfig
 from sds_training.config_error import ConfigError, require, require_at_least
 from sds_training.data.config import DataConfig
 from sds_training.loss_config import LossConfig
@@ -162,6 +163,7 @@ class TrainingConfig:
     mix: MixConfig = field(default_factory=MixConfig)
     strong: StrongConfig = field(default_factory=StrongConfig)
     color_aug: ColorAugConfig = field(default_factory=ColorAugConfig)
+    poor_camera: PoorCameraConfig = field(default_factory=PoorCameraConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     fabric: FabricConfig = field(default_factory=FabricConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
@@ -188,6 +190,9 @@ class TrainingConfig:
             whole = not any(side % multiple for side in sides)
             require(whole, f'data.{name}', sides, f'multiples of {multiple}')
         require(0 <= self.release_debias <= 1, 'release_debias', self.release_debias, '[0, 1]')
+        poor = self.poor_camera.probability
+        require(self.stage == 'joint' or not poor, 'poor_camera.probability', poor,
+                "0 where stage is 'depth'")  # fmt: skip
         taught = self.stage == 'joint' or self.loss.depth > 0
         require(taught, 'loss.depth', self.loss.depth, "more than 0 where stage is 'depth'")
         asked = self.stage == 'joint' and self.mix.givers == 'labelled'

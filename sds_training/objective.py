@@ -21,6 +21,7 @@ from sds_training.augment.color_aug import (
     ground_mask,
 )
 from sds_training.augment.objects import movable_mask
+from sds_training.augment.poor_camera import as_by_poorer_cameras
 from sds_training.canonical_camera import CanonicalCamera
 from sds_training.config import TrainingConfig
 from sds_training.data.samples import Batch, Samples, concatenated
@@ -119,11 +120,15 @@ class JointObjective:
     def recoloured(
         self, image: Tensor, known: Tensor, whole: int, step: int, generator: Generator
     ) -> tuple[ColorAugPlan, Tensor]:
-        """ColorAug of the clean frames by what is known of them; the first `whole` stay whole."""
+        """ColorAug of the clean frames by what is known of them; the first `whole` stay whole.
+
+        Then as a poorer camera takes them, which the pose network does not see.
+        """
         config = self.config.color_aug
         plan = draw_color_aug(len(image), config, generator, step=step, whole=whole)
         ground = ground_mask(known) if plan.ground else None
-        return plan, apply_color_aug(image, movable_mask(known), plan, ground)
+        seen = apply_color_aug(image, movable_mask(known), plan, ground)
+        return plan, as_by_poorer_cameras(seen, self.config.poor_camera, generator)
 
     def rows_with_neighbours(self, frames: Samples) -> Tensor:
         """Which frames teach by their neighbours; none where the depth term has no weight."""
