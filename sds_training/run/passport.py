@@ -54,13 +54,12 @@ def known_before(config: TrainingConfig) -> Before:
         RunStateError: when the folder holds the run of another config, or states of which none
             can be read.
     """
-    before = Before(newest_readable(config.run_dir))
-    if before.state is not None and before.passport is not None:
-        values = json.loads(before.state['config'])
-        require_same_config(config, respelled(values, before.passport, config.init_from))
-    elif config.init_from:
-        return Before(origin=read_origin(config.init_from))
-    return before
+    state = newest_readable(config.run_dir)
+    if state is None:
+        return Before(origin=read_origin(config.init_from) if config.init_from else None)
+    values, passport = json.loads(state['config']), json.loads(state['passport'])
+    require_same_config(config, respelled(values, passport, config.init_from))
+    return Before(state)
 
 
 def data_passport(config: TrainingConfig, pools: Pools, before: Before) -> dict[str, Any]:

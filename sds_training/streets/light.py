@@ -124,7 +124,7 @@ def with_heavy_clouds(light: Light, rng: np.random.Generator) -> Light:
     dim = rng.uniform(0.25, 0.6) if rng.random() < 0.5 else 1.0
     return replace(
         light,
-        sun=light.sun * np.float32(dim**2),
+        sun=light.sun * np.float32(dim**2),  # it goes before the sky does
         ambient=light.ambient * float(dim),
         cloud_cover=float(rng.uniform(0.5, 0.95)),
         cloud_shade=float(rng.uniform(0.4, 0.9)),

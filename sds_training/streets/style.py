@@ -8,7 +8,8 @@ import numpy as np
 
 
 class Style(NamedTuple):
-    """What is drawn beyond plain streets; ways, houses and cameras do not depend on it."""
+    """What is drawn beyond plain streets; ways, houses and cameras do not depend on it, but for
+    the exposure under heavy clouds."""
 
     detailed: bool = False  # cars have panes in painted pillars, bumpers, and lamps of many kinds
     mirrors: bool = False  # paint, glass and the hood mirror the street, not a plain sky
