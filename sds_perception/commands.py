@@ -20,7 +20,7 @@ class Command:
     name: str
 
     def __call__(self) -> int:
-        """Run it; 130 where Ctrl-C ended it."""
+        """Run it; 130 where Ctrl-C or SIGTERM ended it."""
         if sys.argv[1:] == ['--version']:
             print(f'{self.name} {metadata.version("sds_perception")}')
             return 0
@@ -38,6 +38,9 @@ class Command:
         main: Callable[[], int] = import_module(self.module).main
         if heard:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        # As Ctrl-C: by itself it ends this process only, and what it has started works on.
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         return main
 
 
