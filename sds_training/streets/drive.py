@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_training.streets.annotation import without_holes
 from sds_training.streets.atlas import build_atlas
 from sds_training.streets.cities import CITIES, City
 from sds_training.streets.light import Light, draw_light, with_heavy_clouds
@@ -102,6 +103,8 @@ class Drive:
         rng = np.random.default_rng((*self.seed, 7, frame))
         drift = self._drift(frame, depth)
         image = develop(light, sensor, self._exposure, drift, rng)
+        if self.style.no_holes:
+            label = without_holes(label, depth, sensor.camera.fx)
         label[sensor.hood], depth[sensor.hood] = EGO_VEHICLE, np.nan
         counted = (label >= FIRST_INSTANCE_LABEL) & (thing > 0)
         instance = np.where(counted, label.astype(np.uint16) * 1000 + thing % 1000, label)

@@ -16,6 +16,7 @@ class Style(NamedTuple):
     queues: float = 0.0  # share of the drives close behind somebody
     bare: float = 0.0  # share of the broad-leaved trees without leaves
     heavy_clouds: float = 0.0  # share of the drives under clouds that are dark where thick
+    no_holes: bool = False  # labels as people draw them: nothing is seen through a crown
 
     def details(self, rng: np.random.Generator) -> np.random.Generator | None:
         """What details are drawn with: apart from `rng`, so that all that follows stays."""
@@ -23,4 +24,6 @@ class Style(NamedTuple):
 
 
 PLAIN = Style()
-LIFELIKE = Style(detailed=True, mirrors=True, queues=0.25, bare=0.2, heavy_clouds=0.4)
+LIFELIKE = Style(
+    detailed=True, mirrors=True, queues=0.25, bare=0.2, heavy_clouds=0.4, no_holes=True
+)
