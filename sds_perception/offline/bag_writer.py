@@ -73,7 +73,11 @@ class BagWriter:
         self._path = path
         with self._told():
             self._writer = Writer(path, version=_VERSION, storage_plugin=STORAGES[storage])
-            self._writer.open()
+            try:
+                self._writer.open()
+            except (OSError, sqlite3.Error):  # not WriterError: that bag is somebody else's
+                shutil.rmtree(path, ignore_errors=True)  # it would be in the way of the next try
+                raise
             for name, said in (custom or {}).items():
                 self._writer.set_custom_data(name, said)
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -121,11 +121,15 @@ class FileSink(AbstractContextManager['FileSink']):
     def _put(self, path: Path, data: bytes) -> None:
         file = self._folder / path
         listed = path.suffix == '.jsonl'
+        before = file.stat().st_size if listed and file.exists() else 0
         try:
             with file.open('ab' if listed else 'xb') as stream:
                 stream.write(data)
         except OSError as problem:
-            if not listed and problem.errno != errno.EEXIST:
+            if listed:
+                with suppress(OSError):
+                    os.truncate(file, before)  # half a line would spoil the list
+            elif problem.errno != errno.EEXIST:
                 file.unlink(missing_ok=True)  # half a picture would pass for one
             raise OfflineError(f'{file} cannot be written: {problem}') from problem
         self._counts[path.parts[0]] += 1

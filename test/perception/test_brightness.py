@@ -54,6 +54,15 @@ def test_night_is_not_stretched_to_noise_and_black_has_nothing_to_show() -> None
     assert exponent(0.01, LEAST) == STRONGEST
     black = np.zeros((4, 4, 3), np.uint8)
     assert brightened(black, LEAST) is black
+    black[0, 0] = 9  # a hot pixel
+    assert brightened(black, LEAST) is black
+
+
+@pytest.mark.parametrize('colour', range(3))
+def test_each_colour_counts_for_how_bright_a_picture_is(colour: int) -> None:
+    pure = np.zeros((4, 4, 3), np.uint8)
+    pure[..., colour] = 255
+    assert intensity(pure) == pytest.approx(1 / 3)
 
 
 def test_each_frame_of_a_call_is_brightened_by_itself(metric_release: Release) -> None:

@@ -141,6 +141,13 @@ def test_binning_and_regions_move_the_camera_and_its_projection() -> None:
     np.testing.assert_allclose(seen.p[:, :3], moved.matrix)
 
 
+@pytest.mark.parametrize(('width', 'height'), [(320, 0), (0, 240), (0, 0)])
+def test_a_region_without_a_size_is_the_whole_picture(width: int, height: int) -> None:
+    region = SimpleNamespace(x_offset=4, y_offset=2, width=width, height=height)
+    seen = calibration_from_info(info(roi=region), 320, 240)
+    assert seen.camera == Camera.from_matrix(K, 320, 240)
+
+
 def test_rows_and_columns_are_binned_each_by_its_own_number() -> None:
     seen = calibration_from_info(info(binning_x=4, binning_y=2), 80, 120)
     assert seen.camera == Camera.from_matrix(K, 320, 240).resized(80, 120)
@@ -210,6 +217,22 @@ def test_whatever_changes_in_a_calibration_is_heard(change: dict) -> None:
     reader = CalibrationReader('raw')
     first = reader.read(info(), 320, 240)
     assert reader.read(info(**change), 320, 240) is not first
+
+
+@pytest.mark.parametrize(
+    ('change', 'sentence'),
+    [
+        ({'width': 640}, 'is for 640x240'),
+        ({'height': 480}, 'is for 320x480'),
+        ({'roi': SimpleNamespace(x_offset=0, y_offset=0, width=160, height=240)}, 'for 160x240'),
+        ({'roi': SimpleNamespace(x_offset=0, y_offset=0, width=320, height=120)}, 'for 320x120'),
+    ],
+)
+def test_a_calibration_that_is_of_another_size_from_now_on_is_refused(change, sentence) -> None:
+    reader = CalibrationReader('raw')
+    reader.read(info(), 320, 240)
+    with pytest.raises(CameraError, match=sentence):
+        reader.read(info(**change), 320, 240)
 
 
 def test_what_was_read_for_one_size_says_nothing_of_another() -> None:

@@ -151,6 +151,12 @@ def test_one_bad_frame_moves_nothing_and_a_new_scale_is_believed() -> None:
     assert after == pytest.approx(9.0, rel=1e-5)
 
 
+def test_one_bad_frame_moves_nothing_where_nobody_says_how_many_are_kept() -> None:
+    scale = CameraHeightScale(HEIGHT_M)
+    factors = [scale.update(street(unit_m=each)).factor for each in (2.0, 2.0, 9.0)]
+    assert factors == pytest.approx([2.0] * 3, rel=1e-5)
+
+
 def test_a_wall_called_road_is_not_believed() -> None:
     scene = street()
     wall = with_road_depth(scene, np.full((H, W), 8.0))
@@ -161,6 +167,41 @@ def test_rubbish_depth_is_not_believed() -> None:
     scene = street()
     rubbish = np.random.default_rng(0).uniform(0.1, 100, (H, W))
     assert CameraHeightScale(HEIGHT_M).update(with_road_depth(scene, rubbish)) is None
+
+
+@pytest.mark.parametrize('unknown', [0.0, -1.0, np.inf, np.nan])
+def test_road_whose_depth_is_not_known_is_left_out(unknown) -> None:
+    scene = street(unit_m=4.0)
+    depth = scene.depth.copy()
+    depth[60:80, 60:100] = unknown
+    assert factor_of(with_road_depth(scene, depth)) == pytest.approx(4.0, rel=1e-5)
+
+
+@pytest.mark.parametrize('wrong', [0.5, 2.0])
+def test_two_fifths_of_wrong_depth_cost_quality_and_nothing_else(wrong) -> None:
+    scene = street(unit_m=4.0)
+    off = np.random.default_rng(0).random((H, W)) < 0.4
+    mixed = with_road_depth(scene, scene.depth * np.where(off, wrong, 1.0))
+    estimate = CameraHeightScale(HEIGHT_M).update(mixed)
+    assert estimate.factor == pytest.approx(4.0, rel=1e-5)
+    assert estimate.quality == pytest.approx(0.6, abs=0.05)
+
+
+def test_a_camera_that_looks_down_a_little_is_hardly_less_believed() -> None:
+    seen = (street(pitch_deg=each) for each in (0.0, 5.0, 12.0))
+    quality = [CameraHeightScale(HEIGHT_M).update(each).quality for each in seen]
+    assert quality == pytest.approx([1.0, 0.96, 0.77], abs=0.01)
+
+
+def test_road_far_ahead_has_no_say() -> None:
+    scene = street()
+    bent = with_road_depth(scene, scene.depth * np.where(scene.depth > 28, 1.5, 1.0))
+    assert CameraHeightScale(HEIGHT_M).update(bent) == CameraHeightScale(HEIGHT_M).update(scene)
+
+
+def test_a_picture_cut_off_below_the_horizon_is_road_from_its_first_row_on() -> None:
+    camera = Camera(110.0, 110.0, 79.5, -8.0, W, H)
+    assert factor_of(street(unit_m=3.0, camera=camera)) == pytest.approx(3.0, rel=1e-5)
 
 
 def test_a_strip_of_road_too_thin_to_span_a_plane_is_not_believed() -> None:
@@ -216,6 +257,11 @@ def test_a_fixed_factor_is_applied_as_given() -> None:
     scene = street(unit_m=5.0)
     fixed = apply(scene, FixedScale(5.0).update(scene))
     np.testing.assert_allclose(fixed.depth, street().depth, rtol=1e-6)
+
+
+def test_a_factor_of_one_makes_metres_too() -> None:
+    scene = street()
+    assert apply(scene, FixedScale(1.0).update(scene)).depth_kind == 'metric'
 
 
 def test_a_fixed_factor_makes_the_same_metres_whether_the_lens_is_known_or_not() -> None:

@@ -130,6 +130,7 @@ def test_a_device_that_is_neither_cpu_nor_cuda_is_refused_by_name(device):
     ({'detail': 'finest'}, "detail is 'finest'"),
     ({'input_size': (64, 100)}, '100x64'),
     ({'input_size': (0, 64)}, '64x0'),
+    ({'precision': 'int8'}, "precision is 'int8' with torch cpu"),
 ])  # fmt: skip
 def test_an_engine_nobody_has_is_refused_by_name(metric_release, arguments, named):
     with pytest.raises(EngineError, match=named):

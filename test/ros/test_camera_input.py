@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from node_graph import Graph, camera_info, image
+from node_graph import Graph, camera_info, image, until
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
 
 from sds_perception.ros.cameras import Arrival, CameraInput
 from sds_perception.ros.health import Fate
@@ -99,3 +101,27 @@ def test_frame_ids_are_not_compared_before_a_frame_has_come(opened: Make) -> Non
     source.look_around()
     source.close()
     assert source.health.around.camera_fault == ''
+
+
+def test_the_frame_id_of_a_closed_stream_is_not_compared_with_that_of_the_next(
+    opened: Make,
+) -> None:
+    source, _ = opened()
+    source._on_image(image(frame='old'))
+    source.close()
+    source.open(lambda _: False)
+    source._on_info(camera_info())
+    source.look_around()
+    source.close()
+    assert source.health.around.camera_fault == ''
+
+
+def test_a_reliable_camera_is_no_fault_where_best_effort_is_asked_for(
+    graph: Graph, opened: Make
+) -> None:
+    source, _ = opened(qos_reliability='best_effort')
+    graph.observer.create_publisher(Image, '/own/image', QoSProfile(depth=1))
+    until(source.publishers, 'the camera was seen')
+    source.look_around()
+    source.close()
+    assert source.health.around.incompatible_qos == ''

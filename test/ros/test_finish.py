@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from sds_perception.camera import Camera
 from sds_perception.ego_hood import MaskError
+from sds_perception.labels import ROAD, SKY
 from sds_perception.metric_scale import FirstKnown
 from sds_perception.ros.finish import Finisher
 from sds_perception.ros.node_config import NodeConfig
@@ -72,6 +74,24 @@ def test_each_camera_has_its_own_scale() -> None:
                         camera_heights=('left=5', 'right=5'))  # fmt: skip
     depths = [Finisher(config, name)(scene(), None, config).depth[0, 0] for name in config.cameras]
     assert depths == [2.0, 3.0]
+
+
+def road() -> Scene:
+    """Nothing but road, seen from one unit above it."""
+    camera = Camera(40.0, 40.0, 31.5, -8.0, 64, 48)
+    labels = np.full((48, 64), ROAD, np.uint8)
+    return Scene(labels, 1 / camera.rays()[..., 1], labels, 'relative', camera)
+
+
+def test_each_camera_measures_by_its_own_height_and_says_how_old_that_is() -> None:
+    config = NodeConfig(cameras=('left', 'right'), fixed_scales=('left=9', 'right=9'),
+                        camera_heights=('left=1.5', 'right=2.5'))  # fmt: skip
+    for name, height_m in (('left', 1.5), ('right', 2.5)):
+        finish = Finisher(config, name)
+        np.testing.assert_allclose(finish(road(), None, config).depth, height_m * road().depth)
+        assert finish.scale == f'metres from camera_height: factor {height_m}, quality 1.00'
+        finish(replace(road(), labels=np.full_like(road().labels, SKY)), None, config)
+        assert finish.scale.endswith(', held for 1 frames')
 
 
 def test_the_past_of_a_stream_is_forgotten_once_where_another_begins(

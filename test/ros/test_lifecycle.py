@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,9 +17,11 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 
 from sds_perception.engines import torch_engine
+from sds_perception.perceiver import Perceiver
 from sds_perception.ros.health import Level
 from sds_perception.ros.session import Session
 from sds_perception.ros.transitions import answered
+from sds_perception.scene import Scene
 
 
 def resident_mib() -> float:
@@ -61,6 +65,24 @@ def test_a_node_sees_again_after_each_activation(graph: Graph) -> None:
         node.trigger_deactivate()
         until(lambda: not publisher.get_subscription_count(), 'the node unsubscribed')
         node.trigger_activate()
+
+
+def test_a_node_is_inactive_only_when_the_frame_in_hand_is_finished(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perceive, busy = Perceiver.perceive, threading.Event()
+
+    def slow(*frames: Any) -> list[Scene]:
+        busy.set()
+        time.sleep(0.2)
+        return perceive(*frames)
+
+    node = graph.active(always_run=True)
+    monkeypatch.setattr(Perceiver, 'perceive', slow)
+    graph.publisher().publish(image())
+    assert busy.wait(60)
+    node.trigger_deactivate()
+    assert counts(node).get('processed') == 1
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_a_cloud_says_how_its_rows_lie_in_its_bytes() -> None:
     message = CloudWriter().fill(points, Header(frame_id='cam'))
     assert (message.height, message.width, message.header.frame_id) == (3, 5, 'cam')
     assert not message.is_dense  # it has points that are NaN
+    assert not message.is_bigendian
     assert message.row_step == 5 * message.point_step
     assert len(message.data) == 3 * message.row_step
 
@@ -51,6 +52,7 @@ def test_a_cloud_says_how_its_rows_lie_in_its_bytes() -> None:
 def test_a_picture_says_how_its_rows_lie_in_its_bytes(shape, kind, step) -> None:
     message = ImageWriter().fill(np.zeros(shape, kind), 'any', Header())
     assert (message.height, message.width, message.step) == (3, 5, step)
+    assert not message.is_bigendian
     assert len(message.data) == 3 * step
 
 

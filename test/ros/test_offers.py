@@ -6,10 +6,16 @@ import time
 
 import pytest
 from node_graph import Graph, camera_info, image, until
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from sds_perception.ros.qos import LATCHED
+from sds_perception.ros.qos import LATCHED, newest_info
+
+
+def test_where_nobody_publishes_camera_info_yet_it_is_asked_for_as_anybody_may_offer_it() -> None:
+    asked = newest_info([])
+    assert asked.reliability == ReliabilityPolicy.BEST_EFFORT
+    assert asked.durability == DurabilityPolicy.VOLATILE
 
 
 @pytest.mark.parametrize('first', ['camera', 'node'])

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from sds_perception.engines import EngineError, export
-from sds_perception.engines.choose import build_engine
+from sds_perception.engines import EngineError, export, onnx_session
+from sds_perception.engines.choose import build_engine, require_int8
 from sds_perception.engines.export import (
     INPUT,
     GraphShape,
@@ -163,6 +163,13 @@ def test_a_missing_provider_is_refused_with_those_there_are(small_release, cache
         pytest.skip('this ONNX Runtime has the CUDA provider')
     with pytest.raises(EngineError, match='no CUDAExecutionProvider.*CPUExecutionProvider'):
         build_engine(small_release, 'onnxruntime', 'cuda', cache=cache)
+
+
+def test_int8_on_a_gpu_without_tensorrt_is_refused_before_anybody_calibrates(monkeypatch):
+    monkeypatch.setattr(onnx_session, 'require_provider', lambda provider, kind: None)  # a GPU
+    with pytest.raises(EngineError, match="'int8' with onnxruntime cuda.* wanted fp16 or fp32"):
+        require_int8('onnxruntime', 'cuda')
+    require_int8('onnxruntime', 'cuda', 'tensorrt')
 
 
 def test_wrong_frames_are_refused(engine):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sds_perception.engines import EngineError, choose, parity
+from sds_perception.engines import EngineError, choose, parity, precision
 from sds_perception.engines.export import GraphShape
 from sds_perception.engines.onnx_engine import OnnxEngine
 from sds_perception.engines.parity import build_checked_engine, measure_parity
@@ -128,6 +128,40 @@ def test_an_engine_whose_labels_and_depth_are_right_and_nothing_else_is_caught(
     liar.name, liar.precision, liar.input_size = 'liar', 'int8', fine.input_size
     assert measure_parity(fine, small_release, frames).passed
     assert not measure_parity(liar, small_release, frames).passed
+
+
+def test_an_engine_that_is_wrong_in_the_last_frame_only_is_caught(
+    reference, small_release, frames
+):
+    factors = iter([1.0] * (len(frames) - 1) + [2.0])
+
+    def liar(given):
+        said = reference(given)
+        return said._replace(disparity=said.disparity * np.float32(next(factors)))
+
+    liar.name, liar.precision, liar.input_size = 'liar', 'int8', reference.input_size
+    assert not measure_parity(liar, small_release, frames).passed
+
+
+def test_labels_made_on_the_device_are_compared_with_those_of_the_scores(small_release, frames):
+    fine = TorchEngine(small_release, detail='fine')
+
+    def on_device(given):
+        said = fine(given)
+        scores = said.logits
+        return said._replace(
+            logits=None, labels_at=lambda place, size: fine_labels(scores[place], size)
+        )
+
+    on_device.name, on_device.precision, on_device.input_size = 'any', 'fp32', fine.input_size
+    assert measure_parity(on_device, small_release, frames).labels == 1
+
+
+def test_torch_in_another_precision_is_compared_as_any_engine_is(small_release, monkeypatch):
+    monkeypatch.setattr(precision, 'require_bf16', lambda place: None)
+    _, report = build_checked_engine(small_release, 'torch', 'cpu', precision='bf16')
+    assert report is not None and report.precision == 'bf16'
+    assert build_checked_engine(small_release, 'torch', 'cpu')[1] is None  # the reference itself
 
 
 @pytest.fixture

@@ -63,3 +63,12 @@ def test_a_disk_that_takes_no_more_is_told_with_the_bag(
     if storage == 'sqlite3':
         with open_bag(path / 'bag.db3') as reader:
             assert reader.message_count >= 50
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_a_bag_that_could_not_be_begun_is_not_in_the_way_of_the_next_try(
+    storage, frames, files_of_at_most, tmp_path
+) -> None:
+    with files_of_at_most(100), pytest.raises(OfflineError, match='cannot write the bag'):
+        write_bag(tmp_path / 'bag', frames, storage=storage)
+    assert not (tmp_path / 'bag').exists()

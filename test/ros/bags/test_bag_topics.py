@@ -65,6 +65,7 @@ def test_a_listener_asks_for_no_more_than_every_publisher_offers():
     lossy = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     assert matching_qos([reliable, lossy], 5).reliability == ReliabilityPolicy.BEST_EFFORT
     assert matching_qos([reliable], 5).reliability == ReliabilityPolicy.RELIABLE
+    assert matching_qos([reliable], 5).depth == 5  # its own: what waits to be taken is kept
 
 
 def _connection(qos, topic='/t'):
