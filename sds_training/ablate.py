@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -144,17 +145,29 @@ def main(arguments: list[str] | None = None) -> int:
         starts = starts_of(chosen, options, words, seed=0).values()
         require_one_process(config, *starts)
         outcomes = compared(different(chosen, options.config, words), options, words)
+        output = options.output or Path(config.run_dir, 'evidence.md')
+        title, told = options.title or options.config, facts(config, options, words)
+        write_table(output, title, told, outcomes)
     except PROBLEMS as problem:
         print(f'ablate: {problem}', file=sys.stderr)
         return REFUSED
     except (Interrupted, KeyboardInterrupt):
         print('ablate: stopped; the same command continues', file=sys.stderr)
         return STOPPED
-    output = options.output or Path(config.run_dir, 'evidence.md')
-    title, told = options.title or options.config, facts(config, options, words)
-    write_evidence(output, title, told, outcomes)
     print(output)
     return 0
+
+
+def write_table(
+    output: Path, title: str, told: dict[str, str], outcomes: Sequence[Outcome]
+) -> None:
+    """Write the table; its runs are kept where that is not possible."""
+    try:
+        write_evidence(output, title, told, outcomes)
+    except OSError as problem:
+        raise ConfigError(
+            f'{output} cannot be written ({problem}); give another --output, the runs are kept'
+        ) from problem
 
 
 def compared(

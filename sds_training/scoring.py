@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 
+from sds_perception.atomic_file import write_atomically
 from sds_perception.engines import EngineError
 from sds_perception.perceiver import Perceiver
 from sds_perception.release import Release, write_release
@@ -121,6 +122,7 @@ def finish(learner: Learner, passport: dict[str, Any]) -> Path:
         file = path.with_name(SCORES)
         file.unlink(missing_ok=True)
         if scores is not None:
-            file.write_text(json.dumps(scores, indent=1) + '\n')
+            text = json.dumps(scores, indent=1) + '\n'
+            write_atomically(file, lambda partial: partial.write_text(text))
         write_release(path, released(learner, passport, scores))
     return path

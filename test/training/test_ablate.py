@@ -15,6 +15,7 @@ from sds_perception.release import Release, write_release
 from sds_training import ablate
 from sds_training.ablate import run
 from sds_training.config import TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.data.clips import training_pools
 from sds_training.evidence import Outcome, write_evidence
 from sds_training.run.passport import data_passport
@@ -137,6 +138,36 @@ def test_a_line_counts_from_what_its_start_holds_and_not_from_where_it_lies(
         run(line)
 
 
+def test_a_line_starts_from_the_last_state_of_its_start(tmp_path: Path) -> None:
+    config = config_of(CONFIG, [f'--run_dir={tmp_path}'], BY_NAME['base'], 0)
+    finish(config)
+    last = Path(config.run_dir, 'states/step_00000009.pt')
+    last.write_bytes(b'')
+    assert ablate.start_of(config) == str(last)
+
+
+def test_control_c_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ablate, 'train', interrupt)
+    assert ablate.main([CONFIG, f'--run_dir={tmp_path}', '--only', 'base']) == 130
+    assert capsys.readouterr().err == 'ablate: stopped; the same command continues\n'
+
+
+def test_a_table_that_cannot_be_written_is_told_in_one_line_and_costs_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(ablate, 'train', finish)
+    words = [CONFIG, f'--run_dir={tmp_path}', '--only', 'base', '--seeds', '0']
+    assert ablate.main([*words, '--output', str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f'ablate: {tmp_path} cannot be written') and said.count('\n') == 1
+    assert ablate.main(words) == 0
+
+
 def test_the_table_holds_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
     base = Outcome('base', ({'mean_iou': 0.5}, {'mean_iou': 0.7}))
     file = tmp_path / 'evidence.md'
@@ -214,3 +245,9 @@ def test_runs_of_several_processes_are_refused_before_the_first(
     assert ablate.main([*words, f'--run_dir={tmp_path}']) == 2
     told = 'ablate: fabric.devices times fabric.num_nodes is 2 times 1, wanted 1: an ablation'
     assert capsys.readouterr().err.startswith(told)
+
+
+def test_runs_on_several_machines_are_refused_too() -> None:
+    config = config_of(CONFIG, ['--fabric.num_nodes=2'], BY_NAME['base'], 0)
+    with pytest.raises(ConfigError, match='is 1 times 2, wanted 1'):
+        ablate.require_one_process(config)

@@ -117,3 +117,29 @@ def test_only_public_weights_that_could_be_forgotten_are_kept_for_comparison(
         assert not any(each.training for each in reference.modules())
         assert not any(each.requires_grad for each in reference.parameters())
         assert student.encoder.training
+
+
+def test_a_pass_after_the_block_is_not_remembered(tiny_run: Make) -> None:
+    encoder = build_student(tiny_run('--stage=depth')).encoder
+    with passes_of(encoder) as passes:
+        encoder(torch.rand(2, 3, 64, 64))
+    encoder(torch.rand(2, 3, 64, 64))
+    assert len(passes) == 1
+
+
+def test_depth_pretraining_recolours_frames_as_often_as_whole_ones_are(tiny_run: Make) -> None:
+    words = ('--color_aug.probability=1', '--color_aug.global_probability=0')
+    config = tiny_run('--stage=depth', *words)
+    _, views, batch = first_step(config, networks_of(config))
+    torch.testing.assert_close(views.seen, concatenated(*batch).image / 255, rtol=0, atol=1e-5)
+
+
+def test_the_distance_of_features_counts_as_much_as_asked(tiny_run: Make) -> None:
+    config = tiny_run('--stage=depth', '--loss.feature_distance=0.5', '--loss.speed=0')
+    networks = networks_of(config)
+    losses, _, _ = first_step(config, networks, build_student(config).encoder)
+    told, weights = losses.terms, config.loss
+    depth = told['photometric'] + weights.smoothness * told['smoothness']
+    wanted = weights.depth * depth + 0.5 * told['feature_distance']
+    torch.testing.assert_close(losses.total, wanted)
+    assert told['feature_distance'] > 0

@@ -141,6 +141,25 @@ def test_rates_are_those_of_the_schedule_at_every_step(tiny_run: Make) -> None:
         assert [group['lr'] for group in groups] == wanted
 
 
+def test_runs_of_two_seeds_draw_otherwise(tiny_run: Make) -> None:
+    drawn = []
+
+    def drawing(*given: Any) -> tuple[Losses, None]:
+        drawn.append(torch.rand((), generator=given[-1]).item())
+        return no_number()
+
+    for seed in (1, 2, 2**63 - 1):  # the largest that is allowed
+        learner = learner_of(tiny_run(f'--seed={seed}'))
+        learner.objective = drawing
+        learner.advance([None])
+    assert len(set(drawn)) == 3
+
+
+def test_steps_of_sgd_have_the_momentum_of_the_paper(tiny_run: Make) -> None:
+    groups = learner_of(tiny_run('--optimiser.kind=sgd')).optimiser.param_groups
+    assert {group['momentum'] for group in groups} == {0.9}
+
+
 @pytest.mark.parametrize('kind', ['sgd', 'adamw'])
 def test_weights_decay_as_asked(tiny_run: Make, kind: str) -> None:
     learner = learner_of(tiny_run(f'--optimiser.kind={kind}', '--optimiser.weight_decay=0.3'))

@@ -153,3 +153,20 @@ def test_the_pose_network_sees_all_frames_in_the_backgrounds_colours(tiny_run: M
     frames = objective.frames_for_pose(image, image[:, None].repeat(1, 2, 1, 1, 1), plan, rows)
     assert all(torch.equal(frames[:, 0], each) for each in frames.unbind(dim=1))
     assert not torch.allclose(frames[0, 0], image[1], atol=0.01)
+
+
+def test_the_network_sees_pictures_of_poorer_cameras_where_asked(tiny_run: Make) -> None:
+    plain = ('--color_aug.probability=0', '--color_aug.global_probability=0', *NO_DEPTH)
+    for share in (0, 1):
+        setting = Setting(tiny_run(*plain, f'--poor_camera.probability={share}'))
+        image = concatenated(setting.batch.labelled, setting.batch.unlabelled).image / 255
+        changed = (setting.loss_and_views()[1].seen - image).abs().amax(dim=(1, 2, 3)) > 1e-3
+        assert bool((changed == bool(share)).all())
+
+
+def test_parts_are_recoloured_from_the_step_told(tiny_run: Make) -> None:
+    words = ('--color_aug.probability=1', '--color_aug.global_probability=0')
+    setting = Setting(tiny_run(*words, '--color_aug.start_step=2', *NO_DEPTH))
+    image = concatenated(setting.batch.labelled, setting.batch.unlabelled).image / 255
+    off = [(setting.loss_and_views(step=n)[1].seen - image).abs().amax() for n in (1, 2)]
+    assert off[0] < 1e-5 and off[1] > 0.01

@@ -9,6 +9,7 @@ from objective_setting import FOCAL_PX, NO_DEPTH, Make, Setting
 from sds_perception.labels import ROAD, UNLABELLED
 from sds_perception.network import Prediction
 from sds_training import neighbour_terms as module
+from sds_training.data.samples import concatenated
 from sds_training.geometry import PITCH, ROLL, YAW
 from sds_training.losses.semantic import labelled_cross_entropy
 from sds_training.objective import JointObjective, is_channel_affinity
@@ -29,6 +30,12 @@ def test_the_total_is_the_weighted_sum_of_the_terms(
         + weights.speed * told['speed']
     )
     torch.testing.assert_close(losses.total, wanted)
+
+
+def test_figures_for_the_journal_hold_no_graph(tiny_run: Make) -> None:
+    losses = Setting(tiny_run()).loss()
+    assert losses.total.requires_grad
+    assert not any(each.requires_grad for each in losses.terms.values())
 
 
 def test_a_term_of_weight_zero_is_not_computed(tiny_run: Make) -> None:
@@ -53,6 +60,17 @@ def test_both_heads_are_told_what_people_drew_and_each_counts_half(tiny_run: Mak
     _, error = JointObjective(setting.config, FOCAL_PX).people_terms(said, label)['supervised']
     both = [labelled_cross_entropy(each[: len(label)], label) for each in (final, side)]
     torch.testing.assert_close(error, sum(both) / 2)
+
+
+def test_jaccard_is_asked_of_the_final_head(tiny_run: Make) -> None:
+    setting = Setting(tiny_run('--loss.jaccard=1'))
+    label, objective = setting.batch.labelled.label, JointObjective(setting.config, FOCAL_PX)
+    one, other = torch.randn(2, 4, 19, 16, 16, generator=torch.Generator().manual_seed(0))
+    errors = [
+        objective.people_terms(Prediction(final, (), side), label)['jaccard'][1]
+        for final, side in ((one, one), (one, other), (other, one))
+    ]
+    assert errors[0] == errors[1] != errors[2]
 
 
 def test_labels_that_nobody_trusts_ask_nothing(tiny_run: Make) -> None:
@@ -135,6 +153,31 @@ def test_where_the_vehicle_tells_the_yaw_alignment_leaves_it_alone(
     )
     Setting(tiny_run('--pose.align=true', '--loss.consistency=0', *words)).loss()
     assert asked == [axes]
+
+
+def test_scales_are_compared_at_the_size_asked_for(tiny_run: Make) -> None:
+    sizes = ('full', 'own', 'finest')
+    words = [(f'--loss.compare={size}', '--loss.consistency=0') for size in sizes]
+    errors = {float(Setting(tiny_run(*each)).loss().terms['photometric']) for each in words}
+    assert len(errors) == 3
+
+
+def test_alignment_is_told_depth_behind_the_true_lens(
+    tiny_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(
+        module, 'turned_to_fit', lambda *given: (told.append(given[2]), given[3])[1]
+    )
+    setting = Setting(tiny_run('--pose.align=true', '--loss.consistency=0'))
+    setting.loss_and_views(FOCAL_PX)
+    views = setting.loss_and_views(FOCAL_PX / 2)[1]
+    near, far = told
+    torch.testing.assert_close(far, 2 * near)
+    clean = concatenated(setting.batch.labelled, setting.batch.unlabelled)
+    rows = clean.has_neighbours
+    camera = JointObjective(setting.config, FOCAL_PX / 2).camera
+    torch.testing.assert_close(far, camera.depth(views.disparity[rows], clean.intrinsics[rows]))
 
 
 def test_a_longer_lens_and_a_faster_car_look_alike(tiny_run: Make) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from sds_perception.labels import SKY, UNLABELLED
 from sds_training import pseudo_labels as module
@@ -153,6 +154,34 @@ def test_a_class_that_only_the_pool_shows_is_taught_as_well(tiny_run: Make) -> N
     batch.unlabelled.label[0, 0, 0] = SKY
     labels(batch, teacher, 0, torch.Generator().manual_seed(0))
     assert bool(teacher.bias.taught[SKY])
+
+
+def test_a_class_that_only_people_show_is_taught_as_well(tiny_run: Make) -> None:
+    batch, teacher, labels = parts_of(tiny_run('--teacher.debias=0.5'))
+    batch.unlabelled.label.fill_(UNLABELLED)
+    batch.labelled.label[0, 0, 0] = SKY
+    labels(batch, teacher, 0, drawn())
+    assert bool(teacher.bias.taught[SKY])
+
+
+def test_as_much_of_the_bias_is_taken_back_as_asked(tiny_run: Make) -> None:
+    batch, teacher, labels = parts_of(tiny_run('--teacher.debias=0.5'))
+    pool = batch.unlabelled._replace(labelled=torch.zeros_like(batch.unlabelled.labelled))
+    teacher.bias.taught.fill_(True)
+    teacher.bias.mean.copy_(torch.linspace(0.01, 1, 19) / torch.linspace(0.01, 1, 19).sum())
+    said = labels.belief(teacher, pool).confidence
+    logits = interpolate(teacher(pool.image / 255).logits, pool.image.shape[-2:], mode='bilinear')
+    wanted = teacher.bias.taken_from(logits, 0.5).softmax(dim=1).amax(dim=1)
+    torch.testing.assert_close(said, wanted)
+
+
+def test_every_frame_is_as_far_as_its_own_lens_makes_it(tiny_run: Make) -> None:
+    batch, teacher, labels = parts_of(tiny_run())
+    longer = batch.labelled.intrinsics.clone()
+    longer[1, :2, :2] *= 2
+    one = labels.belief(teacher, batch.labelled).depth
+    other = labels.belief(teacher, batch.labelled._replace(intrinsics=longer)).depth
+    torch.testing.assert_close(other, one * torch.tensor([1.0, 2.0]).view(2, 1, 1, 1))
 
 
 def test_the_bias_hears_what_the_teacher_said_and_not_what_was_made_of_it(tiny_run: Make) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,8 +25,8 @@ from sds_training.config import TrainingConfig
 from sds_training.evaluate import evaluate
 from sds_training.metrics import FOLDS
 from sds_training.run.interruption import Interrupted
-from sds_training.run.run_state import newest_readable
-from sds_training.scoring import PROTOCOL, frames_to_score
+from sds_training.run.run_state import RunStateError, newest_readable
+from sds_training.scoring import PROTOCOL, frames_to_score, headline
 from sds_training.train import train
 
 Make = Callable[..., TrainingConfig]
@@ -66,6 +68,54 @@ def test_a_bad_validation_file_costs_neither_steps_nor_release(
     file.write_bytes(whole)
     train(config)
     assert 0 <= json.loads(scores.read_text())['mean_iou'] <= 1
+
+
+def test_scores_of_before_do_not_outlive_a_validation_file_that_went_bad(
+    finished_run: TrainingConfig, tiny_run: Make, root: Path
+) -> None:
+    scores = Path(finished_run.run_dir, 'scores.json')
+    assert scores.exists()
+    cut_short(next((root / 'leftImg8bit/val').rglob('*.png')))
+    train(tiny_run(f'--data.root={root}'))
+    assert not scores.exists()
+
+
+def test_a_disk_that_is_full_leaves_no_scores_half_written(
+    finished_run: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(RunStateError, match='No space left on device'):
+        train(finished_run)
+    assert not Path(finished_run.run_dir, 'scores.json').exists()
+
+
+def test_few_frames_to_score_are_spread_over_all(tiny_run: Make, root: Path) -> None:
+    for path in [*root.glob('*/val/ulm/*_000019_*')]:
+        for number in range(4, 7):
+            shutil.copy(path, str(path).replace('000003_', f'{number:06d}_'))
+    frames, few = (
+        [each.name for each in frames_to_score(tiny_run(f'--data.root={root}', *words))]
+        for words in ((), ('--journal.evaluate_frames=2',))
+    )
+    assert len(frames) == 4 and few == frames[::2]
+
+
+def test_depth_as_predicted_is_not_taken_for_the_median_scaled(
+    finished_run: TrainingConfig, root: Path
+) -> None:
+    truth = root / 'depth/val/ulm/ulm_000003_000019_depth.npy'
+    truth.parent.mkdir(parents=True)
+    np.save(truth, np.full((64, 96), 3.0, np.float32))
+    data = replace(finished_run.data, root=str(root))
+    frames = frames_to_score(replace(finished_run, data=data))
+    perceiver = Perceiver.from_release(Path(finished_run.run_dir, 'release.safetensors'))
+    scores = evaluate(perceiver, frames, fold=FOLDS['none'], protocol=PROTOCOL)
+    told = headline(scores)
+    assert told['abs_rel'] == scores.depth['abs_rel'] != scores.depth_median_scaled['abs_rel']
+    assert told['abs_rel_scaled'] == scores.depth_median_scaled['abs_rel']
 
 
 def test_an_engine_that_cannot_be_built_costs_neither_steps_nor_release(
@@ -146,4 +196,4 @@ def test_semantics_that_nobody_taught_neither_hide_depth_nor_are_scored(
     lines = Path(config.run_dir, 'journal.jsonl').read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert all('mean_iou' not in each for each in (*records, release.provenance['scores']))
-    assert [each['kind'] for each in records].count('evaluate') == 1
+    assert [each['step'] for each in records if each['kind'] == 'evaluate'] == [1]

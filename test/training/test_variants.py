@@ -32,6 +32,19 @@ def test_each_part_alone_differs_from_the_base_in_that_part() -> None:
     assert (ccam.mix, affine.color_aug, color.network) == (base.mix, base.color_aug, base.network)
 
 
+def test_lines_without_mixing_or_pseudo_labels_have_none() -> None:
+    for name in ('mean teacher', 'debiased mean teacher'):
+        mix = config_of(CONFIG, [], BY_NAME[name], 0).mix
+        assert mix.none == 1 and mix.class_mix == mix.depth_mix == mix.affine_mix == 0
+    assert config_of(CONFIG, [], BY_NAME['labelled only'], 0).loss.consistency == 0
+
+
+def test_no_override_for_all_lines_takes_from_a_line_what_makes_it() -> None:
+    words = ['--loss.consistency=2', '--optimiser.rate=0.5']
+    config = config_of(CONFIG, words, BY_NAME['labelled only'], 0)
+    assert config.loss.consistency == 0 and config.optimiser.rate == 0.5
+
+
 def test_only_the_ground_and_everything_have_the_grounds_terms() -> None:
     for variant in VARIANTS:
         loss = config_of('config/training/streets_ablation.yaml', [], variant, 0).loss

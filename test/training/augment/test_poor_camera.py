@@ -60,6 +60,33 @@ def test_grain_is_strongest_in_the_dark_and_alike_in_part_in_all_colours() -> No
     assert torch.corrcoef(torch.stack((red, green)))[0, 1].item() == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_row_loses_more_pixels_than_a_column() -> None:
+    noise = torch.rand(64, 3, 32, 64, generator=generator(1))
+    seen = as_by_poorer_cameras(noise, replace(ALWAYS, grain=0.0), generator())
+    along, down = (seen.diff(dim=axis).abs().mean() for axis in (3, 2))
+    assert along < 0.9 * down
+
+
+def test_a_slope_stays_where_it_is_in_the_whole_picture() -> None:
+    slope = torch.linspace(0, 1, 64).expand(64, 3, 32, 64)
+    seen = as_by_poorer_cameras(slope, replace(ALWAYS, grain=0.0), generator())
+    moved = 63 * (seen - slope)[..., 4:-4].mean(dim=(0, 1, 2))  # pixels
+    assert moved.abs().amax() < 0.1
+
+
+def test_the_greatest_grain_is_as_told_and_most_get_far_less() -> None:
+    config, grey = replace(ALWAYS, coarsest=1.0), picture(0.6, batch=200)
+    deviation = as_by_poorer_cameras(grey, config, generator()).flatten(1).std(dim=1)
+    assert deviation.amax().item() == pytest.approx(config.grain, rel=0.05)
+    assert deviation.median() < 0.35 * config.grain
+
+
+@pytest.mark.parametrize('level', [0.0, 1.0])
+def test_grain_leads_to_no_intensity_that_a_picture_cannot_have(level: float) -> None:
+    seen = as_by_poorer_cameras(picture(level), ALWAYS, generator())
+    assert seen.amin() >= 0 and seen.amax() <= 1 and seen.std() > 0
+
+
 @pytest.mark.parametrize(
     ('values', 'told'),
     [

@@ -95,6 +95,15 @@ def test_a_file_that_changed_is_refused_until_it_is_cached_again(config, files) 
     CachedFiles(config, files)
 
 
+def test_a_file_that_grew_and_kept_its_time_has_changed(config, files) -> None:
+    build_cache(files, config)
+    status = files[0].stat()
+    files[0].write_bytes(files[0].read_bytes() + b'more')
+    os.utime(files[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(CacheError, match='1 of .* files changed after'):
+        CachedFiles(config, files)
+
+
 def test_an_open_cache_whose_shard_is_made_again_is_told_so_and_reads_no_other_pixels(
     config, files
 ) -> None:
@@ -120,6 +129,21 @@ def test_a_shard_of_which_a_file_is_gone_or_cut_is_refused_and_alone_made_again(
         CachedFiles(config, files)
     assert build_cache(files, config) == 8
     CachedFiles(config, files)
+
+
+def test_pixels_of_more_files_than_the_index_knows_are_not_its_own(config, files) -> None:
+    build_cache(files, config)
+    with (config.cache_dir / '00000.raw').open('ab') as raw:
+        raw.write(b'pixels of another build')
+    with pytest.raises(CacheError, match='00000 is not whole'):
+        CachedFiles(config, files)
+
+
+def test_a_label_made_smaller_holds_no_class_between_two_others(config, street) -> None:
+    path = street.label('aachen_000098_000019')
+    ids = np.resize(np.array([7, 26, 26], np.uint8), (32, 64))  # road and cars
+    cv2.imwrite(str(path), ids)
+    assert set(np.unique(OriginalFiles(config).read(path).pixels)) == {0, 13}
 
 
 def test_a_label_cached_at_another_size_is_not_used(config, files) -> None:

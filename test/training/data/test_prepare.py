@@ -243,3 +243,10 @@ def test_a_folder_of_sequences_alone_is_told_what_to_ask_for(city_folder, capsys
     assert main(command) == 2
     assert 'sds-prepare: --extra-unlabelled all' in capsys.readouterr().err
     assert main([*command, '--extra-unlabelled', 'all']) == 0
+
+
+def test_a_cache_lies_where_and_is_cut_as_asked(street, tmp_path) -> None:
+    words = ['--size', '32x32', '--fit', 'stretch', '--cache', str(tmp_path / 'there')]
+    assert main([str(street.root), *words, '--workers', '1']) == 0
+    assert list((tmp_path / 'there/32x32-stretch').glob('*.raw'))
+    assert not (street.root / '.sds_cache').exists()

@@ -26,6 +26,7 @@ from sds_training.run.passport import (
     median_camera,
     shown_brightness,
 )
+from sds_training.run.run_state import saved_states
 
 Make = Callable[..., TrainingConfig]
 
@@ -127,6 +128,14 @@ def test_a_run_sees_frames_as_bright_as_its_start_did_and_goes_on_as_it_began(
         (Before({'passport': '{}'}), 0.0),  # of a version before it
     ):
         assert shown_brightness(config, pools, before) == shown
+
+
+def test_a_state_lends_what_the_release_of_its_run_lends(finished_run: TrainingConfig) -> None:
+    (*_, file), run_dir = saved_states(finished_run.run_dir), Path(finished_run.run_dir)
+    state, release = (read_origin(str(each)) for each in (file, run_dir / 'release.safetensors'))
+    assert release.size == (96, 64) and release.brightness > 0 and release.camera is not None
+    for name in ('stage', 'network', 'size', 'camera', 'scale', 'brightness'):
+        assert getattr(state, name) == getattr(release, name), name
 
 
 @pytest.fixture
