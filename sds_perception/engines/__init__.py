@@ -36,6 +36,9 @@ LabelsAt = Callable[[int, tuple[int, int]], NDArray[np.uint8]]
 class EngineError(RuntimeError):
     """An engine that cannot be had here; the message says what was asked for and is missing."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(re.sub(r'\s*\n\s*', ' ', message.strip()))  # runtimes speak in lines
+
 
 class EngineOutput(NamedTuple):
     """What an engine says about a batch; h = H / finest stride, likewise w.

@@ -56,7 +56,7 @@ class Session:
 
     def close(self) -> None:
         """Stop listening, finish the frame in hand, end the thread; from any point of `open`."""
-        self._scheduler.close()  # first: a frame that waits would be seen without its CameraInfo
+        self._scheduler.close()  # first: no frame that waits is begun while others stop listening
         with self._tending:
             for source in self._sources.values():
                 source.close()
