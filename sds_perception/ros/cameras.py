@@ -77,8 +77,8 @@ class CameraInput:
         """Subscribe; `offer` takes each frame, and is True where it took another one's place."""
         self._offer = offer
         self.health.opened()
+        self._infos.open()  # first: of messages that wait together rclpy takes those of the elder
         self._images.open()
-        self._infos.open()
         self.look_around()
 
     def close(self) -> None:
@@ -99,8 +99,8 @@ class CameraInput:
         publishers = self.publishers()
         if publishers and not self.health.around.publishers:
             self.health.appeared()
-        self._images.follow(may_lose=self.health.last_arrival_s is None)
         self._infos.follow(may_lose=True)  # the next will do as well, and a latched one comes
+        self._images.follow(may_lose=self.health.last_arrival_s is None)
         self.health.around = Surroundings(
             topic=self.topic,
             publishers=len(publishers),

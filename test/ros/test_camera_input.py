@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from node_graph import Graph, camera_info, image, until
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
 
 from sds_perception.ros.cameras import Arrival, CameraInput
 from sds_perception.ros.health import Fate
@@ -41,6 +42,23 @@ def test_nothing_of_a_closed_stream_is_left_for_the_next(opened: Make) -> None:
     source._on_image(image(stamp=(99, 800_000_000)))  # not a straggler of the other stream
     source.close()
     assert [each.info is None for each in arrivals] == [False, True]
+
+
+def test_a_frame_is_seen_with_the_camera_info_that_waits_beside_it(graph: Graph) -> None:
+    node, arrivals = graph.node(), []
+    source = CameraInput(node, 'own', NodeConfig, wanted=lambda: True)
+    source.open(lambda arrival: bool(arrivals.append(arrival)))
+    best_effort = ReliabilityPolicy.BEST_EFFORT
+    images = graph.publisher('/own/image', reliability=best_effort)
+    infos = graph.publisher('/own/camera_info', CameraInfo, best_effort)
+    graph.executor.remove_node(node)  # busy for a while
+    infos.publish(camera_info())
+    images.publish(image())
+    time.sleep(0.2)
+    graph.executor.add_node(node)
+    until(lambda: arrivals, 'the frame came')
+    source.close()
+    assert arrivals[0].info is not None
 
 
 def test_stamps_that_jump_back_start_the_percentiles_anew(opened: Make) -> None:
