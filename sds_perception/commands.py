@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
 
@@ -25,7 +26,9 @@ class Command:
             print(f'{self.name} {metadata.version("sds_perception")}')
             return 0
         try:
-            return self._main()()
+            main = self._main()
+            with _sigterm_interrupts():
+                return main()
         except KeyboardInterrupt:
             print(f'{self.name}: stopped', file=sys.stderr)
             return 130
@@ -38,10 +41,21 @@ class Command:
         main: Callable[[], int] = import_module(self.module).main
         if heard:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        # As Ctrl-C: by itself it ends this process only, and what it has started works on.
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
         return main
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """SIGTERM as Ctrl-C: by itself it ends this process only, and what it has started works on."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # who starts it wants it otherwise
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 perceive = Command('sds_perception.offline.cli', 'sds-perceive')
