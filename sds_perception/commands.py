@@ -27,7 +27,7 @@ class Command:
             return 0
         try:
             main = self._main()
-            with _sigterm_interrupts():
+            with sigterm_interrupts():
                 return main()
         except KeyboardInterrupt:
             print(f'{self.name}: stopped', file=sys.stderr)
@@ -45,7 +45,7 @@ class Command:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def sigterm_interrupts() -> Iterator[None]:
     """SIGTERM as Ctrl-C: by itself it ends this process only, and what it has started works on."""
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # who starts it wants it otherwise
         yield

@@ -24,7 +24,7 @@ _RULES = {
     'vegetation': _Rule(0.8, ('sky', 'building', 'wall')),
     'fence': _Rule(0.3, tuple(LABEL_ID)),
 }
-_LAYERS_M = np.geomspace(1.5, 120.0, 14)  # farther away a gap is no pixel wide
+_LAYERS_M = np.geomspace(1.5, 120.0, 14)
 
 
 def without_holes(
@@ -44,9 +44,9 @@ def without_holes(
         behind = np.isin(label, [LABEL_ID[each] for each in rule.behind])
         # What is of like distance together, in layers that overlap: a gap is so many pixels there.
         for near in _LAYERS_M:
+            radius_px = rule.gap_m / 2 * fx / (2 * near)
             layer = own & (far >= near) & (far < 2 * near)
-            if layer.any():
-                radius_px = rule.gap_m / 2 * fx / (2 * near)
+            if radius_px >= 1 and layer.any():
                 drawn[_gaps(layer, far, radius_px) & behind] = LABEL_ID[name]
     return drawn
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sds_perception.argument_types import picture_size
+from sds_perception.commands import sigterm_interrupts
 from sds_training.exit_codes import REFUSED, STOPPED
 from sds_training.streets.motion import FRAMES, MOST_FRAMES
 from sds_training.worker_process import finished
@@ -52,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     began, done, orders = time.perf_counter(), [], []
     try:
         orders = _orders(options)
-        with _termination_interrupts():
+        with sigterm_interrupts():
             for frames in _render(orders, options):
                 done.append(frames)
                 rate = sum(done) / (time.perf_counter() - began)
@@ -71,16 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
         return STOPPED
     print(f'{sum(done)} frames in {time.perf_counter() - began:.0f} s: {options.output}')
     return 0
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """SIGTERM as Ctrl-C: by itself it ends this process only, and the workers render on."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

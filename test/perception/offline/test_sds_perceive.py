@@ -16,7 +16,6 @@ from ruamel.yaml import YAML
 
 from sds_perception.camera import Camera
 from sds_perception.labels import NAMES
-from sds_perception.metric_scale import ScaleEstimate
 from sds_perception.network import NETWORKS
 from sds_perception.offline.bag_source import stamp_of
 from sds_perception.offline.bag_writer import write_bag
@@ -134,21 +133,6 @@ def test_a_scale_makes_metres_and_the_list_says_where_from(folder, tmp_path) -> 
         'factor': 3.5, 'quality': 1.0, 'source': 'fixed', 'status': 'measured'
     }  # fmt: skip
     assert not (scaled / 'overlay').exists()
-
-
-def test_the_list_says_of_each_frame_what_a_bag_and_the_scale_said(frames, tmp_path) -> None:
-    flat = np.ones((48, 80), np.float32)
-    camera = frames[0].calibration.camera
-    scene = Scene(flat.astype(np.uint8), flat, flat.astype(np.uint8), 'metric', camera)
-    estimate = ScaleEstimate(2.5, 0.123456, 'camera_height', 'held', age_frames=3)
-    with FileSink(tmp_path / 'seen', pictures=False) as sink:
-        sink.write(frames[1], scene, estimate)
-    line = lines(tmp_path / 'seen')[0]
-    assert (line['name'], line['stamp_ns']) == (frames[1].name, frames[1].stamp_ns)
-    assert (line['frame_id'], line['depth_kind']) == ('front_optical', 'metric')
-    assert line['scale'] == {
-        'factor': 2.5, 'quality': 0.1235, 'source': 'camera_height', 'status': 'held'
-    }  # fmt: skip
 
 
 def test_depth_beyond_the_range_is_left_out(folder, tmp_path) -> None:

@@ -17,7 +17,6 @@ from sds_perception.offline.cli import main
 from sds_perception.offline.frames import OfflineError
 from sds_perception.offline.make_bag import main as make_bag
 from sds_perception.offline.perceive import scale_named
-from sds_perception.offline.sinks import FileSink
 from sds_perception.scene import Scene
 
 TINY = ['--untrained', 'tiny', '--input-size', '64x32', '--device', 'cpu']
@@ -223,19 +222,3 @@ def test_a_full_disk_is_told_with_the_file_of_which_it_leaves_no_half(
     said = capsys.readouterr().err
     assert f'{out / "depth_relative"}' in said and 'cannot be written: ' in said
     assert not list((out / 'depth_relative').iterdir())
-
-
-def test_a_full_disk_leaves_no_half_of_a_line_in_the_list(
-    frames, files_of_at_most, tmp_path
-) -> None:
-    flat = np.ones((4, 6), np.float32)
-    scene = Scene(flat.astype(np.uint8), flat, flat.astype(np.uint8), 'relative')
-    with (
-        FileSink(tmp_path / 'seen', pictures=False) as sink,
-        files_of_at_most(2_500),
-        pytest.raises(OfflineError, match='frames.jsonl cannot be written'),
-    ):
-        for number in range(100):
-            sink.write(replace(frames[0], name=str(number)), scene, None)
-    listed = (tmp_path / 'seen' / 'frames.jsonl').read_text()
-    assert listed.endswith('}\n') and len(list(map(json.loads, listed.splitlines()))) > 5
