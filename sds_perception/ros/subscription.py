@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ class MatchedSubscription:
         self._node, self._kind, self._callback, self._request = node, kind, callback, request
         self._raw = raw
         self._made: Any = None
+        self._changing = threading.Lock()  # a frame follows it, a transition ends it
 
     @property
     def is_open(self) -> bool:
@@ -57,13 +59,13 @@ class MatchedSubscription:
 
     def open(self) -> None:
         """Subscribe, asking what the publishers that are there offer."""
-        self._subscribe(self._request(self.offers()))
+        with self._changing:
+            self._subscribe(self._request(self.offers()))
 
     def close(self) -> None:
         """Hear no more."""
-        if self._made is not None:
-            self._node.destroy_subscription(self._made)
-        self._made = None
+        with self._changing:
+            self._unsubscribe()
 
     def follow(self, *, may_lose: bool) -> None:
         """Subscribe anew where the publishers call for another request.
@@ -71,15 +73,18 @@ class MatchedSubscription:
         A best-effort one hears every publisher, and messages get lost while subscribing anew: it
         becomes reliable only where they `may_lose`.
         """
-        if self._made is None:
-            return
+        with self._changing:
+            if self._made is not None:
+                self._renew(may_lose)
+
+    def _renew(self, may_lose: bool) -> None:
         offers = self.offers()
         wanted, present = self._request(offers), self._made.qos_profile
         weaker = present.reliability == ReliabilityPolicy.BEST_EFFORT
         if not offers or _same(wanted, present) or (weaker and not may_lose):
             return
         self._node.get_logger().info(f'{self.topic} is {_words(wanted)}: subscribing anew')
-        self.close()
+        self._unsubscribe()
         self._subscribe(wanted)
 
     def _subscribe(self, qos: QoSProfile) -> None:
@@ -91,6 +96,11 @@ class MatchedSubscription:
             event_callbacks=NO_EVENTS,
             raw=self._raw,
         )
+
+    def _unsubscribe(self) -> None:
+        if self._made is not None:
+            self._node.destroy_subscription(self._made)
+        self._made = None
 
 
 def _same(one: QoSProfile, other: QoSProfile) -> bool:
