@@ -54,6 +54,10 @@ class OptimiserConfig:
     weight_decay: float = 5e-4
     """L2 pull towards zero (decoupled in AdamW)."""
 
+    statistics: Literal['batch', 'kept'] = 'batch'
+    """What the student's BatchNorms normalise by: their batch, or 'kept', what `init_from` knows.
+    A batch of two pictures describes a street poorly (training_notes.md, section 6)."""
+
     schedule: RateSchedule = field(default_factory=RateSchedule)
     """How all rates move from the first step to the last."""
 
@@ -190,6 +194,9 @@ class TrainingConfig:
             whole = not any(side % multiple for side in sides)
             require(whole, f'data.{name}', sides, f'multiples of {multiple}')
         require(0 <= self.release_debias <= 1, 'release_debias', self.release_debias, '[0, 1]')
+        known = self.optimiser.statistics == 'batch' or self.init_from is not None
+        require(known, 'optimiser.statistics', self.optimiser.statistics,
+                "'batch' where init_from is null: nothing is there to keep")  # fmt: skip
         poor = self.poor_camera.probability
         require(self.stage == 'joint' or not poor, 'poor_camera.probability', poor,
                 "0 where stage is 'depth'")  # fmt: skip

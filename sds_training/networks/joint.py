@@ -25,15 +25,19 @@ class LearnerNetworks(nn.Module):
     Data-parallel training counts on one forward pass per backward pass; this is it.
     """
 
-    def __init__(self, student: SdsNetwork, pose: PoseNetwork) -> None:
+    def __init__(
+        self, student: SdsNetwork, pose: PoseNetwork, *, keeps_statistics: bool = False
+    ) -> None:
+        """`keeps_statistics`: the student's BatchNorms always normalise as in eval mode."""
         super().__init__()
-        self.student, self.pose = student, pose
+        self.student, self.pose, self.keeps_statistics = student, pose, keeps_statistics
 
     def train(self, mode: bool = True) -> LearnerNetworks:
         """As usual, but a frozen part keeps its BatchNorm statistics too (method.md 1.5)."""
         super().train(mode)
         for part in (*self.student.children(), self.pose):
-            if not any(each.requires_grad for each in part.parameters()):
+            kept = self.keeps_statistics and part is not self.pose
+            if kept or not any(each.requires_grad for each in part.parameters()):
                 for norm in batch_norms(part):
                     norm.eval()
         return self

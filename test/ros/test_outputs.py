@@ -30,6 +30,14 @@ def test_an_overlay_of_no_weight_is_the_picture_itself_also_as_a_jpeg(graph: Gra
     assert bytes(files[0].data) == encode_jpeg(rgb_from_message(image()), 1).tobytes()
 
 
+def test_a_picture_that_is_wanted_as_a_jpeg_alone_comes_as_one(graph: Graph) -> None:
+    graph.active(overlay_alpha=0.0, jpeg_quality=90)
+    files = graph.collect('overlay/compressed', CompressedImage)
+    graph.publisher().publish(image())
+    until(lambda: files, 'the file came')
+    assert bytes(files[0].data) == encode_jpeg(rgb_from_message(image()), 90).tobytes()
+
+
 def test_a_compressed_output_follows_the_remap_of_its_base(graph: Graph) -> None:
     rule = ['--ros-args', '-r', '~/labels:=/mask']
     node = LifecycleNode('seer', context=graph.context, cli_args=rule)

@@ -117,6 +117,17 @@ def test_a_run_may_start_from_a_release_and_says_so(tiny_run: Make, tmp_path: Pa
     assert second.provenance['started_from']['release'] == read_release(first).digest
 
 
+def test_a_run_that_keeps_statistics_ends_with_those_it_began_with(
+    tiny_run: Make, tmp_path: Path
+) -> None:
+    first = train(tiny_run('--steps=1', run_dir=tmp_path / 'first'))
+    config = tiny_run(f'--init_from={first}', '--steps=2', '--optimiser.statistics=kept')
+    before, after = read_release(first).weights, read_release(train(config)).weights
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    statistics = {name for name in before if name.endswith(('running_mean', 'running_var'))}
+    assert statistics and statistics <= kept < set(before)
+
+
 def test_a_continued_run_remembers_where_it_began(tiny_run: Make, tmp_path: Path) -> None:
     first = train(tiny_run('--steps=1', run_dir=tmp_path / 'first'))
     config = tiny_run(f'--init_from={first}', '--steps=1')

@@ -46,6 +46,18 @@ def test_a_frozen_encoder_keeps_the_statistics_it_was_frozen_with() -> None:
     assert moved and not any(name.startswith('encoder.') for name in moved)
 
 
+def test_kept_statistics_make_a_student_that_learns_answer_as_the_release_will() -> None:
+    pose = PoseNetwork(PoseConfig(encoder='resnet10t'))
+    networks = LearnerNetworks(build_network(NETWORKS['tiny']), pose, keeps_statistics=True)
+    frames = torch.rand(2, 3, 3, 64, 64)
+    before = {name: each.clone() for name, each in networks.named_buffers()}
+    learning = networks.train()(frames[:, 0], frames[:, 1], frames)
+    moved = {n for n, b in networks.named_buffers() if not torch.equal(b, before[n])}
+    assert moved and all(name.startswith('pose.') for name in moved)  # it began with nothing
+    answer = networks.eval()(frames[:, 0])
+    assert torch.equal(learning.prediction.logits, answer.prediction.logits)
+
+
 def test_mixed_pictures_teach_the_student() -> None:
     logits = answered(torch.rand(3, 3, 64, 64))[0].mixed_logits
     assert logits is not None and logits.shape == (3, 19, 16, 16) and logits.requires_grad
