@@ -28,6 +28,21 @@ def number(what: str, low: float, *, above: bool = False) -> Callable[[str], flo
     return read
 
 
+def portion(what: str) -> Callable[[str], float]:
+    """For argparse: the part of a whole that is `what`, from 0 to 1."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value <= 1:
+            raise ArgumentTypeError(f'{text!r} is no {what}, wanted 0 to 1')
+        return value
+
+    return read
+
+
 def count(what: str, low: int = 0) -> Callable[[str], int]:
     """For argparse: how many of `what`, at least `low`."""
 

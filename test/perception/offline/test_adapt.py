@@ -74,8 +74,21 @@ def test_the_first_layer_remembers_the_mean_of_what_it_saw(
         for batch in np.array_split(frames, 2):
             network(torch.from_numpy(batch).permute(0, 3, 1, 2) / 255)
     wanted = torch.stack([each.mean((0, 2, 3)) for each in seen]).mean(0)
-    found = adapted_release(metric_release, frames).weights[f'{name}.running_mean']
+    found = adapted_release(metric_release, frames, 1.0).weights[f'{name}.running_mean']
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_new_statistics_have_their_share_beside_the_old_ones(
+    metric_release: Release, frames: Frames
+) -> None:
+    old, half, new = (
+        adapted_release(metric_release, frames, each).weights for each in (0, 0.5, 1)
+    )
+    default = adapted_release(metric_release, frames).weights
+    for name in statistics(metric_release):
+        torch.testing.assert_close(old[name], metric_release.weights[name])
+        torch.testing.assert_close(half[name], (old[name] + new[name]) / 2)
+        assert torch.equal(half[name], default[name]) and not torch.equal(old[name], new[name])
 
 
 def test_a_camera_of_half_the_exposure_is_seen_as_the_bright_one_was() -> None:
@@ -86,10 +99,10 @@ def test_a_camera_of_half_the_exposure_is_seen_as_the_bright_one_was() -> None:
 
     bright = synthetic_frames((192, 384), BATCH) // 2 * 2
     dark = bright // 2  # without a rounding
-    at_home = adapted_release(named_release('demo'), bright)  # as if it had learnt from these
+    at_home = adapted_release(named_release('demo'), bright, 1.0)  # as if it had learnt from these
     wanted = labels(at_home, bright)
     lost = (labels(at_home, dark) == wanted).float().mean()
-    found = (labels(adapted_release(at_home, dark), dark) == wanted).float().mean()
+    found = (labels(adapted_release(at_home, dark, 1.0), dark) == wanted).float().mean()
     assert lost < 0.6 and found > 0.8  # not 1: the zeros around a picture get no darker
 
 
@@ -100,10 +113,11 @@ def test_the_passport_tells_of_every_adaptation_and_keeps_no_old_scores(
     once = adapted_release(first, frames)
     assert once.digest == ''  # by which built engines are found: not those of the first
     once = replace(once, digest='once')
-    twice = adapted_release(once, frames[:2])
+    twice = adapted_release(once, frames[:2], 0.25)
     told = twice.provenance['adapted']
     assert [each['release'] for each in told] == ['first', 'once']
     assert [each['frames'] for each in told] == [len(frames), 2]
+    assert [each['share'] for each in told] == [0.5, 0.25]
     assert told[0]['frames_sha256'] != told[1]['frames_sha256']
     assert twice.provenance['scores'] == {}
 
@@ -160,8 +174,9 @@ def test_the_command_takes_as_many_frames_as_it_is_told(
     before, after = tmp_path / 'before.safetensors', tmp_path / 'after.safetensors'
     write_release(before, metric_release)
     folder = pictures(tmp_path / 'drive', frames)
-    assert main([str(before), str(folder), str(after), '--count', '3']) == 0
-    assert read_release(after).provenance['adapted'][0]['frames'] == 3
+    assert main([str(before), str(folder), str(after), '--count', '3', '--share', '1']) == 0
+    told = read_release(after).provenance['adapted'][0]
+    assert (told['frames'], told['share']) == (3, 1)
 
 
 def test_the_command_sees_the_topic_and_through_the_lens_that_it_is_told(
@@ -212,6 +227,7 @@ def test_what_cannot_be_adapted_is_refused_in_a_sentence(
         (['--topic', '/image'], '--topic is for a bag'),
         (['--camera', 'lens.yaml'], '--camera is for --lens rectify'),
         (['--count', '0'], "'0' is no number of frames"),
+        (['--share', '1.5'], "'1.5' is no share, wanted 0 to 1"),
     ],
 )
 def test_an_option_in_vain_is_told(
