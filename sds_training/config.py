@@ -194,9 +194,6 @@ class TrainingConfig:
             whole = not any(side % multiple for side in sides)
             require(whole, f'data.{name}', sides, f'multiples of {multiple}')
         require(0 <= self.release_debias <= 1, 'release_debias', self.release_debias, '[0, 1]')
-        known = self.optimiser.statistics == 'batch' or self.init_from is not None
-        require(known, 'optimiser.statistics', self.optimiser.statistics,
-                "'batch' where init_from is null: nothing is there to keep")  # fmt: skip
         poor = self.poor_camera.probability
         require(self.stage == 'joint' or not poor, 'poor_camera.probability', poor,
                 "0 where stage is 'depth'")  # fmt: skip

@@ -19,7 +19,7 @@ from sds_perception.network.config import NetworkConfigError
 from sds_perception.release import ReleaseError
 from sds_training.command_line import read_config
 from sds_training.config import TrainingConfig
-from sds_training.config_error import ConfigError
+from sds_training.config_error import ConfigError, require
 from sds_training.data.cityscapes import DataError
 from sds_training.data.clips import Pools, training_pools
 from sds_training.data.loader_workers import lost_workers_told
@@ -71,6 +71,7 @@ def train(config: TrainingConfig) -> Path | None:
 
     Returns the release; None in all processes but the first.
     """
+    require_statistics(config)
     fabric = launched(config)
     first_speaks_for_all(fabric)
     with ExitStack() as stack:
@@ -83,6 +84,13 @@ def train(config: TrainingConfig) -> Path | None:
         with lost_workers_told():
             path = train_on(fabric, config)
     return path if fabric.is_global_zero else None
+
+
+def require_statistics(config: TrainingConfig) -> None:
+    """Refuse to keep what nobody knows; not the config's law, as an ablation gives the start."""
+    known = config.init_from is not None or config.optimiser.statistics == 'batch'
+    wanted = "'batch' where init_from is null: nothing is there to keep"
+    require(known, 'optimiser.statistics', config.optimiser.statistics, wanted)
 
 
 def train_on(fabric: Fabric, config: TrainingConfig) -> Path:

@@ -98,7 +98,6 @@ def test_files_that_name_each_other_as_base_are_told_with_the_way_round(
         (['--fabric.accelerator', 'gpu'], 'Got value: gpu'),
         (['--optimiser.max_gradient_norm', '0'], 'max_gradient_norm is 0.0, wanted more than 0'),
         (['--optimiser.rate', '-1'], 'optimiser.rate is -1.0, wanted 0 or more'),
-        (['--optimiser.statistics=kept'], "statistics is 'kept', wanted 'batch' where init_from"),
         (['--optimiser.weight_decay', '-1'], 'optimiser.weight_decay is -1.0, wanted 0 or'),
         (['--teacher.threshold', '2'], 'teacher.threshold is 2.0, wanted [0, 1]'),
         (['--teacher.decay', '1'], 'teacher.decay is 1.0, wanted [0, 1)'),

@@ -15,6 +15,7 @@ from sds_perception.release import Release, ReleaseError, read_release
 from sds_training import train as module
 from sds_training.class_bias import HEAD_BIAS
 from sds_training.config import TrainingConfig
+from sds_training.config_error import ConfigError
 from sds_training.export import main as export_main
 from sds_training.learner import Learner
 from sds_training.run.devices import launched
@@ -126,6 +127,13 @@ def test_a_run_that_keeps_statistics_ends_with_those_it_began_with(
     kept = {name for name in before if torch.equal(before[name], after[name])}
     statistics = {name for name in before if name.endswith(('running_mean', 'running_var'))}
     assert statistics and statistics <= kept < set(before)
+
+
+def test_a_run_that_starts_from_nothing_has_no_statistics_to_keep(tiny_run: Make) -> None:
+    config = tiny_run('--optimiser.statistics=kept', '--streets=1')
+    with pytest.raises(ConfigError, match="statistics is 'kept', wanted 'batch' where init_from"):
+        train(config)
+    assert not Path(config.run_dir).exists()
 
 
 def test_a_continued_run_remembers_where_it_began(tiny_run: Make, tmp_path: Path) -> None:
