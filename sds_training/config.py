@@ -56,7 +56,7 @@ class OptimiserConfig:
 
     statistics: Literal['batch', 'kept'] = 'batch'
     """What the student's BatchNorms normalise by: their batch, or 'kept', what `init_from` knows.
-    A batch of two pictures describes a street poorly (training_notes.md, section 6)."""
+    A batch of few pictures describes streets poorly (training.md, "What is learnt from what")."""
 
     schedule: RateSchedule = field(default_factory=RateSchedule)
     """How all rates move from the first step to the last."""
