@@ -12,32 +12,20 @@ from collections.abc import Callable
 MULTIPLE = 32  # of every network's input; NetworkConfig.size_multiple would import torch
 
 
-def number(what: str, low: float, *, above: bool = False) -> Callable[[str], float]:
-    """For argparse: the finite number that is `what`, at least `low` or, told so, `above` it."""
+def number(
+    what: str, low: float, high: float = math.inf, *, above: bool = False
+) -> Callable[[str], float]:
+    """For argparse: the finite number that is `what`, from `low` (or `above` it) to `high`."""
+    least = f'more than {low:g}' if above else f'{low:g} or more'
+    wanted = least if high == math.inf else f'{low:g} to {high:g}'
 
     def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (low < value if above else low <= value) or value == math.inf:
-            least = f'more than {low:g}' if above else f'{low:g} or more'
-            raise ArgumentTypeError(f'{text!r} is no {what}, wanted {least}')
-        return value
-
-    return read
-
-
-def portion(what: str) -> Callable[[str], float]:
-    """For argparse: the part of a whole that is `what`, from 0 to 1."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not 0 <= value <= 1:
-            raise ArgumentTypeError(f'{text!r} is no {what}, wanted 0 to 1')
+        if not (low < value if above else low <= value) or value == math.inf or value > high:
+            raise ArgumentTypeError(f'{text!r} is no {what}, wanted {wanted}')
         return value
 
     return read

@@ -52,16 +52,16 @@ class Learner:
         # begin as one network, and so can be averaged (sds-average).
         torch.manual_seed(INHERITED_SEED if config.init_from else config.seed)
         student = build_student(config)
-        kept = config.optimiser.statistics == 'kept'
-        networks = LearnerNetworks(student, PoseNetwork(config.pose), keeps_statistics=kept)
+        keeps = config.optimiser.statistics == 'kept'
+        networks = LearnerNetworks(student, PoseNetwork(config.pose), keeps_statistics=keeps)
         networks.to(memory_format=torch.channels_last)
         optimiser = build_optimiser(networks, config.optimiser)
         self.student, self.bare = student, networks
         self.networks, self.optimiser = fabric.setup(networks, optimiser)
         self.teacher = MeanTeacher(student, fabric.autocast, self._mean_of_all)
         zoom = zoom_between(start_size or config.data.size, config.data.size)
-        taught = config.loss.kept_depth > 0
-        self.start = Start(student, fabric.autocast, zoom) if taught else None
+        kept = config.loss.kept_depth > 0
+        self.start = Start(student, fabric.autocast, zoom) if kept else None
         self.objective: JointObjective | DepthObjective = (
             JointObjective(config, canonical_focal_px, self.start)
             if config.stage == 'joint'

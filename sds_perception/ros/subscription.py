@@ -47,7 +47,8 @@ class MatchedSubscription:
     @property
     def reliability(self) -> ReliabilityPolicy:
         """What is asked for while it is open."""
-        return self._made.qos_profile.reliability
+        with self._changing:
+            return self._made.qos_profile.reliability
 
     def publishers(self) -> list[TopicEndpointInfo]:
         """Who publishes the topic."""

@@ -6,14 +6,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from sds_perception.argument_types import (
-    MULTIPLE,
-    count,
-    input_size,
-    number,
-    picture_size,
-    portion,
-)
+from sds_perception.argument_types import MULTIPLE, count, input_size, number, picture_size
 from sds_perception.bench import cli as bench
 from sds_perception.engines import cli as engines
 from sds_perception.network import NetworkConfig
@@ -40,10 +33,10 @@ def test_the_least_number_is_taken_unless_it_has_to_be_more() -> None:
 
 
 def test_a_share_is_part_of_a_whole() -> None:
-    assert [portion('part')(text) for text in ('0', '0.25', '1')] == [0, 0.25, 1]
+    assert [number('part', 0, 1)(text) for text in ('0', '0.25', '1')] == [0, 0.25, 1]
     for text in ('-0.1', '1.01', 'nan', 'half', ''):
         with pytest.raises(ArgumentTypeError, match='is no part, wanted 0 to 1'):
-            portion('part')(text)
+            number('part', 0, 1)(text)
 
 
 def test_width_is_written_first_and_both_are_multiples_of_what_the_network_wants() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Thread
+from typing import Any
 
 import pytest
 from node_graph import Graph, until
@@ -38,6 +39,29 @@ def test_a_transition_in_another_thread_ends_it_only_when_it_has_followed(graph:
     closing[0].join()
     assert not subscription.is_open
     assert len(closing) == 1
+
+
+def test_what_it_asks_for_is_known_also_while_another_thread_makes_it_follow(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, asked, asking = graph.node(), [], []
+    subscription = MatchedSubscription(node, Image, '/late', lambda _: None, as_offered)
+    subscription.open()
+    graph.observer.create_publisher(Image, '/late', QoSProfile(depth=1))
+    until(subscription.offers, 'the publisher is known')
+    create = node.create_subscription
+
+    def between(*words: Any, **named: Any) -> Any:  # the old one is gone by now
+        asking.append(Thread(target=lambda: asked.append(subscription.reliability)))
+        asking[0].start()
+        asking[0].join(0.2)
+        return create(*words, **named)
+
+    monkeypatch.setattr(node, 'create_subscription', between)
+    subscription.follow(may_lose=True)
+    asking[0].join()
+    subscription.close()
+    assert asked == [RELIABLE]
 
 
 @pytest.mark.parametrize('may_lose', [True, False])
